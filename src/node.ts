@@ -1,0 +1,2 @@
+/** The public door to what needs Node.js: files, tables, threads. */
+export {};

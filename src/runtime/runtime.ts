@@ -1,0 +1,32 @@
+/** CONTRACT of a runtime: program bytes and numbers in, numbers out. One thread per session, always. */
+import type { NdArray } from "../array/array.ts";
+
+/** An engine that runs ONNX programs. */
+export interface Runtime {
+  /** "onnxruntime-node"; recorded, since the same bytes are promised for one backend only. */
+  readonly name: string;
+  readonly version: string;
+  /** The kind of processor whose kernels run, "x64 avx512": other kinds may round differently. */
+  readonly processor: string;
+  /** Makes a session. Throws a MicrobatchError that names the program when the bytes are refused. */
+  load(name: string, bytes: Uint8Array): Promise<Session>;
+}
+
+/** A loaded program. */
+export interface Session {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /**
+   * Checks names once and binds arrays: feeds are read and fetches written in place at every run. An output without a
+   * fetch is returned in memory of its own. An output may be fetched into the array an input is fed from only where
+   * the program says so (checkAliases).
+   */
+  bind(feeds: Readonly<Record<string, NdArray>>, fetches?: Readonly<Record<string, NdArray>>): Binding;
+  close(): Promise<void>;
+}
+
+/** A session with its arrays; run it as often as the arrays are refilled. */
+export interface Binding {
+  /** Resolves with the outputs that have no fetch. The work itself happens on the calling thread. */
+  run(): Promise<Readonly<Record<string, NdArray>>>;
+}
