@@ -1,0 +1,49 @@
+"""What the generators share: exact numbers, one way of writing JSON, the versions they ran with."""
+
+import json
+import os
+import platform
+
+import numpy as np
+import torch
+
+torch.set_num_threads(1)
+torch.set_default_dtype(torch.float64)
+
+
+def floats(value):
+    """Nested lists of Python floats of a tensor or array: JSON then holds every bit of them."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().numpy()
+    array = np.asarray(value)
+    if array.dtype == np.float32:  # 9 digits name one float32: Math.fround(parsed) is that number
+        return np.vectorize(lambda x: float("%.9g" % x), otypes=[np.float64])(array).tolist()
+    assert array.dtype.kind in "iu" or array.dtype == np.float64, array.dtype
+    return array.tolist()
+
+
+def float32(values):
+    """float64 numbers that float32 holds exactly, so that both precisions start alike."""
+    return np.asarray(values, dtype=np.float64).astype(np.float32).astype(np.float64)
+
+
+def compact(value):
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+
+
+def write(script, about, body, **libraries):
+    """Writes <script without make_>.json: a key a line, and an item a line for lists of objects."""
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
+    versions.update(libraries)
+    top = {"about": about, "generator": os.path.basename(script), "versions": versions, **body}
+    parts = []
+    for key, value in top.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            text = "[\n" + ",\n".join(compact(item) for item in value) + "\n]"
+        else:
+            text = compact(value)
+        parts.append(json.dumps(key) + ":" + text)
+    name = os.path.basename(script).replace("make_", "").replace(".py", ".json")
+    path = os.path.join(os.path.dirname(os.path.abspath(script)), name)
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write("{\n" + ",\n".join(parts) + "\n}\n")
