@@ -14,7 +14,7 @@ ABOUT = (
     "momentum*buffer + gradient. rmsprop: epsilon outside the root, decay = torch's alpha. lion: NumPy, "
     "from arXiv:2302.06675: update = sign(beta1*m + (1-beta1)*g); p -= lr*(update + weightDecay*p); m = "
     "beta2*m + (1-beta2)*g. The gradient of the last number is 0 in every step. Numbers that pass near "
-    "0 lose relative precision: compare with tolerance*(|p| + 0.01), 1e-12 in float64 and 5e-6 in "
+    "0 lose relative precision: compare with tolerance*(|p| + 0.01), 1e-12 in float64 and 1e-5 in "
     "float32 hold between processors. clips: two tensors as one group; expected: torch clip_grad_norm_, "
     "scale = min(1, maxNorm/(norm + 1e-6)); expectedExact: scale = min(1, maxNorm/norm), unchanged "
     "where norm is 0."
