@@ -1,5 +1,9 @@
 /** Every op. A new family is one more line here. */
+export * from "./activation.ts";
 export * from "./arithmetic.ts";
+export * from "./category.ts";
+export * from "./classes.ts";
+export * from "./gather.ts";
 export * from "./gradient.ts";
 export * from "./matmul.ts";
 export * from "./movement.ts";

@@ -4,6 +4,7 @@ import { fail } from "../errors.ts";
 import { defineOp, type Op } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
 import { add } from "./arithmetic.ts";
+import { scatterAdd } from "./gather.ts";
 import { fill, reshape, transpose } from "./movement.ts";
 
 /**
@@ -50,8 +51,9 @@ export function sumRows(x: Tensor): Tensor {
 }
 
 /**
- * sum + value, where a matrix product takes the sum as its summand, so that adding costs no node of its own.
- * `value` must not be used elsewhere, or the product is computed twice.
+ * sum + value, where a matrix product takes the sum as its summand and rows scattered into zeros are scattered into the
+ * sum instead, so that adding costs no node of its own.
+ * `value` must not be used elsewhere, or it is computed twice.
  */
 export function accumulate(sum: Tensor, value: Tensor): Tensor {
   if (value.op.name === "reshape" && value.inputs[0]!.op.name === "gemm") {
@@ -62,8 +64,13 @@ export function accumulate(sum: Tensor, value: Tensor): Tensor {
     }
   }
   if (value.op.name === "gemm" && value.inputs.length === 2) return withSummand(value, sum);
+  if (value.op.name === "scatterAdd" && isZeros(value.inputs[0]!)) {
+    return scatterAdd(sum, value.inputs[1]!, value.inputs[2]!);
+  }
   return add(value, sum);
 }
+
+const isZeros = (x: Tensor) => x.op.name === "fill" && x.attributes.value === 0;
 
 function withSummand(product: Tensor, summand: Tensor): Tensor {
   const { transposeA, transposeB } = product.attributes as GemmAttributes; // a gemm node has a gemm's attributes

@@ -15,6 +15,7 @@ import {
 import { fail } from "../errors.ts";
 import { defineOp, type EmitContext } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
+import { cast, isNan, where } from "./selection.ts";
 
 /**
  * The same elements in row-major order under another shape. One dimension may be -1 (what is left).
@@ -59,6 +60,11 @@ export function expand(x: Tensor, shape: Shape): Tensor {
 /** A tensor of `shape` whose every element is `value` (float32). Source: ONNX ConstantOfShape-21. */
 export function fill(shape: Shape, value: number): Tensor {
   return apply(fillOp, [], { shape, value });
+}
+
+/** A zeroed tensor of x's shape and dtype. */
+export function zerosLike(x: Tensor): Tensor {
+  return cast(fill(x.shape, 0), x.dtype);
 }
 
 /** What `slice` takes along one axis. */
@@ -255,7 +261,7 @@ const fillOp = defineOp<{ shape: Shape; value: number }>({
           output,
         ),
   samples: [
-    { inputs: [["batch", 2]], build: (x) => fill(x.shape, 1.5) },
+    { inputs: [["batch", 2]], build: (x) => where(isNan(x), x, fill(x.shape, 1.5)) },
     { inputs: [], build: () => fill([2, 3], -1) },
   ],
 });

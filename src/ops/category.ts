@@ -1,0 +1,108 @@
+/** Categories: strings to codes, codes to columns of zeros and ones. */
+import { fail } from "../errors.ts";
+import { defineOp } from "../graph/op.ts";
+import { apply, constant, type Tensor } from "../graph/tensor.ts";
+import { reshape } from "./movement.ts";
+import { requireIndices } from "./require.ts";
+import { cast, equal } from "./selection.ts";
+
+/**
+ * 1 at the code's position, 0 elsewhere: codes [...] (int32 or int64) → float32 [..., depth].
+ * A code outside 0 … depth − 1 gives zeros only, so −1 can stand for "missing".
+ */
+export function oneHot(codes: Tensor, depth: number): Tensor {
+  requireIndices("oneHot", codes);
+  if (!Number.isInteger(depth) || depth < 1) {
+    fail("oneHot", {
+      expected: "a depth that is a whole number from 1 on",
+      got: String(depth),
+      fix: "pass the number of categories",
+    });
+  }
+  const range = Array.from({ length: depth }, (_, code) => code);
+  const classes =
+    codes.dtype === "int64"
+      ? constant({ dtype: "int64", shape: [depth], data: BigInt64Array.from(range, BigInt) })
+      : constant({ dtype: "int32", shape: [depth], data: Int32Array.from(range) });
+  return cast(equal(reshape(codes, [...codes.shape, 1]), classes), "float32");
+}
+
+/** The codes of strings that are no category. */
+export interface CategoryCodeOptions {
+  /** The code of "", which stands for a missing value. Default −1: oneHot gives it zeros only. */
+  readonly missing?: number;
+  /** The code of a string that was never seen. Default: the number of categories, a code of its own. */
+  readonly unseen?: number;
+}
+
+/**
+ * The position of each string in the list of categories: strings of any shape → int32 of the same shape.
+ * Strings exist in saved models only, where this op stands in front of what was trained on codes.
+ * Throws for a category that is empty or comes twice. Source: ONNX ai.onnx.ml LabelEncoder-2.
+ */
+export function categoryCodes(
+  strings: Tensor,
+  categories: readonly string[],
+  options: CategoryCodeOptions = {},
+): Tensor {
+  const { missing = -1, unseen = categories.length } = options;
+  const twice = categories.find((category, index) => categories.indexOf(category) !== index);
+  if (twice !== undefined || categories.includes("")) {
+    fail("categoryCodes", {
+      expected: "categories that are not empty, each once",
+      got: twice === undefined ? `""` : `"${twice}" twice`,
+      fix: twice === undefined ? `remove it: "" already means missing` : "remove one of them",
+    });
+  }
+  for (const [name, code] of Object.entries({ missing, unseen })) {
+    if (!Number.isInteger(code)) {
+      fail("categoryCodes", {
+        expected: `a whole number as ${name}`,
+        got: String(code),
+        fix: "for example -1",
+      });
+    }
+  }
+  return apply(categoryCodesOp, [strings], { categories: [...categories], missing, unseen });
+}
+
+type CategoryCodesAttributes = {
+  readonly categories: readonly string[];
+  readonly missing: number;
+  readonly unseen: number;
+};
+
+const categoryCodesOp = defineOp<CategoryCodesAttributes>({
+  name: "categoryCodes",
+  infer: ([strings]) => {
+    if (strings!.dtype !== "string") {
+      fail("categoryCodes", {
+        expected: "a string tensor",
+        got: strings!.dtype,
+        fix: "numbers need no codes; use them as they are",
+      });
+    }
+    return { shape: strings!.shape, dtype: "int32" };
+  },
+  onnx: ({ inputs, attributes: { categories, missing, unseen }, node, output }) => {
+    const codes = node(
+      "LabelEncoder",
+      inputs,
+      {
+        keys_strings: { strings: [...categories, ""] },
+        values_int64s: [...categories.keys(), missing],
+        default_int64: unseen,
+      },
+      undefined,
+      "ai.onnx.ml",
+    );
+    node("Cast", [codes], { to: 6 }, output);
+  },
+  samples: [
+    { inputs: [{ shape: ["batch"], dtype: "string" }], build: (x) => categoryCodes(x, ["a", "b"]) },
+    {
+      inputs: [{ shape: ["batch", 4], dtype: "string" }],
+      build: (x) => categoryCodes(x, ["b", "c", "a"], { missing: 7, unseen: -2 }),
+    },
+  ],
+});
