@@ -5,7 +5,10 @@
 import type { Tensor } from "../graph/tensor.ts";
 import type { Schedule } from "./schedule.ts";
 
-/** What an update rule sees. All tensors of one parameter's shape, but for the scalars. */
+/**
+ * What an update rule sees. All tensors have one parameter's shape, but for the scalars, and all have one dtype. What is
+ * made of scalars alone is computed once per step, in float64.
+ */
 export interface UpdateContext {
   readonly parameter: Tensor;
   /** Σ w·∇ℓ / Σ w, clipped, penalties included: the gradient of the whole batch. */
