@@ -1,5 +1,6 @@
 /** CONTRACT of a dataset: named, typed columns of samples, each readable at random. */
 import type { TypedArray } from "../array/dtype.ts";
+import type { TableSchema } from "../array/schema.ts";
 
 /** One column: what a sample holds under this name. */
 export interface ColumnSpec {
@@ -21,6 +22,8 @@ export interface Dataset<Columns extends ColumnSpecs = ColumnSpecs> {
   readonly columns: Columns;
   /** Name of the float32 column [] with one weight per sample, if samples are weighted. */
   readonly weight?: string;
+  /** For tables: what the columns mean. A saved model then takes raw rows, texts included. */
+  readonly schema?: TableSchema;
   /**
    * Copies column `column` of the given samples, in order, to the front of `into`. Synchronous where the numbers are in
    * memory. `into` has room for samples.length values of the column.
