@@ -1,0 +1,22 @@
+/** Stands for `files.ts` in a browser: the same functions, which say why they cannot work there. */
+import { fail } from "../errors.ts";
+
+/** Throws: a browser has no files. */
+export async function writeFileAtomically(path: string, _bytes: Uint8Array): Promise<void> {
+  return noFiles(`write ${path}`, "offer the bytes as a download");
+}
+
+/** Throws: a browser has no files. */
+export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  return noFiles(`read ${path}`, "fetch it: new Uint8Array(await (await fetch(url)).arrayBuffer())");
+}
+
+/** Throws: a browser has no files. */
+// biome-ignore lint/correctness/useYield: it has nothing to give
+export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
+  return noFiles(`read ${path}`, "fetch it: (await fetch(url)).body");
+}
+
+function noFiles(where: string, fix: string): never {
+  return fail(where, { expected: "Node.js", got: "a browser, which has no files", fix });
+}

@@ -1,0 +1,122 @@
+/** Files, on Node.js. In a browser `files-absent.ts` stands here. */
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import * as fs from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { fail } from "../errors.ts";
+
+/**
+ * Writes a file so that at `path` there is always either the old content or the whole new one, also when the machine
+ * stops in between: a temporary file in the same folder is written, flushed to the disk and renamed. What goes wrong
+ * leaves nothing behind. A symbolic link is followed.
+ * Throws when the folder does not exist, may not be written to, or is full, and when `path` is a folder.
+ */
+export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  const where = `write ${path}`;
+  const target = await fs.realpath(path).catch(() => resolve(path));
+  const folder = dirname(target);
+  const temporary = join(folder, `.microbatch-${randomUUID()}.tmp`); // not made of the name, which may be at its limit
+  try {
+    const mode = await modeOf(target);
+    const file = await fs.open(temporary, "wx");
+    try {
+      if (mode !== undefined) await file.chmod(mode);
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await fs.rename(temporary, target);
+    await flushFolder(folder);
+  } catch (error) {
+    await fs.rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
+    failToAccess(where, error, folder, noFolder);
+  }
+}
+
+/** The permissions of the file that is replaced: its successor must not be open to more readers. */
+async function modeOf(target: string): Promise<number | undefined> {
+  const existing = await fs.stat(target).catch(() => undefined); // what is wrong with it, the rename will say
+  return existing === undefined ? undefined : existing.mode & 0o777;
+}
+
+/** The rename itself reaches the disk only with its folder. Windows cannot open folders and does not need to. */
+async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await fs.open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The whole content of a file. Throws when it does not exist, may not be read or is a folder. */
+export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const bytes = await fs.readFile(path);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch (error) {
+    return failToAccess(`read ${path}`, error, dirname(resolve(path)), noFile);
+  }
+}
+
+/** The content of a file in pieces of 1 MiB (the last is shorter). Throws like `readFile`, and for what is no file. */
+export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
+  const where = `read ${path}`;
+  try {
+    // A pipe or a device might never end.
+    if (!(await fs.stat(path)).isFile()) {
+      const kind = (await fs.stat(path)).isDirectory() ? "a folder" : "a device or a pipe";
+      fail(where, { expected: "a file", got: kind, fix: "name a file" });
+    }
+    yield* createReadStream(path, { highWaterMark: 2 ** 20 });
+  } catch (error) {
+    failToAccess(where, error, dirname(resolve(path)), noFile);
+  }
+}
+
+/** Throws the system's error as a proof; errors that are proofs already pass through. */
+export function failToAccess(where: string, error: unknown, folder: string, missing: Reason = noFile): never {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const proof = code === "ENOENT" ? missing : typeof code === "string" ? proofs[code] : undefined;
+  if (proof === undefined) throw error;
+  const [expected, got, fix] = proof.map((part) => part.replace("FOLDER", () => folder));
+  return fail(where, { expected: expected!, got: got!, fix: fix! }, { cause: error });
+}
+
+/** Expected, got, fix; FOLDER stands for the folder of the file. */
+type Reason = readonly [string, string, string];
+
+const noFile: Reason = ["a file", "nothing of that name", "check the name; the folder looked in is FOLDER"];
+const noFolder: Reason = ["the folder FOLDER", "none of that name", "create it: mkdir -p FOLDER"];
+const permission: Reason = [
+  "permission",
+  "a refusal by the system",
+  "change the permissions of FOLDER, or use another",
+];
+const full: Reason = [
+  "room on the disk",
+  "a full disk or quota",
+  "make room in FOLDER, or use another folder",
+];
+const folderInstead: Reason = ["a file", "a folder of that name", "add the name of a file"];
+
+/** What the codes of system errors mean. */
+const proofs: Readonly<Record<string, Reason>> = {
+  ENOTDIR: ["a folder in front of the last /", "a file", "put it elsewhere than in FOLDER"],
+  EISDIR: folderInstead,
+  ENOTEMPTY: folderInstead,
+  EEXIST: folderInstead,
+  EACCES: permission,
+  EPERM: permission,
+  EROFS: permission,
+  ENOSPC: full,
+  EDQUOT: full,
+  EFBIG: [
+    "a file below the system's size limit",
+    "a larger one",
+    "raise the limit (ulimit -f), or write less",
+  ],
+  ENAMETOOLONG: ["a shorter name", "one the system refuses", "shorten it"],
+};
