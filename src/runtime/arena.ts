@@ -17,12 +17,12 @@ export interface Place {
   /** Elements before it; a multiple of 32. */
   readonly offset: number;
   /** Its elements. Between it and the next tensor is padding, which is zero. */
-  readonly count: number;
+  readonly elements: number;
 }
 
 /** How float32 tensors share one flat region. Plain data. */
 export interface Layout {
-  readonly places: readonly Place[];
+  readonly tensors: readonly Place[];
   /** Elements of a region, padding included. */
   readonly floats: number;
 }
@@ -55,6 +55,7 @@ export interface Arena {
   readonly layout: Layout;
   /** The region of that name. Throws where there is none. */
   region(name: string): Region;
+  hasRegion(name: string): boolean;
   readonly scratch: Uint8Array<ArrayBufferLike>;
 }
 
@@ -66,19 +67,19 @@ export function layout(
   const names = new Set<string>();
   let floats = 0;
   for (const { name, shape } of tensors) {
-    const count = elementCount(shape);
-    if (names.has(name) || !(Number.isSafeInteger(count) && count > 0)) {
-      fail(`layout, tensor "${name}"`, {
+    const elements = elementCount(shape);
+    if (names.has(name) || !(Number.isSafeInteger(elements) && elements > 0)) {
+      fail(`layoutOf, tensor "${name}"`, {
         expected: "a name of its own and dimensions that are whole numbers from 1 on",
         got: names.has(name) ? "the same name twice" : `[${shape.join(", ")}]`,
         fix: "rename it, or correct its shape",
       });
     }
     names.add(name);
-    places.push({ name, shape: [...shape], offset: floats, count });
-    floats = aligned((floats + count) * 4) / 4;
+    places.push({ name, shape: [...shape], offset: floats, elements });
+    floats = aligned((floats + elements) * 4) / 4;
   }
-  return { places, floats };
+  return { tensors: places, floats };
 }
 
 /**
@@ -137,6 +138,7 @@ export function openArena(plan: ArenaPlan, memory: WebAssembly.Memory): Arena {
     plan,
     layout: plan.layout,
     region: (name: string) => regions.get(name) ?? noRegion(name, plan),
+    hasRegion: (name: string) => regions.has(name),
     scratch: new Uint8Array(memory.buffer, plan.regions.length * bytesPerRegion, plan.scratchBytes ?? 0),
   });
 }
@@ -148,13 +150,13 @@ export function arenaBytes({ layout, regions, scratchBytes = 0 }: ArenaPlan): nu
 
 function openRegion(
   name: string,
-  { places, floats }: Layout,
+  { tensors: places, floats }: Layout,
   memory: WebAssembly.Memory,
   byteOffset: number,
 ): Region {
-  const tensors = places.map(({ name: tensor, shape, offset, count }): [string, NdArray] => [
+  const tensors = places.map(({ name: tensor, shape, offset, elements }): [string, NdArray] => [
     tensor,
-    ndarray("float32", shape, new Float32Array(memory.buffer, byteOffset + offset * 4, count)),
+    ndarray("float32", shape, new Float32Array(memory.buffer, byteOffset + offset * 4, elements)),
   ]);
   return Object.freeze({
     name,
