@@ -60,7 +60,7 @@ export interface Arena {
 }
 
 /** Places tensors one behind the other, each aligned. Throws when two share a name or a dimension is not 1 or more. */
-export function layout(
+export function layoutOf(
   tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
 ): Layout {
   const places: Place[] = [];
