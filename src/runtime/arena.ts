@@ -60,7 +60,7 @@ export interface Arena {
 }
 
 /** Places tensors one behind the other, each aligned. Throws when two share a name or a dimension is not 1 or more. */
-export function layoutOf(
+export function layout(
   tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
 ): Layout {
   const places: Place[] = [];
@@ -69,7 +69,7 @@ export function layoutOf(
   for (const { name, shape } of tensors) {
     const elements = elementCount(shape);
     if (names.has(name) || !(Number.isSafeInteger(elements) && elements > 0)) {
-      fail(`layoutOf, tensor "${name}"`, {
+      fail(`layout, tensor "${name}"`, {
         expected: "a name of its own and dimensions that are whole numbers from 1 on",
         got: names.has(name) ? "the same name twice" : `[${shape.join(", ")}]`,
         fix: "rename it, or correct its shape",
