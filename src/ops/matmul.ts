@@ -133,6 +133,13 @@ const gemmOp = defineOp<GemmAttributes>({
       ],
       build: (a, b) => gemm(a, b),
     },
+    {
+      inputs: [
+        ["batch", 2, 4],
+        [4, 3],
+      ],
+      build: matmul,
+    },
     { inputs: [["batch", 4], [2, 4], [2]], build: (a, b, c) => affine(a, b, c) },
     {
       inputs: [
@@ -193,13 +200,6 @@ const matmulOp: Op = defineOp({
       inputs: [
         ["batch", 2, 2, 4],
         [2, 4, 3],
-      ],
-      build: matmul,
-    },
-    {
-      inputs: [
-        ["batch", 2, 4],
-        [4, 3],
       ],
       build: matmul,
     },

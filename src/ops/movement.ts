@@ -235,7 +235,13 @@ const expandOp = defineOp<{ shape: Shape }>({
   },
   samples: [
     { inputs: [["batch", 1]], build: (x) => expand(x, ["batch", 4]) },
-    { inputs: [[1, 4]], build: (x) => expand(x, ["batch", 4]) },
+    {
+      inputs: [
+        [1, 4],
+        ["batch", 4],
+      ],
+      build: (x, y) => where(isNan(y), y, expand(x, y.shape)),
+    },
     { inputs: [[]], build: (x) => expand(x, [2, 3]) },
   ],
 });

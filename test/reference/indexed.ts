@@ -1,0 +1,64 @@
+/** Reference of the ops that take indices or categories: src/ops/{gather,classes,category}.ts. */
+import { logSoftmax } from "./elementwise.ts";
+import { type Rules, rule } from "./rule.ts";
+import { build, forEach, offsetOf, read, type Value } from "./value.ts";
+
+export const gather: Rules = {
+  gather: rule<{ axis: number }>(([table, indices], { axis }) => {
+    const count = indices!.shape.length;
+    const shape = [...table!.shape.slice(0, axis), ...indices!.shape, ...table!.shape.slice(axis + 1)];
+    return build(shape, (position) => {
+      const index = read(indices!, position.slice(axis, axis + count));
+      return read(table!, [...position.slice(0, axis), index, ...position.slice(axis + count)]);
+    });
+  }),
+  scatterAdd: ([table, indices, rows]) => {
+    const result = copy(table!);
+    const count = indices!.shape.length;
+    forEach(rows!.shape, (position, index) => {
+      const row = read(indices!, position.slice(0, count));
+      result.data[offsetOf(result.shape, [row, ...position.slice(count)])]! += rows!.data[index]!;
+    });
+    return result;
+  },
+};
+
+export const classes: Rules = {
+  pick: ([x, indices]) =>
+    build(indices!.shape, (position) => read(x!, [...position, read(indices!, position)])),
+  place: ([x, indices, values]) => {
+    const result = copy(x!);
+    forEach(indices!.shape, (position, index) => {
+      result.data[offsetOf(result.shape, [...position, indices!.data[index]!])] = values!.data[index]!;
+    });
+    return result;
+  },
+  // The op's second input is the log-softmax, which its gradient reads; what the op means depends on the logits alone.
+  crossEntropy: rule<{ labelSmoothing: number }>(([logits, , labels], { labelSmoothing }) => {
+    const logarithms = logSoftmax(logits!, logits!.shape.length - 1);
+    const count = logits!.shape.at(-1)!;
+    return build(labels!.shape, (position) => {
+      let loss = 0;
+      for (let label = 0; label < count; label++) {
+        const isLabel = label === read(labels!, position);
+        const target = (isLabel ? 1 - labelSmoothing : 0) + labelSmoothing / count;
+        loss -= target * read(logarithms, [...position, label]);
+      }
+      return loss;
+    });
+  }),
+};
+
+export const category: Rules = {
+  categoryCodes: rule<{ categories: readonly string[]; missing: number; unseen: number }>(
+    ([strings], { categories, missing, unseen }) => ({
+      shape: strings!.shape,
+      data: Float64Array.from(strings!.text!, (text) => {
+        if (text === "") return missing;
+        return categories.includes(text) ? categories.indexOf(text) : unseen;
+      }),
+    }),
+  ),
+};
+
+const copy = (value: Value): Value => ({ shape: value.shape, data: value.data.slice() });
