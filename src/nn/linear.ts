@@ -32,7 +32,7 @@ export function linear(first: number, second?: number | LinearOptions, third?: L
   for (const size of inputs === undefined ? [outputs] : [inputs, outputs]) checkSize(where, size);
   let size = inputs;
   let own: LinearParameters | undefined;
-  const layer: Layer = (x) => {
+  return (x) => {
     const features = featuresOf(where, x);
     size ??= features;
     if (features !== size) {
@@ -45,10 +45,9 @@ export function linear(first: number, second?: number | LinearOptions, third?: L
             : `linear(${features}, ${outputs}), or select ${size} columns`,
       });
     }
-    own ??= parameters(size, outputs, options, layer);
+    own ??= parameters(size, outputs, options);
     return affine(x, own.weight, own.bias);
   };
-  return layer;
 }
 
 interface LinearParameters {
@@ -56,7 +55,7 @@ interface LinearParameters {
   readonly bias: Tensor | undefined;
 }
 
-function parameters(inputs: number, outputs: number, options: LinearOptions, owner: Layer): LinearParameters {
+function parameters(inputs: number, outputs: number, options: LinearOptions): LinearParameters {
   const { name = "linear", bias = true } = options;
   const { initializer = uniform(1 / Math.sqrt(inputs)) } = options;
   const { biasInitializer = uniform(1 / Math.sqrt(inputs)) } = options;
