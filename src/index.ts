@@ -1,2 +1,29 @@
-/** The public door of the core: no Node built-ins behind it, so that it bundles for a browser. */
-export {};
+/** The public door: everything symbolic and the training loop, without a Node.js built-in. */
+export { float32, int32, type NdArray, ndarray } from "./array/array.ts";
+export type { DType, NumericDType, TypedArray } from "./array/dtype.ts";
+export * from "./array/schema.ts";
+export type { Dim, Shape } from "./array/shape.ts";
+export * from "./data/arrays.ts";
+export * from "./data/dataset.ts";
+export * from "./data/sampler.ts";
+export * from "./data/split.ts";
+export { MicrobatchError } from "./errors.ts";
+export * from "./graph/memory.ts";
+export { defineOp, type EmitContext, type GradientContext, type Op, type OpSample } from "./graph/op.ts";
+export { buildProgram, type Program } from "./graph/program.ts";
+export { apply, constant, type Initializer, input, parameter, type Tensor, type TensorLike } from "./graph/tensor.ts";
+export { parametersOf } from "./graph/walk.ts";
+// Two things are called leakyRelu, the op and the layer; the layer is both.
+export { leakyRelu } from "./nn/activation.ts";
+export * from "./nn/index.ts";
+export { type EncodeOptions, encodeOnnx } from "./onnx/encode.ts";
+export * from "./ops/index.ts";
+export * from "./optim/index.ts";
+export type { LaneReport } from "./parallel/crew.ts";
+export * from "./train/event.ts";
+export { DivergedError, fit, type Reporter } from "./train/fit.ts";
+export type { Model } from "./train/model.ts";
+export { definePlan, type LossResult, type Plan, type Row, type Validation } from "./train/plan.ts";
+export type { ResolvedPlan } from "./train/resolve.ts";
+export * from "./train/stop.ts";
+export { train } from "./train/train.ts";

@@ -31,6 +31,8 @@ export interface ParameterLeaf {
   /** What the layer calls it, "linear.weight"; made unique ("linear1.weight") when the model is traced. */
   readonly label: string;
   readonly initializer: Initializer;
+  /** The layer it belongs to, by identity: parameters of one layer are numbered together. */
+  readonly owner?: object;
 }
 
 /** Numbers known when the model is written. */
@@ -80,7 +82,12 @@ export function input(name: string, shape: Shape, dtype: DType = "float32"): Ten
 }
 
 /** Numbers that training changes: float32, of a fixed shape. */
-export function parameter(shape: readonly number[], initializer: Initializer, label = "parameter"): Tensor {
+export function parameter(
+  shape: readonly number[],
+  initializer: Initializer,
+  label = "parameter",
+  owner?: object,
+): Tensor {
   const wrong = shape.find((dim) => !Number.isInteger(dim) || dim < 1);
   if (wrong !== undefined) {
     fail("parameter", {
@@ -89,7 +96,12 @@ export function parameter(shape: readonly number[], initializer: Initializer, la
       fix: `replace ${wrong} by a positive whole number`,
     });
   }
-  return leaf(parameterOp, shape, "float32", { kind: "parameter", label, initializer });
+  return leaf(parameterOp, shape, "float32", {
+    kind: "parameter",
+    label,
+    initializer,
+    ...(owner && { owner }),
+  });
 }
 
 /** Fixed numbers inside the graph. A plain number becomes a float32 scalar. */

@@ -1,6 +1,16 @@
 /** CONTRACT of a runtime: program bytes and numbers in, numbers out. One thread per session, always. */
 import type { NdArray } from "../array/array.ts";
 
+/** Strings with a shape: only inputs of saved models are strings. */
+export interface StringArray {
+  readonly dtype: "string";
+  readonly shape: readonly number[];
+  readonly data: readonly string[];
+}
+
+/** What can be fed. */
+export type Feed = NdArray | StringArray;
+
 /** An engine that runs ONNX programs. */
 export interface Runtime {
   /** "onnxruntime-node"; recorded, since the same bytes are promised for one backend only. */
@@ -21,7 +31,7 @@ export interface Session {
    * fetch is returned in memory of its own. An output may be fetched into the array an input is fed from only where
    * the program says so (checkAliases).
    */
-  bind(feeds: Readonly<Record<string, NdArray>>, fetches?: Readonly<Record<string, NdArray>>): Binding;
+  bind(feeds: Readonly<Record<string, Feed>>, fetches?: Readonly<Record<string, NdArray>>): Binding;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,130 @@
+/** CONTRACT of a crew: whoever computes the microbatches of a batch and adds up their gradients, lane by lane. */
+import type { NdArray } from "../array/array.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { InputIndexBound } from "../graph/program.ts";
+import type { MaskRequest } from "../nn/mode.ts";
+import type { Arena } from "../runtime/arena.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+/** The samples behind one update, in the order they were drawn. */
+export interface Batch {
+  /** 0 for the first update; keys the dropout masks. */
+  readonly step: number;
+  readonly samples: Uint32Array;
+}
+
+/** What one lane did. */
+export interface LaneReport {
+  readonly lane: number;
+  /** Which worker computed it; 0 for a crew of one. */
+  readonly worker: number;
+  readonly microbatches: number;
+  /** Wall time of forward, backward and adding up. */
+  readonly seconds: number;
+  /** Wall time of it spent waiting for data. */
+  readonly dataSeconds: number;
+}
+
+/** What a batch comes to. The gradient itself, Σ w·∇ℓ, is left in the arena's region `totalRegion`. */
+export interface Totals {
+  /** Σ w·ℓ. */
+  readonly lossSum: number;
+  /** Σ w over samples, or over tokens where the loss has one number per token. */
+  readonly weightSum: number;
+  /** ‖Σ w·∇ℓ‖² per parameter, float64. */
+  readonly squaredNorms: Float64Array;
+  /** The same per lane, in lane order; lanes without microbatches are left out. */
+  readonly laneSquaredNorms: readonly Float64Array[];
+  /** False where any loss or gradient element is NaN or infinite. */
+  readonly isFinite: boolean;
+  readonly lanes: readonly LaneReport[];
+}
+
+/** Where a NaN or infinity first appeared. */
+export interface Culprit {
+  /** Index of the microbatch inside its batch. */
+  readonly microbatch: number;
+  readonly samples: Uint32Array;
+  readonly what: "loss" | "gradient";
+}
+
+/** What one evaluated microbatch gives: for every output of the program one row per sample. */
+export interface EvaluatedChunk {
+  readonly samples: Uint32Array;
+  readonly weights: Float32Array;
+  readonly outputs: Readonly<Record<string, NdArray>>;
+}
+
+/** Who computes microbatches. */
+export interface Crew {
+  readonly name: string;
+  readonly workers: number;
+  /** Σ over the batch, by lanes. The same plan gives the same bytes, whoever computes it. */
+  sumGradients(batch: Batch): Promise<Totals>;
+  /** Runs the microbatches of a batch again, one by one, and names the first that is not finite. */
+  findCulprit(batch: Batch): Promise<Culprit | undefined>;
+  /** Runs a per-sample program over samples, in microbatches of the given size; chunks come in order. */
+  evaluate(job: EvaluationJob): AsyncIterable<EvaluatedChunk>;
+  close(): Promise<void>;
+}
+
+/** An input of a program that a dataset column fills. */
+export interface ColumnFeed {
+  readonly input: string;
+  readonly column: string;
+}
+
+/** A program as it is sent to whoever runs it: bytes and names, never closures. */
+export interface LoadableProgram {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly columns: readonly ColumnFeed[];
+  readonly masks: readonly MaskRequest[];
+  readonly bounds: readonly InputIndexBound[];
+  /** Input that takes the sample weights, if the program has one. */
+  readonly weight?: string;
+  /** Inputs that take parameters: input name → parameter name. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** A gradient program in its two forms: one that writes the sum, one that adds to it in place. */
+export interface GradientPrograms {
+  readonly first: LoadableProgram;
+  readonly add: LoadableProgram;
+  /** Output name → parameter name. */
+  readonly sums: Readonly<Record<string, string>>;
+  /** Output name → the input of `add` it is written over. */
+  readonly sumInputs: Readonly<Record<string, string>>;
+  readonly lossSum: string;
+  readonly weightSum: string;
+}
+
+/** What a crew is opened with. */
+export interface CrewJob {
+  readonly runtime: Runtime;
+  readonly dataset: Dataset;
+  readonly arena: Arena;
+  readonly gradient: GradientPrograms;
+  readonly microbatchSize: number;
+  readonly lanes: number;
+  readonly seed: number;
+  /** Region of the arena that holds the parameters. */
+  readonly parameterRegion: string;
+  /** Regions that lane sums may use; the first is where the total is left. */
+  readonly laneRegions: readonly string[];
+  /** How many lane sums are added in one pass: 2, 4 or 8. More is faster and needs more regions; the bytes are the same. */
+  readonly fanIn: number;
+}
+
+/** What an evaluation runs: a program with one row per sample in every output. */
+export interface EvaluationJob {
+  readonly dataset: Dataset;
+  readonly program: LoadableProgram;
+  readonly samples: Uint32Array;
+  readonly microbatchSize: number;
+  /** Region of the arena the parameters are read from (the weights, their average or the best ones). */
+  readonly parameterRegion: string;
+}
+
+/** Opens a crew for a run. */
+export type OpenCrew = (job: CrewJob) => Promise<Crew>;

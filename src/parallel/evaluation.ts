@@ -1,0 +1,76 @@
+/** Evaluation: a program with one row per sample in every output, run over samples in microbatches. */
+import type { NdArray } from "../array/array.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Binding, Session } from "../runtime/runtime.ts";
+import type { Batch, EvaluatedChunk, LoadableProgram } from "./crew.ts";
+import { Feeds, type MicrobatchRequest } from "./feeds.ts";
+
+/** A program with its session, its parameters and the arrays it is fed from. */
+export class Evaluation {
+  readonly #session: Session;
+  readonly #program: LoadableProgram;
+  readonly #parameters: ReadonlyMap<string, NdArray>;
+  readonly #feeds: Feeds;
+  readonly #microbatchSize: number;
+  readonly #bindings = new Map<number, Binding>();
+
+  constructor(parts: {
+    readonly session: Session;
+    readonly program: LoadableProgram;
+    readonly dataset: Dataset;
+    readonly parameters: ReadonlyMap<string, NdArray>;
+    readonly microbatchSize: number;
+  }) {
+    this.#session = parts.session;
+    this.#program = parts.program;
+    this.#parameters = parts.parameters;
+    this.#microbatchSize = parts.microbatchSize;
+    this.#feeds = new Feeds(parts.dataset, parts.program, parts.microbatchSize, 0);
+  }
+
+  /** One chunk per microbatch, in the order of the samples. */
+  async *run(samples: Uint32Array): AsyncGenerator<EvaluatedChunk> {
+    for (const request of cutBatch({ step: 0, samples }, this.#microbatchSize))
+      yield await this.#chunk(request);
+  }
+
+  async #chunk(request: MicrobatchRequest): Promise<EvaluatedChunk> {
+    const filling = this.#feeds.fill(request);
+    if (filling !== undefined) await filling;
+    const samples = request.samples.length;
+    const results = await this.#binding(samples).run();
+    const outputs: Record<string, NdArray> = {};
+    for (const [name, array] of Object.entries(results)) outputs[name] = firstRows(array, samples);
+    return { samples: request.samples, weights: this.#feeds.weights(samples).slice(), outputs };
+  }
+
+  #binding(samples: number): Binding {
+    let binding = this.#bindings.get(samples);
+    if (binding === undefined) {
+      const feeds = this.#feeds.arrays(samples);
+      for (const [input, name] of Object.entries(this.#program.parameters))
+        feeds[input] = this.#parameters.get(name)!;
+      binding = this.#session.bind(feeds);
+      this.#bindings.set(samples, binding);
+    }
+    return binding;
+  }
+}
+
+/** Cuts a batch into microbatches, in the order the samples were drawn. The last may be smaller. */
+export function cutBatch(batch: Batch, size: number): MicrobatchRequest[] {
+  const microbatches: MicrobatchRequest[] = [];
+  for (let position = 0; position < batch.samples.length; position += size) {
+    const samples = batch.samples.subarray(position, position + size);
+    microbatches.push({ samples, position, step: batch.step });
+  }
+  return microbatches;
+}
+
+/** The rows of real samples: a single one was computed twice. */
+function firstRows(array: NdArray, samples: number): NdArray {
+  const [rows, ...rest] = array.shape;
+  if (rows === samples) return array;
+  const width = rest.reduce((product, dim) => product * dim, 1);
+  return { dtype: array.dtype, shape: [samples, ...rest], data: array.data.subarray(0, samples * width) };
+}

@@ -1,0 +1,150 @@
+/** ONNX Runtime in Node.js: one thread per session, no telemetry, names checked by us. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { arch, cpus } from "node:os";
+import type * as Ort from "onnxruntime-node";
+import type { NdArray } from "../array/array.ts";
+import { holds, type NumericDType } from "../array/dtype.ts";
+import { elementCount, formatShape } from "../array/shape.ts";
+import { fail } from "../errors.ts";
+import type { Binding, Feed, Runtime, Session } from "./runtime.ts";
+
+/**
+ * The runtime of this process, loaded once. Turns ONNX Runtime's usage reports off before its library is loaded; in
+ * worker threads that is too late, so the main thread loads it first.
+ */
+export function nodeRuntime(): Promise<Runtime> {
+  loading ??= open();
+  return loading;
+}
+let loading: Promise<Runtime> | undefined;
+
+async function open(): Promise<Runtime> {
+  process.env.ORT_DISABLE_TELEMETRY = "1";
+  const ort = await import("onnxruntime-node");
+  const require = createRequire(import.meta.url);
+  // The package has a version and its types say nothing about it.
+  const { version } = require("onnxruntime-node/package.json") as { version: string };
+  return Object.freeze({
+    name: "onnxruntime-node",
+    version,
+    processor: processorKind(),
+    load: (name: string, bytes: Uint8Array) => load(ort, name, bytes),
+  });
+}
+
+/** One thread and in order: anything else changes bits or races (measured; see ARCHITECTURE.md). */
+const sessionOptions: Ort.InferenceSession.SessionOptions = {
+  executionProviders: ["cpu"],
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: "sequential",
+  graphOptimizationLevel: "all",
+  // Errors arrive as exceptions; printing them too would only startle.
+  logSeverityLevel: 4,
+};
+
+async function load(ort: typeof Ort, name: string, bytes: Uint8Array): Promise<Session> {
+  let session: Ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(bytes, sessionOptions);
+  } catch (cause) {
+    fail(
+      `program "${name}"`,
+      {
+        expected: "a program ONNX Runtime accepts",
+        got: messageOf(cause),
+        fix: "if the file is damaged, make it again; if this package wrote it, please report it",
+      },
+      { cause },
+    );
+  }
+  return {
+    inputs: session.inputNames,
+    outputs: session.outputNames,
+    bind: (feeds, fetches = {}) => bind(ort, name, session, feeds, fetches),
+    close: () => session.release(),
+  };
+}
+
+function bind(
+  ort: typeof Ort,
+  name: string,
+  session: Ort.InferenceSession,
+  feeds: Readonly<Record<string, Feed>>,
+  fetches: Readonly<Record<string, NdArray>>,
+): Binding {
+  checkNames(`program "${name}", feeds`, Object.keys(feeds), session.inputNames, true);
+  checkNames(`program "${name}", fetches`, Object.keys(fetches), session.outputNames, false);
+  const fed: Record<string, Ort.Tensor> = {};
+  for (const [key, feed] of Object.entries(feeds)) fed[key] = tensorOf(ort, key, feed);
+  const fetched: Record<string, Ort.Tensor | null> = {};
+  for (const key of session.outputNames) {
+    const target = fetches[key];
+    fetched[key] = target === undefined ? null : tensorOf(ort, key, target);
+  }
+  const free = session.outputNames.filter((key) => fetches[key] === undefined);
+  return {
+    run: async () => {
+      const results = await session.run(fed, fetched).catch((cause: unknown) =>
+        fail(
+          `program "${name}"`,
+          {
+            expected: "a run without errors",
+            got: messageOf(cause),
+            fix: "check the values that were fed",
+          },
+          { cause },
+        ),
+      );
+      const outputs: Record<string, NdArray> = {};
+      for (const key of free) outputs[key] = arrayOf(results[key]!);
+      return outputs;
+    },
+  };
+}
+
+/** ONNX Runtime ignores a mistyped name without a word, so every name is checked here. */
+function checkNames(where: string, got: readonly string[], expected: readonly string[], all: boolean): void {
+  const unknown = got.filter((name) => !expected.includes(name));
+  const missing = all ? expected.filter((name) => !got.includes(name)) : [];
+  if (unknown.length === 0 && missing.length === 0) return;
+  fail(where, {
+    expected: expected.join(", "),
+    got: unknown.length > 0 ? `unknown ${unknown.join(", ")}` : `nothing for ${missing.join(", ")}`,
+    fix: unknown.length > 0 ? "correct the name" : "feed the missing input",
+  });
+}
+
+function tensorOf(ort: typeof Ort, name: string, feed: Feed): Ort.Tensor {
+  if (!holds(feed.data, feed.dtype) || feed.data.length !== elementCount(feed.shape)) {
+    fail(`array "${name}"`, {
+      expected: `${elementCount(feed.shape)} ${feed.dtype} elements for ${formatShape(feed.shape)}`,
+      got: `${feed.data.length} elements`,
+      fix: "make it with ndarray(dtype, shape, data)",
+    });
+  }
+  // The constructor's overloads tie each dtype to its array; `holds` has just checked that tie.
+  return new ort.Tensor(feed.dtype as "float32", feed.data as Float32Array, [...feed.shape]);
+}
+
+function arrayOf(tensor: Ort.Tensor): NdArray {
+  // Programs of this package have numeric outputs, and ONNX Runtime gives each dtype its own typed array.
+  return { dtype: tensor.type as NumericDType, shape: tensor.dims, data: tensor.data as NdArray["data"] };
+}
+
+const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)).trim();
+
+/** Which kernels this processor gets: results may differ in the last bits between kinds. */
+function processorKind(): string {
+  if (arch() !== "x64") return arch();
+  let flags = "";
+  try {
+    flags = readFileSync("/proc/cpuinfo", "utf8").match(/^flags\s*:(.*)$/m)?.[1] ?? "";
+  } catch {
+    // Not Linux: the model name tells less, but it tells.
+    return `x64 ${cpus()[0]?.model.trim() ?? "unknown"}`;
+  }
+  const level = ["avx512f", "avx2", "avx"].find((flag) => flags.split(" ").includes(flag));
+  return `x64 ${level ?? "sse"}`;
+}

@@ -1,0 +1,109 @@
+/** CONTRACT between a run and whoever watches it: the event union. Reporters and stop rules read nothing else. */
+import type { LaneReport } from "../parallel/crew.ts";
+import type { Model } from "./model.ts";
+import type { ResolvedPlan } from "./resolve.ts";
+
+/** Everything a run says, in the order it happens. */
+export type TrainEvent =
+  | StartedEvent
+  | StepEvent
+  | EpochEvent
+  | EvaluatedEvent
+  | DivergedEvent
+  | FinishedEvent;
+
+/** Before the first step: what was decided. */
+export interface StartedEvent {
+  readonly type: "started";
+  readonly plan: ResolvedPlan;
+  /** How many numbers are trained. */
+  readonly parameterCount: number;
+  readonly trainingSamples: number;
+  readonly validationSamples: number;
+  /** Bytes of the arena: parameters, slots, averages and lane sums. */
+  readonly arenaBytes: number;
+}
+
+/** After each update. */
+export interface StepEvent {
+  readonly type: "step";
+  /** 1 after the first update. */
+  readonly step: number;
+  /** 0 during the first pass over the samples. */
+  readonly epoch: number;
+  /** Samples of the epoch drawn so far, this batch included. */
+  readonly position: number;
+  readonly samples: number;
+  /** Σ w of the batch. */
+  readonly weight: number;
+  /** Σ w·ℓ / Σ w, at the parameters before the update. NaN for a batch without weight, which updates nothing. */
+  readonly loss: number;
+  /** The penalties' value, which is not part of `loss`. */
+  readonly penalty: number;
+  /** ‖gradient‖₂ of the whole batch, before clipping. */
+  readonly gradientNorm: number;
+  /** What clipping multiplied the gradient by. */
+  readonly clipScale: number;
+  readonly learningRate: number;
+  /** Wall time of the whole step, waiting for data included. */
+  readonly seconds: number;
+  readonly dataSeconds: number;
+  readonly updateSeconds: number;
+  readonly lanes: readonly LaneReport[];
+}
+
+/** After the last step of a pass over the samples. */
+export interface EpochEvent {
+  readonly type: "epoch";
+  readonly epoch: number;
+  readonly step: number;
+  /** Σ w·ℓ / Σ w over the epoch's samples, each at the parameters of its step. */
+  readonly loss: number;
+  readonly samples: number;
+}
+
+/** After an evaluation of the validation samples. */
+export interface EvaluatedEvent {
+  readonly type: "evaluated";
+  readonly step: number;
+  readonly epoch: number;
+  /** "loss" and the plan's metrics, under "validation.": { "validation.loss": 0.3 }. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Whether the monitored metric is the best so far; its weights are kept. */
+  readonly isBest: boolean;
+  readonly seconds: number;
+}
+
+/** A NaN or infinity appeared. No parameter was touched; the run ends. */
+export interface DivergedEvent {
+  readonly type: "diverged";
+  readonly step: number;
+  readonly microbatch: number;
+  /** The samples of that microbatch. */
+  readonly samples: readonly number[];
+  readonly what: "loss" | "gradient";
+  readonly message: string;
+}
+
+/** Why a run ended. */
+export interface StopReason {
+  /** Name of the stop rule, or "aborted", "diverged". */
+  readonly rule: string;
+  readonly reason: string;
+}
+
+/** The last event. */
+export interface FinishedEvent {
+  readonly type: "finished";
+  readonly stop: StopReason;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly samples: number;
+  readonly seconds: number;
+  /** SHA-256 of the trained parameters as they were after the last step. */
+  readonly parametersSha256: string;
+  /** SHA-256 of the whole training state: parameters, slots, averages, step, position. */
+  readonly stateSha256: string;
+  /** Best weights where validation was asked for, otherwise the last ones. */
+  readonly model: Model;
+}

@@ -1,0 +1,146 @@
+/** A trained model: its parameters, what it predicts, how good it is, and its ONNX file. */
+import type { NdArray } from "../array/array.ts";
+import { allocate } from "../array/dtype.ts";
+import { schemaToMetadata } from "../array/schema.ts";
+import type { ColumnSpecs, Dataset } from "../data/dataset.ts";
+import { writeFileAtomically } from "../data/files.ts";
+import { fail } from "../errors.ts";
+import { input, type Tensor } from "../graph/tensor.ts";
+import { rawRow } from "../nn/raw-row.ts";
+import { encodeOnnx } from "../onnx/encode.ts";
+import type { LoadableProgram } from "../parallel/crew.ts";
+import { Evaluation } from "../parallel/evaluation.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { allSamples, foldMetrics } from "./evaluate.ts";
+import type { ResolvedPlan, Sizes } from "./resolve.ts";
+import type { Trace } from "./trace.ts";
+
+/** What training gives. Holds its own copy of the parameters; there is nothing to dispose of. */
+export interface Model {
+  /** Everything that made it. */
+  readonly plan: ResolvedPlan;
+  /** Trained values by name: "linear1.weight" [out, in]. */
+  readonly parameters: ReadonlyMap<string, NdArray>;
+  /** Predictions for every sample, by output name: `const { prediction } = await model.predict(data)`. */
+  predict(data: Dataset): Promise<Readonly<Record<string, NdArray>>>;
+  /** The mean loss and the plan's metrics over a dataset with the training columns. */
+  evaluate(data: Dataset): Promise<Readonly<Record<string, number>>>;
+  /** The inference program with its parameters as the bytes of an ONNX file; tables go in as raw rows. */
+  toOnnx(metadata?: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer>;
+  /** Writes `toOnnx()` under a temporary name, syncs it and renames it. */
+  save(path: string, metadata?: Readonly<Record<string, string>>): Promise<void>;
+}
+
+/** What a model is made of. */
+export interface ModelParts {
+  readonly trace: Trace;
+  readonly parameters: ReadonlyMap<string, NdArray>;
+  readonly resolved: ResolvedPlan;
+  readonly runtime: Runtime;
+  readonly data: Dataset;
+  readonly sizes: Pick<Sizes, "evaluationMicrobatchSize">;
+}
+
+/** Key of the file's metadata under which this package keeps what it knows. */
+export const metadataKey = "microbatch";
+
+/** Makes a model from a finished run. */
+export function createModel(parts: ModelParts): Model {
+  const { trace, parameters, resolved } = parts;
+  const toOnnx = (metadata: Readonly<Record<string, string>> = {}) => {
+    const { program } = trace.serve(servedRow(parts.data));
+    const used = new Set(program.inputs.map(({ name }) => name));
+    const values = new Map([...parameters].filter(([name]) => used.has(name)));
+    const schema = parts.data.schema === undefined ? {} : schemaToMetadata(parts.data.schema);
+    const own = { [metadataKey]: JSON.stringify({ version: 1, plan: resolved }) };
+    return encodeOnnx(program, { values, metadata: { ...schema, ...own, ...metadata } });
+  };
+  return Object.freeze({
+    plan: resolved,
+    parameters,
+    predict: (data: Dataset) => predict(parts, data),
+    evaluate: async (data: Dataset) => {
+      const session = await parts.runtime.load("evaluation", trace.evaluation.bytes);
+      try {
+        const evaluation = open(parts, session, trace.evaluation, data);
+        return await foldMetrics(evaluation.run(allSamples(data.size)), trace.metrics);
+      } finally {
+        await session.close();
+      }
+    },
+    toOnnx,
+    save: (path: string, metadata?: Readonly<Record<string, string>>) =>
+      writeFileAtomically(path, toOnnx(metadata)),
+  });
+}
+
+/** The inputs of the saved model: a table's raw rows, else the columns as they are. */
+function servedRow(data: Dataset): Readonly<Record<string, Tensor>> {
+  if (data.schema !== undefined) return rawRow(data.schema);
+  const columns = Object.entries(data.columns as ColumnSpecs);
+  return Object.fromEntries(
+    columns.map(([name, { dtype, shape }]) => [name, input(name, ["batch", ...shape], dtype)]),
+  );
+}
+
+function open(
+  parts: ModelParts,
+  session: Awaited<ReturnType<Runtime["load"]>>,
+  program: LoadableProgram,
+  dataset: Dataset,
+): Evaluation {
+  checkColumns(program, dataset);
+  return new Evaluation({
+    session,
+    program,
+    dataset,
+    parameters: parts.parameters,
+    microbatchSize: parts.sizes.evaluationMicrobatchSize,
+  });
+}
+
+async function predict(parts: ModelParts, data: Dataset): Promise<Record<string, NdArray>> {
+  const session = await parts.runtime.load("model", parts.trace.inference.bytes);
+  try {
+    const evaluation = open(parts, session, parts.trace.inference, data);
+    const chunks: Readonly<Record<string, NdArray>>[] = [];
+    for await (const { outputs } of evaluation.run(allSamples(data.size))) chunks.push(outputs);
+    return joinRows(chunks, data.size);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Joins the rows of chunks, output by output. */
+export function joinRows(
+  chunks: readonly Readonly<Record<string, NdArray>>[],
+  rows: number,
+): Record<string, NdArray> {
+  const joined: Record<string, NdArray> = {};
+  for (const [name, first] of Object.entries(chunks[0] ?? {})) {
+    const [, ...rest] = first.shape;
+    const data = allocate(
+      first.dtype,
+      rest.reduce((product, dim) => product * dim, rows),
+    );
+    let at = 0;
+    for (const chunk of chunks) {
+      const part = chunk[name]!.data;
+      // Chunks of one output have one dtype, so the arrays are of one kind.
+      (data as Float32Array).set(part as Float32Array, at);
+      at += part.length;
+    }
+    joined[name] = { dtype: first.dtype, shape: [rows, ...rest], data };
+  }
+  return joined;
+}
+
+function checkColumns(program: LoadableProgram, data: Dataset): void {
+  const missing = program.columns.find(({ column }) => !(column in data.columns));
+  if (missing === undefined) return;
+  fail(`${data.name}`, {
+    expected: `columns ${program.columns.map(({ column }) => column).join(", ")}`,
+    got: `${Object.keys(data.columns).join(", ")}`,
+    fix: `add the column "${missing.column}"`,
+  });
+}

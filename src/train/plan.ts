@@ -1,0 +1,192 @@
+/** The plan: one object that says what to train, on what, and how. Four fields are required. */
+import type { ColumnSpec, ColumnSpecs, Dataset } from "../data/dataset.ts";
+import { type Sampler, shuffled } from "../data/sampler.ts";
+import { fail } from "../errors.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Metric } from "../nn/metric.ts";
+import type { Penalty } from "../nn/penalty.ts";
+import type { Clip } from "../optim/clip.ts";
+import type { Ema } from "../optim/ema.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
+import type { ResolvedPlan } from "./resolve.ts";
+import { afterEpochs, type StopRule } from "./stop.ts";
+
+/** The tensors a model and a loss see, by column name: [batch, …] each. */
+export type Row<Columns extends ColumnSpecs = ColumnSpecs> = { readonly [Name in keyof Columns]: Tensor };
+
+/** What a loss gives: one number per sample (or token), and how much each of them counts. */
+export type LossResult = Tensor | { readonly loss: Tensor; readonly weight: Tensor };
+
+/** Validation: what to evaluate on, how often, and by which metrics. */
+export interface Validation<Columns extends ColumnSpecs, Prediction> {
+  readonly data: Dataset<Columns>;
+  readonly metrics?: Readonly<Record<string, (predicted: Prediction, row: Row<Columns>) => Metric>>;
+  /** Steps between evaluations. Default: once per epoch. */
+  readonly every?: number;
+  /** The metric whose best weights are kept, "validation.loss" by default: it is always there and always smooth. */
+  readonly monitor?: string;
+}
+
+/** What to train. Generic in the columns of the data and in what the model returns. */
+export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Tensor> {
+  readonly data: Dataset<Columns>;
+  readonly model: (row: Row<Columns>) => Prediction;
+  /** One number per sample or token, never a mean: the division by Σ w happens once per step. */
+  readonly loss: (predicted: Prediction, row: Row<Columns>) => LossResult;
+  readonly optimizer: Optimizer;
+
+  /** Samples per update. Default 32, or all of them where there are fewer. */
+  readonly batchSize?: number;
+  /** Samples per forward and backward pass: speed and memory only. Default: the batch in equal parts of at most 128. */
+  readonly microbatchSize?: number;
+  /** Slots of the gradient sum. Default 8, on every machine: it is part of what makes the bytes. */
+  readonly lanes?: number;
+  /** Seed of everything random. Default 0. */
+  readonly seed?: number;
+  /** Order of the samples. Default: shuffled anew each epoch. */
+  readonly sampler?: Sampler;
+  /** Acts on the gradient of the whole batch, once per step. */
+  readonly clip?: Clip;
+  /** Added to the loss once per step. */
+  readonly penalty?: Penalty | readonly Penalty[];
+  /** Averages the weights; evaluation, best weights and the saved model then use the average. */
+  readonly ema?: Ema;
+  readonly validation?: Validation<Columns, Prediction>;
+  /** Default: one epoch. The first rule that gives a reason ends the run. */
+  readonly stop?: StopRule | readonly StopRule[];
+  /** Ends the run after the step in progress. */
+  readonly signal?: AbortSignal;
+  /**
+   * What the saved model puts out, by name, from what the model predicts. Default: `prediction` as it is, or the
+   * tensors by their names where the model returns an object of tensors.
+   */
+  readonly serve?: (predicted: Prediction) => Readonly<Record<string, Tensor>>;
+  /** The record of an earlier run: what was left out then is decided the same way, and the bytes are the same. */
+  readonly replay?: ResolvedPlan;
+}
+
+/** The plan itself; gives it its type where it is written in a file of its own. */
+export function definePlan<Columns extends ColumnSpecs, Prediction>(
+  plan: Plan<Columns, Prediction>,
+): Plan<Columns, Prediction> {
+  return plan;
+}
+
+/** Every default in one table. */
+export const defaults = {
+  batchSize: 32,
+  largestMicrobatch: 128,
+  lanes: 8,
+  seed: 0,
+  monitor: "validation.loss",
+  sampler: shuffled,
+  stop: () => afterEpochs(1),
+} as const;
+
+/** The plan's stop rules, never empty. */
+export function stopRules(plan: { readonly stop?: StopRule | readonly StopRule[] }): readonly StopRule[] {
+  const rules = plan.stop === undefined ? [defaults.stop()] : [plan.stop].flat();
+  return rules as readonly StopRule[]; // flat() of one rule or a list of rules is a list of rules
+}
+
+/** Refuses a plan that cannot run, before the first sample is read. */
+export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Columns, Prediction>): void {
+  for (const field of ["data", "model", "loss", "optimizer"] as const) {
+    if (plan[field] === undefined) {
+      fail("plan", {
+        expected: "data, model, loss and optimizer",
+        got: `no ${field}`,
+        fix: `add ${field}`,
+      });
+    }
+  }
+  const unknown = Object.keys(plan).filter((field) => !knownFields.has(field));
+  if (unknown.length > 0) {
+    fail("plan", {
+      expected: `only ${[...knownFields].join(", ")}`,
+      got: unknown.join(", "),
+      fix: "correct the name",
+    });
+  }
+  if (plan.data.size < 1) {
+    fail("plan.data", {
+      expected: "at least one sample",
+      got: `${plan.data.name} with none`,
+      fix: "add samples",
+    });
+  }
+  wholeNumber("plan.batchSize", plan.batchSize, 1);
+  wholeNumber("plan.microbatchSize", plan.microbatchSize, 1);
+  wholeNumber("plan.lanes", plan.lanes, 1);
+  wholeNumber("plan.seed", plan.seed, 0);
+  wholeNumber("plan.validation.every", plan.validation?.every, 1);
+  if (plan.lanes !== undefined && plan.lanes > 1024) {
+    fail("plan.lanes", {
+      expected: "at most 1024",
+      got: String(plan.lanes),
+      fix: "8 suit machines of up to 8 cores",
+    });
+  }
+  checkMicrobatch(plan);
+  if (plan.validation !== undefined) checkColumns(plan.data, plan.validation.data);
+  if (plan.validation?.monitor !== undefined) checkMonitor(plan.validation.monitor, plan.validation.metrics);
+}
+
+const knownFields = new Set<string>([
+  ...[
+    "data",
+    "model",
+    "loss",
+    "optimizer",
+    "batchSize",
+    "microbatchSize",
+    "lanes",
+    "seed",
+    "sampler",
+    "clip",
+  ],
+  ...["penalty", "ema", "validation", "stop", "signal", "serve", "replay"],
+]);
+
+function wholeNumber(where: string, value: number | undefined, smallest: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= smallest)) return;
+  fail(where, {
+    expected: `a whole number from ${smallest} on`,
+    got: String(value),
+    fix: "leave it out to have it decided",
+  });
+}
+
+function checkMicrobatch(plan: Pick<Plan, "batchSize" | "microbatchSize">): void {
+  const { batchSize, microbatchSize } = plan;
+  if (batchSize === undefined || microbatchSize === undefined || microbatchSize <= batchSize) return;
+  fail("plan.microbatchSize", {
+    expected: `at most batchSize (${batchSize})`,
+    got: String(microbatchSize),
+    fix: "a batch is one or more microbatches: lower microbatchSize or raise batchSize",
+  });
+}
+
+function checkColumns(training: Dataset, validation: Dataset): void {
+  for (const [name, spec] of Object.entries(training.columns)) {
+    const other = validation.columns[name];
+    if (other !== undefined && describe(other) === describe(spec)) continue;
+    fail("plan.validation.data", {
+      expected: `the training columns, with "${name}" as ${describe(spec)}`,
+      got: other === undefined ? `no "${name}"` : `"${name}" as ${describe(other)}`,
+      fix: "split one dataset into training and validation",
+    });
+  }
+}
+
+const describe = (spec: ColumnSpec) => `${spec.dtype} [${spec.shape.join(", ")}]`;
+
+function checkMonitor(monitor: string, metrics: Readonly<Record<string, unknown>> = {}): void {
+  const known = ["loss", ...Object.keys(metrics)].map((name) => `validation.${name}`);
+  if (known.includes(monitor)) return;
+  fail("plan.validation.monitor", {
+    expected: `one of ${known.join(", ")}`,
+    got: `"${monitor}"`,
+    fix: "name one of them, or add the metric to validation.metrics",
+  });
+}

@@ -1,0 +1,147 @@
+/** The resolved plan: everything that was left out, decided before step 1 and recorded. Plain data. */
+import { fail } from "../errors.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { defaults, type Plan, stopRules } from "./plan.ts";
+import type { Trace } from "./trace.ts";
+
+/** What makes the bytes of a run, as JSON can hold it. Give it back as `replay` to get the same bytes again. */
+export interface ResolvedPlan {
+  readonly version: 1;
+  readonly batchSize: number;
+  readonly microbatchSize: number;
+  readonly evaluationMicrobatchSize: number;
+  readonly lanes: number;
+  readonly seed: number;
+  readonly sampler: string;
+  readonly optimizer: {
+    readonly name: string;
+    readonly options: Readonly<Record<string, number | boolean | string>>;
+  };
+  /** The learning rate of steps 0, 1, 2, 4, 8 … 65536: tells schedules apart without sending closures. */
+  readonly learningRates: readonly number[];
+  readonly clip?: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
+  readonly penalties: readonly {
+    readonly name: string;
+    readonly options: Readonly<Record<string, unknown>>;
+  }[];
+  readonly emaDecay?: number;
+  readonly validationEvery?: number;
+  readonly monitor?: string;
+  readonly stop: readonly string[];
+  readonly backend: { readonly name: string; readonly version: string; readonly processor: string };
+  /** Which form of an op was chosen where a backend offers several. One form only so far. */
+  readonly lowerings: Readonly<Record<string, string>>;
+  /** SHA-256 of each program's bytes. */
+  readonly programs: Readonly<Record<string, string>>;
+  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly data: { readonly name: string; readonly samples: number; readonly sha256: string };
+  /** What was decided rather than given: field → why. */
+  readonly decided: Readonly<Record<string, string>>;
+}
+
+/** The sizes of a run. */
+export interface Sizes {
+  readonly batchSize: number;
+  readonly microbatchSize: number;
+  readonly evaluationMicrobatchSize: number;
+  readonly lanes: number;
+  readonly seed: number;
+  readonly decided: Readonly<Record<string, string>>;
+}
+
+/** Decides the sizes: from the plan, else from the record being replayed, else by the rules in `defaults`. */
+export function resolveSizes(plan: Plan): Sizes {
+  const decided: Record<string, string> = {};
+  const decide = (field: keyof typeof reasons, given: number | undefined, rule: () => number) => {
+    if (given !== undefined) return given;
+    decided[field] = plan.replay === undefined ? reasons[field] : "taken from the record being replayed";
+    return plan.replay?.[field] ?? rule();
+  };
+  const samples = plan.data.size;
+  const smallest = plan.microbatchSize ?? 1;
+  const batchSize = decide("batchSize", plan.batchSize, () =>
+    Math.max(smallest, Math.min(defaults.batchSize, samples)),
+  );
+  const microbatchSize = decide("microbatchSize", plan.microbatchSize, () => {
+    const parts = Math.ceil(batchSize / defaults.largestMicrobatch);
+    return Math.ceil(batchSize / parts);
+  });
+  return {
+    batchSize,
+    microbatchSize,
+    evaluationMicrobatchSize: decide("evaluationMicrobatchSize", undefined, () =>
+      Math.max(2 * microbatchSize, 64),
+    ),
+    lanes: decide("lanes", plan.lanes, () => defaults.lanes),
+    seed: decide("seed", plan.seed, () => defaults.seed),
+    decided,
+  };
+}
+
+const reasons = {
+  batchSize: `${defaults.batchSize} samples, or all of them where there are fewer`,
+  microbatchSize: `the batch in equal parts of at most ${defaults.largestMicrobatch}`,
+  evaluationMicrobatchSize: "twice the microbatch, at least 64: a forward pass alone needs less memory",
+  lanes: `${defaults.lanes} on every machine, since lanes are part of what makes the bytes`,
+  seed: "always the same, so that a run can be repeated",
+} as const;
+
+/** Puts the whole record together. */
+export async function resolvePlan(
+  plan: Plan,
+  sizes: Sizes,
+  trace: Trace,
+  runtime: Runtime,
+): Promise<ResolvedPlan> {
+  const penalties = plan.penalty === undefined ? [] : [plan.penalty].flat();
+  return {
+    version: 1,
+    ...sizes,
+    sampler: (plan.sampler ?? defaults.sampler()).name,
+    optimizer: { name: plan.optimizer.name, options: plan.optimizer.options },
+    learningRates: [0, ...Array.from({ length: 17 }, (_, power) => 2 ** power)].map(
+      plan.optimizer.learningRate,
+    ),
+    ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
+    penalties: penalties.map(({ name, options }) => ({ name, options })),
+    ...(plan.ema && { emaDecay: plan.ema.decay }),
+    ...(plan.validation?.every && { validationEvery: plan.validation.every }),
+    ...(plan.validation && { monitor: plan.validation.monitor ?? defaults.monitor }),
+    stop: stopRules(plan).map(({ name }) => name),
+    backend: { name: runtime.name, version: runtime.version, processor: runtime.processor },
+    lowerings: { all: "plain" },
+    programs: Object.fromEntries(
+      await Promise.all(
+        Object.entries(trace.bytes).map(async ([name, bytes]) => [name, await sha256(bytes)] as const),
+      ),
+    ),
+    parameters: trace.parameters.map(({ name, shape }) => ({ name, shape })),
+    data: { name: plan.data.name, samples: plan.data.size, sha256: await plan.data.fingerprint() },
+  };
+}
+
+/** Refuses a replay that could not give the same bytes, and names every difference. */
+export function checkReplay(record: ResolvedPlan | undefined, resolved: ResolvedPlan): void {
+  if (record === undefined) return;
+  const fields = Object.keys(resolved).filter((field) => field !== "decided") as (keyof ResolvedPlan)[]; // its own keys
+  const differences = fields.filter(
+    (field) => JSON.stringify(record[field]) !== JSON.stringify(resolved[field]),
+  );
+  if (differences.length === 0) return;
+  const show = (plan: ResolvedPlan) =>
+    differences.map((field) => `${field} ${JSON.stringify(plan[field])?.slice(0, 200)}`).join("; ");
+  fail("plan.replay", {
+    expected: `the recorded plan (${show(record)})`,
+    got: show(resolved),
+    fix: "make the plan what it was, or leave replay out",
+  });
+}
+
+/** SHA-256 as 64 hexadecimal digits. */
+export async function sha256(bytes: Uint8Array<ArrayBufferLike>): Promise<string> {
+  // digest() refuses shared memory, which is where parameters lie.
+  const own =
+    bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+  const digest = await crypto.subtle.digest("SHA-256", own);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,318 @@
+/** A run: the resolved plan with its arena, crew and update, opened once, stepped by the loop, closed at the end. */
+import type { NdArray } from "../array/array.ts";
+import { randomSequence } from "../array/random.ts";
+import type { EpochOrder } from "../data/sampler.ts";
+import { bug } from "../errors.ts";
+import { alone } from "../parallel/alone.ts";
+import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
+import { mergeSchedule } from "../parallel/lanes.ts";
+import { type Arena, createArena, layout } from "../runtime/arena.ts";
+import { nodeRuntime } from "../runtime/ort-node.ts";
+import { createReduction, type Reduction } from "../runtime/reduction.ts";
+import type { Runtime, Session } from "../runtime/runtime.ts";
+import { allSamples, foldMetrics } from "./evaluate.ts";
+import type { StartedEvent, StepEvent } from "./event.ts";
+import { createModel, type Model } from "./model.ts";
+import { defaults, type Plan, stopRules } from "./plan.ts";
+import { checkReplay, type ResolvedPlan, resolvePlan, resolveSizes, type Sizes } from "./resolve.ts";
+import { hashRegions, initialState, type TrainingState } from "./state.ts";
+import { type Trace, trace } from "./trace.ts";
+import { regions, Update } from "./update.ts";
+
+/** Everything that is opened before the first step. */
+interface Opened {
+  readonly plan: Plan;
+  readonly sizes: Sizes;
+  readonly trace: Trace;
+  readonly runtime: Runtime;
+  readonly resolved: ResolvedPlan;
+  readonly arena: Arena;
+  readonly crew: Crew;
+  readonly update: Update;
+  readonly reduction: Reduction;
+  readonly penalty?: Session;
+}
+
+/** Opens a run: traces the model, makes the programs, sizes the arena once and fills the first values. */
+export async function openRun(plan: Plan): Promise<Run> {
+  const sizes = resolveSizes(plan);
+  const traced = trace(plan);
+  const runtime = await nodeRuntime();
+  const resolved = await resolvePlan(plan, sizes, traced, runtime);
+  checkReplay(plan.replay, resolved);
+  const lanes = laneRegions(plan, sizes, traced);
+  const arena = createArena({
+    layout: layout(traced.parameters),
+    regions: [...regionNames(plan), ...lanes.regions],
+  });
+  initialize(arena, traced, plan, sizes.seed);
+  const crew = await alone({
+    runtime,
+    dataset: plan.data,
+    arena,
+    gradient: traced.gradient,
+    microbatchSize: sizes.microbatchSize,
+    lanes: sizes.lanes,
+    seed: sizes.seed,
+    parameterRegion: regions.parameters,
+    laneRegions: lanes.regions,
+    fanIn: lanes.fanIn,
+  });
+  return new Run({
+    plan,
+    sizes,
+    trace: traced,
+    runtime,
+    resolved,
+    arena,
+    crew,
+    update: Update.open(arena, traced.update, plan, lanes.regions[0]!),
+    reduction: await createReduction(arena.memory),
+    ...(traced.penalty && { penalty: await runtime.load("penalty", traced.penalty.bytes) }),
+  });
+}
+
+/** Sums that are kept beside each other: all lanes where that is little memory, else 1 + log₂ of them. */
+function laneRegions(plan: Plan, sizes: Sizes, traced: Trace): { regions: string[]; fanIn: number } {
+  const microbatches = Math.ceil(Math.min(sizes.batchSize, plan.data.size) / sizes.microbatchSize);
+  const busy = Math.min(sizes.lanes, microbatches);
+  const floats = traced.parameters.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+  const fanIn = floats * 4 * Math.min(busy, 8) <= 256 * 2 ** 20 ? 8 : 2;
+  // A shorter last batch has fewer busy lanes, which may need no more slots than the full one.
+  const slots = Math.max(
+    ...Array.from({ length: busy }, (_, index) => mergeSchedule(index + 1, fanIn).slots),
+  );
+  return { regions: Array.from({ length: slots }, (_, slot) => regions.lane(slot)), fanIn };
+}
+
+function regionNames(plan: Plan): string[] {
+  return [
+    regions.parameters,
+    ...Object.keys(plan.optimizer.slots).map(regions.slot),
+    ...(plan.ema === undefined ? [] : [regions.average]),
+    ...(plan.validation === undefined ? [] : [regions.best]),
+  ];
+}
+
+function initialize(arena: Arena, traced: Trace, plan: Plan, seed: number): void {
+  const tensors = arena.region(regions.parameters).tensors;
+  for (const { name, shape, initializer } of traced.parameters) {
+    const values = tensors.get(name)!.data as Float32Array; // parameters are float32
+    initializer.fill(values, shape, randomSequence(seed, "initialize", name));
+  }
+  for (const [slot, value] of Object.entries(plan.optimizer.slots)) {
+    for (const { data } of arena.region(regions.slot(slot)).tensors.values())
+      (data as Float32Array).fill(value);
+  }
+  if (plan.ema !== undefined) copyRegion(arena, regions.parameters, regions.average);
+}
+
+function copyRegion(arena: Arena, from: string, to: string): void {
+  arena.region(to).floats.set(arena.region(from).floats);
+}
+
+/** What an update came to. */
+export type StepOutcome = { readonly event: StepEvent } | { readonly culprit: Culprit };
+
+/** An open run. */
+export class Run {
+  readonly state: TrainingState;
+  readonly #opened: Opened;
+  #order: { readonly epoch: number; readonly order: EpochOrder } | undefined;
+
+  constructor(opened: Opened) {
+    this.#opened = opened;
+    this.state = initialState(stopRules(opened.plan).map(({ initial }) => initial));
+  }
+
+  /** What the first event says. */
+  started(): StartedEvent {
+    const { plan, resolved, trace: traced, arena } = this.#opened;
+    return {
+      type: "started",
+      plan: resolved,
+      parameterCount: traced.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      trainingSamples: plan.data.size,
+      validationSamples: plan.validation?.data.size ?? 0,
+      arenaBytes: arena.memory.buffer.byteLength,
+    };
+  }
+
+  /** True after the last batch of a pass over the samples. */
+  get isEpochOver(): boolean {
+    return this.state.position >= this.#epochOrder().length;
+  }
+
+  /** Draws a batch, sums its gradients, updates the parameters. Nothing is touched where a number is not finite. */
+  async step(): Promise<StepOutcome> {
+    const { crew, update, plan } = this.#opened;
+    const began = performance.now();
+    const batch = this.#drawBatch();
+    const totals = await crew.sumGradients(batch);
+    if (!totals.isFinite) return { culprit: await this.#culprit(batch) };
+    const beforeUpdate = performance.now();
+    const { penalty, squaredNorms } = await this.#addPenalty(totals);
+    const gradientNorm = totals.weightSum > 0 ? Math.sqrt(sumOf(squaredNorms)) / totals.weightSum : 0;
+    if (!Number.isFinite(gradientNorm + penalty)) return { culprit: await this.#culprit(batch) };
+    const clipScale = plan.clip?.scale?.(gradientNorm) ?? 1;
+    const learningRate = plan.optimizer.learningRate(this.state.step);
+    if (totals.weightSum > 0) {
+      update.apply({
+        learningRate,
+        step: this.state.step + 1,
+        gradientScale: clipScale / totals.weightSum,
+        averageDecay: plan.ema?.at(this.state.step) ?? 0,
+      });
+    }
+    this.#advance(batch, totals);
+    const now = performance.now();
+    return {
+      event: {
+        type: "step",
+        step: this.state.step,
+        epoch: this.state.epoch,
+        position: this.state.position,
+        samples: batch.samples.length,
+        weight: totals.weightSum,
+        loss: totals.lossSum / totals.weightSum,
+        penalty,
+        gradientNorm,
+        clipScale,
+        learningRate,
+        seconds: (now - began) / 1000,
+        dataSeconds: totals.lanes.reduce((sum, lane) => sum + lane.dataSeconds, 0),
+        updateSeconds: (now - beforeUpdate) / 1000,
+        lanes: totals.lanes,
+      },
+    };
+  }
+
+  /** Ends a pass over the samples and gives its mean loss. */
+  endEpoch(): { epoch: number; loss: number; samples: number } {
+    const { state } = this;
+    const ended = { epoch: state.epoch, loss: state.epochLoss / state.epochWeight, samples: state.position };
+    Object.assign(state, { epoch: state.epoch + 1, position: 0, epochLoss: 0, epochWeight: 0 });
+    return ended;
+  }
+
+  /** Evaluates the validation samples and keeps the weights if they are the best so far. */
+  async evaluate(): Promise<{ metrics: Record<string, number>; isBest: boolean }> {
+    const { plan, crew, trace: traced, sizes, arena } = this.#opened;
+    const validation = plan.validation ?? bug("an evaluation without validation samples");
+    const chunks = crew.evaluate({
+      dataset: validation.data,
+      program: traced.evaluation,
+      samples: allSamples(validation.data.size),
+      microbatchSize: sizes.evaluationMicrobatchSize,
+      parameterRegion: this.#servedRegion(),
+    });
+    const folded = await foldMetrics(chunks, traced.metrics);
+    const metrics = Object.fromEntries(
+      Object.entries(folded).map(([name, value]) => [`validation.${name}`, value]),
+    );
+    const isBest = this.#isBest(metrics, validation.monitor ?? defaults.monitor);
+    if (isBest) copyRegion(arena, this.#servedRegion(), regions.best);
+    this.state.evaluatedAt = this.state.step;
+    return { metrics, isBest };
+  }
+
+  /** The trained model: the best weights where there are any, else the last (averaged, if the plan averages). */
+  model(): Model {
+    const { arena, trace: traced, resolved, runtime, plan, sizes } = this.#opened;
+    const region = arena.region(this.state.best === null ? this.#servedRegion() : regions.best);
+    const parameters = new Map<string, NdArray>();
+    for (const [name, { dtype, shape, data }] of region.tensors)
+      parameters.set(name, { dtype, shape, data: data.slice() });
+    return createModel({ trace: traced, parameters, resolved, runtime, data: plan.data, sizes });
+  }
+
+  /** SHA-256 of the parameters after the last step, and of the whole state. */
+  async hashes(): Promise<{ parametersSha256: string; stateSha256: string }> {
+    const { arena, plan } = this.#opened;
+    return {
+      parametersSha256: await hashRegions(arena, [regions.parameters]),
+      stateSha256: await hashRegions(arena, regionNames(plan), JSON.stringify(this.state)),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#opened.crew.close();
+    await this.#opened.penalty?.close();
+  }
+
+  #servedRegion(): string {
+    return this.#opened.plan.ema === undefined ? regions.parameters : regions.average;
+  }
+
+  #epochOrder(): EpochOrder {
+    const { plan, sizes } = this.#opened;
+    const { epoch } = this.state;
+    if (this.#order?.epoch !== epoch) {
+      const sampler = plan.sampler ?? defaults.sampler();
+      this.#order = { epoch, order: sampler.epoch(plan.data.size, sizes.seed, epoch) };
+    }
+    return this.#order.order;
+  }
+
+  #drawBatch(): Batch {
+    const order = this.#epochOrder();
+    const { position, step } = this.state;
+    const size = Math.min(this.#opened.sizes.batchSize, order.length - position);
+    const samples = new Uint32Array(size);
+    for (let index = 0; index < size; index++) samples[index] = order.at(position + index);
+    return { step, samples };
+  }
+
+  #advance(batch: Batch, totals: Totals): void {
+    this.state.step++;
+    this.state.position += batch.samples.length;
+    this.state.samples += batch.samples.length;
+    this.state.epochLoss += totals.lossSum;
+    this.state.epochWeight += totals.weightSum;
+  }
+
+  /** Σ w · ∂penalty joins the sum once per step; the norms are then those of the whole gradient. */
+  async #addPenalty(totals: Totals): Promise<{ penalty: number; squaredNorms: Float64Array }> {
+    const { penalty: session, trace: traced, arena, reduction } = this.#opened;
+    const program = traced.penalty;
+    if (session === undefined || program === undefined)
+      return { penalty: 0, squaredNorms: totals.squaredNorms };
+    const parameters = arena.region(regions.parameters).tensors;
+    const total = arena.region(regions.lane(0));
+    const feeds: Record<string, NdArray> = {
+      [program.weight]: { dtype: "float32", shape: [], data: Float32Array.of(totals.weightSum) },
+    };
+    const fetches: Record<string, NdArray> = {};
+    for (const [input, name] of Object.entries(program.parameters)) feeds[input] = parameters.get(name)!;
+    for (const [output, name] of Object.entries(program.sums)) {
+      fetches[output] = total.tensors.get(name)!;
+      feeds[program.sumInputs[output]!] = fetches[output]!;
+    }
+    const results = await session.bind(feeds, fetches).run();
+    const { squaredNorms } = reduction.squaredNorms({ region: total.byteOffset, layout: arena.layout });
+    return { penalty: Number(results[program.value]!.data[0]), squaredNorms };
+  }
+
+  async #culprit(batch: Batch): Promise<Culprit> {
+    const found = await this.#opened.crew.findCulprit(batch);
+    // Every microbatch alone is finite: only their sum, or the penalty, overflowed.
+    return found ?? { microbatch: 0, samples: batch.samples, what: "gradient" };
+  }
+
+  #isBest(metrics: Readonly<Record<string, number>>, monitor: string): boolean {
+    const { trace: traced } = this.#opened;
+    const value = metrics[monitor] ?? bug(`the monitored metric "${monitor}" was not evaluated`);
+    const metric = traced.metrics.find(({ name }) => `validation.${name}` === monitor)?.metric;
+    const sign = metric?.better === "higher" ? -1 : 1;
+    const isBest =
+      this.state.best === null ? !Number.isNaN(value) : sign * value < sign * this.state.best.value;
+    if (isBest) this.state.best = { value, step: this.state.step };
+    return isBest;
+  }
+}
+
+function sumOf(values: Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+}

@@ -1,0 +1,154 @@
+/** Stop rules: plain-data state and a pure step, so that a checkpoint can hold them. */
+import { fail } from "../errors.ts";
+import type { TrainEvent } from "./event.ts";
+
+/** Plain data: what JSON can hold. */
+export type PlainData =
+  | number
+  | string
+  | boolean
+  | null
+  | readonly PlainData[]
+  | { readonly [key: string]: PlainData };
+
+/** CONTRACT of a stop rule. `next` is called with every event; a reason ends the run after that event. */
+export interface StopRule<State extends PlainData = PlainData> {
+  readonly name: string;
+  readonly initial: State;
+  next(state: State, event: TrainEvent): { readonly state: State; readonly reason?: string };
+}
+
+/** Stops after `steps` updates. */
+export function afterSteps(steps: number): StopRule<null> {
+  requirePositive("afterSteps", steps);
+  return {
+    name: "afterSteps",
+    initial: null,
+    next: (state, event) =>
+      event.type === "step" && event.step >= steps ? { state, reason: `${steps} steps done` } : { state },
+  };
+}
+
+/** Stops after `epochs` passes over the training samples. */
+export function afterEpochs(epochs: number): StopRule<null> {
+  requirePositive("afterEpochs", epochs);
+  return {
+    name: "afterEpochs",
+    initial: null,
+    next: (state, event) =>
+      event.type === "epoch" && event.epoch + 1 >= epochs
+        ? { state, reason: `${epochs} epochs done` }
+        : { state },
+  };
+}
+
+/** Stops at the first step that ends `seconds` or more of training later. Depends on the machine, so runs differ. */
+export function afterSeconds(seconds: number): StopRule<number> {
+  if (!(seconds > 0)) {
+    fail("afterSeconds", {
+      expected: "seconds above 0",
+      got: String(seconds),
+      fix: "for example afterSeconds(60)",
+    });
+  }
+  return {
+    name: "afterSeconds",
+    initial: 0,
+    next: (spent, event) => {
+      const state = "seconds" in event && event.type !== "finished" ? spent + event.seconds : spent;
+      return state >= seconds ? { state, reason: `${seconds} seconds are over` } : { state };
+    },
+  };
+}
+
+/** Stops when a validation metric is good enough: `whenReached("validation.rmse", { below: 0.5 })`. */
+export function whenReached(
+  metric: string,
+  target: { readonly below?: number; readonly above?: number },
+): StopRule<null> {
+  const { below, above } = target;
+  if ((below === undefined) === (above === undefined)) {
+    fail("whenReached", {
+      expected: "exactly one of below and above",
+      got: JSON.stringify(target),
+      fix: `for example whenReached("${metric}", { below: 0.5 })`,
+    });
+  }
+  const isReached = (value: number) => (below === undefined ? value >= above! : value <= below);
+  const limit = below === undefined ? `at least ${above}` : `at most ${below}`;
+  return {
+    name: "whenReached",
+    initial: null,
+    next: (state, event) => {
+      if (event.type !== "evaluated") return { state };
+      const value = metricOf(event.metrics, metric, "whenReached");
+      return isReached(value)
+        ? { state, reason: `${metric} is ${value}, ${limit} was asked for` }
+        : { state };
+    },
+  };
+}
+
+/** Options of whenStale. */
+export interface StaleOptions {
+  /** Evaluations in a row without improvement that end the run. */
+  readonly patience: number;
+  /** Default "lower"; "higher" for accuracy and the like. */
+  readonly better?: "lower" | "higher";
+  /** The smallest change that counts as an improvement. Default 0. */
+  readonly minimumChange?: number;
+}
+
+/** Stops when a validation metric has not improved for `patience` evaluations in a row. The best weights are kept. */
+export function whenStale(
+  metric: string,
+  options: StaleOptions,
+): StopRule<{ best: number | null; stale: number }> {
+  const { patience, better = "lower", minimumChange = 0 } = options;
+  requirePositive("whenStale patience", patience);
+  const sign = better === "lower" ? 1 : -1;
+  return {
+    name: "whenStale",
+    initial: { best: null, stale: 0 },
+    next: (state, event) => {
+      if (event.type !== "evaluated") return { state };
+      const value = metricOf(event.metrics, metric, "whenStale");
+      const isBetter = state.best === null || sign * value < sign * state.best - minimumChange;
+      const next = isBetter ? { best: value, stale: 0 } : { best: state.best, stale: state.stale + 1 };
+      if (next.stale < patience) return { state: next };
+      return {
+        state: next,
+        reason: `${metric} has not improved for ${patience} evaluations (best ${next.best})`,
+      };
+    },
+  };
+}
+
+/** Steps several rules at once. */
+export function nextStops(
+  rules: readonly StopRule[],
+  states: readonly PlainData[],
+  event: TrainEvent,
+): { readonly states: PlainData[]; readonly stop?: { readonly rule: string; readonly reason: string } } {
+  const results = rules.map((rule, index) => rule.next(states[index]!, event));
+  const first = results.findIndex(({ reason }) => reason !== undefined);
+  const next = results.map(({ state }) => state);
+  if (first < 0) return { states: next };
+  return { states: next, stop: { rule: rules[first]!.name, reason: results[first]!.reason! } };
+}
+
+function metricOf(metrics: Readonly<Record<string, number>>, name: string, rule: string): number {
+  return (
+    metrics[name] ??
+    fail(`${rule}("${name}")`, {
+      expected: `one of ${Object.keys(metrics).join(", ")}`,
+      got: `"${name}"`,
+      fix: "name one of them, or add the metric to the plan's validation.metrics",
+    })
+  );
+}
+
+function requirePositive(where: string, value: number): void {
+  if (Number.isInteger(value) && value > 0) return;
+  fail(where, { expected: "a whole number from 1 on", got: String(value), fix: "for example 10" });
+}
