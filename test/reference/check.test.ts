@@ -95,7 +95,7 @@ test("an output that really has another shape than the rule promised is rejected
       emittedThen(op, ({ node, ints, output }, right) => node("Unsqueeze", [right, ints([0])], {}, output)),
     );
     // Where another node reads the output (its gradient often does), ONNX Runtime refuses the shape itself.
-    assert.match(problem, /ONNX Runtime returned the shape|threw Node/, op.name);
+    assert.match(problem, /ONNX Runtime returned the shape|threw (Node|Non-zero status)/, op.name);
     if (problem.includes("ONNX Runtime returned the shape")) seen++;
   }
   assert.ok(seen > ops.length / 2, `only ${seen} of ${ops.length} were seen by the checker itself`);
