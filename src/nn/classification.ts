@@ -50,8 +50,8 @@ export function logLoss(logits: Tensor, labels: Tensor): Metric {
  * the classes that occur, in labels or predictions ("macro"). NaN where nothing occurs: no samples, or no 1 in a binary task.
  */
 export function f1(logits: Tensor, labels: Tensor): Metric {
+  if (classesOf("f1", logits, labels) === 1) requireOnePerSample("f1", logits);
   return classMetric("f1", "higher", logits, labels, (classes) => {
-    if (classes === 1) requireOnePerSample("f1", logits);
     const counts = Array.from({ length: Math.max(classes, 2) }, () => ({ hit: 0, wrong: 0 }));
     return {
       add: (chunk) =>

@@ -180,6 +180,42 @@ test("a rule for matrices leaves out what has one axis", () => {
   );
 });
 
+/** The parameter after one step from slots of 0.5, with the scalar weight decay it is given. */
+function oneStep(optimizer: Optimizer, gradient: readonly number[], weightDecay: number): number[] {
+  const { context, updated } = updateOf(optimizer, "float64");
+  const array = (data: readonly number[]) => ({ shape: [count], data });
+  const feeds = new Map([
+    [context.parameter, array(golden.initial)],
+    [context.gradient, array(gradient)],
+    [context.learningRate, { shape: [], data: [0.1] }],
+    [context.step, { shape: [], data: [3] }],
+    [context.weightDecay, { shape: [], data: [weightDecay] }],
+    ...Object.values(context.slots).map((slot) => [slot, array(Array(count).fill(0.5))] as const),
+  ]);
+  return [...evaluate([updated.parameter], feeds)[0]!.data];
+}
+
+for (const [name, make] of Object.entries(makers)) {
+  test(`${name}: a parameter that does not decay moves as without weight decay`, () => {
+    const gradient = golden.gradients[0]!;
+    const plain = oneStep(make({ learningRate: 0.1, weightDecay: 0 }), gradient, 0);
+    const decaying = make({ learningRate: 0.1, weightDecay: 0.3 });
+    assert.deepEqual(oneStep(decaying, gradient, 0), plain);
+    assert.notDeepEqual(oneStep(decaying, gradient, 0.3), plain);
+  });
+}
+
+for (const name of ["sgd", "adam", "rmsprop", "adagrad"]) {
+  test(`${name}: weight decay is a gradient of weightDecay times the parameter`, () => {
+    const gradient = golden.gradients[0]!;
+    const pulled = gradient.map((value, index) => value + golden.initial[index]! * 0.3);
+    assert.deepEqual(
+      oneStep(makers[name]!({ learningRate: 0.1, weightDecay: 0.3 }), gradient, 0.3),
+      oneStep(makers[name]!({ learningRate: 0.1, weightDecay: 0 }), pulled, 0),
+    );
+  });
+}
+
 test("rmsprop centered stays finite where the gradient never changes", () => {
   const optimizer = optim.rmsprop({ centered: true, decay: 0.5, epsilon: 1e-3 });
   const { context, updated } = updateOf(optimizer, "float64");
