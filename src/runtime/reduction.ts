@@ -84,13 +84,8 @@ export function createReduction(memory: WebAssembly.Memory): Reduction {
   return {
     reduceTree,
     squaredNorms: ({ region, layout }) => {
-      const { squaredNorms, isFinite } = reduceTree({
-        lanes: [region],
-        into: region,
-        layout,
-        measuredLanes: [],
-      });
-      return { squaredNorms, isFinite };
+      const reduced = reduceTree({ lanes: [region], into: region, layout, measuredLanes: [] });
+      return { squaredNorms: reduced.squaredNorms, isFinite: reduced.isFinite };
     },
   };
 }
@@ -139,8 +134,8 @@ function reduce(kernels: Kernels, call: ReduceCall): Reduced {
         isAlone && measured.length === 1 ? laneSquaredNorms[0]![tensor]! : totalSum.take();
     }
   });
-  const isFinite = [squaredNorms, ...laneSquaredNorms].every((norms) => norms.every(Number.isFinite));
-  return { laneSquaredNorms, squaredNorms, isFinite };
+  const norms = [squaredNorms, ...laneSquaredNorms];
+  return { laneSquaredNorms, squaredNorms, isFinite: norms.every((some) => some.every(Number.isFinite)) };
 }
 
 /** Adds numbers in the fixed tree, one after another: like a binary counter, it keeps one sum per bit. */
