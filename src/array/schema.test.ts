@@ -1,39 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { schemaFromMetadata, schemaOf, schemaToMetadata, type TableStatistics } from "./schema.ts";
+import { schemaFromMetadata, schemaToMetadata, type TableSchema } from "./schema.ts";
 
-const statistics: TableStatistics = {
-  samples: 3,
+const schema: TableSchema = {
   features: [
-    { kind: "number", name: "age", mean: 2, deviation: 1, minimum: 1, maximum: 3, missing: 0, fill: 2 },
-    {
-      kind: "category",
-      name: "sex",
-      categories: ["ä", '"f"'],
-      codes: [0, 2],
-      counts: [1, 1],
-      missing: 1,
-      other: 0,
-    },
+    { kind: "number", name: "age" },
+    { kind: "category", name: "sex", categories: ["ä", '"f"'] },
   ],
   targets: [
-    { task: "regression", name: "price", mean: 4, deviation: 2 },
-    { task: "classification", name: "kind", categories: ["a", "b"], counts: [2, 1] },
+    { task: "regression", name: "price" },
+    { task: "classification", name: "kind", categories: ["a", "b"] },
   ],
 };
 
 test("a schema comes back from the metadata of an ONNX file as it was", () => {
-  const schema = schemaOf(statistics);
-  assert.deepEqual(schema, {
-    features: [
-      { kind: "number", name: "age" },
-      { kind: "category", name: "sex", categories: ["ä", '"f"'] },
-    ],
-    targets: [
-      { task: "regression", name: "price" },
-      { task: "classification", name: "kind", categories: ["a", "b"] },
-    ],
-  });
   const metadata = schemaToMetadata(schema);
   assert.deepEqual(Object.keys(metadata), ["microbatch.schema"]);
   assert.deepEqual(schemaFromMetadata({ other: "1", ...metadata }), schema);

@@ -95,22 +95,6 @@ export interface TableStatistics {
 /** How many categories of one column get a feature of their own: the most frequent ones. */
 export const categoryLimit = 100;
 
-/** The schema that a model fitted on these samples has: its categories are those it has seen. */
-export function schemaOf(statistics: TableStatistics): TableSchema {
-  return {
-    features: statistics.features.map((feature) =>
-      feature.kind === "number"
-        ? { kind: "number", name: feature.name }
-        : { kind: "category", name: feature.name, categories: feature.categories },
-    ),
-    targets: statistics.targets.map((target) =>
-      target.task === "regression"
-        ? { task: "regression", name: target.name }
-        : { task: "classification", name: target.name, categories: target.categories },
-    ),
-  };
-}
-
 const metadataKey = "microbatch.schema";
 
 /** The schema as the metadata of an ONNX file: one key, "microbatch.schema", whose value is JSON. */

@@ -1,5 +1,6 @@
 /** A dataset whose columns lie in memory, one typed array each. */
 import { holds, type TypedArray } from "../array/dtype.ts";
+import type { TableSchema } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { ColumnSpec, ColumnSpecs, Dataset } from "./dataset.ts";
@@ -23,13 +24,14 @@ export interface MemoryDatasetParts<Columns extends ColumnSpecs> {
   readonly size: number;
   readonly columns: { readonly [Name in keyof Columns]: MemoryColumn };
   readonly weight?: string;
+  readonly schema?: TableSchema;
 }
 
 /** The dataset; the arrays are not copied, so they must stay as they are. */
 export function memoryDataset<Columns extends ColumnSpecs>(
   parts: MemoryDatasetParts<Columns>,
 ): Dataset<Columns> {
-  const { name, size, weight } = parts;
+  const { name, size, weight, schema } = parts;
   const held = new Map<string, MemoryColumn>(Object.entries(parts.columns));
   const specs = Object.fromEntries([...held].map(([column, { spec }]) => [column, Object.freeze(spec)]));
   return Object.freeze({
@@ -38,6 +40,7 @@ export function memoryDataset<Columns extends ColumnSpecs>(
     // Object.fromEntries forgets which keys there are; they are those of parts.columns.
     columns: Object.freeze(specs) as Columns,
     ...(weight !== undefined && { weight }),
+    ...(schema !== undefined && { schema }),
     read(column: keyof Columns & string, samples: Uint32Array, into: TypedArray): void {
       const from = held.get(column) ?? noSuchColumn(name, column, [...held.keys()]);
       const stride = elementCount(from.spec.shape);

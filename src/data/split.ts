@@ -42,12 +42,13 @@ export function subset<Columns extends ColumnSpecs>(
     if (!isSample) noSuchSample(`subset, position ${position}`, sample, dataset.size);
     chosen[position] = sample;
   }
-  const { columns, weight } = dataset;
+  const { columns, weight, schema } = dataset;
   return Object.freeze({
     name,
     size: chosen.length,
     columns,
     ...(weight !== undefined && { weight }),
+    ...(schema !== undefined && { schema }),
     read: (column, positions, into) =>
       dataset.read(
         column,
