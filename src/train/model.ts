@@ -4,6 +4,7 @@ import { allocate } from "../array/dtype.ts";
 import { schemaToMetadata } from "../array/schema.ts";
 import type { ColumnSpecs, Dataset } from "../data/dataset.ts";
 import { writeFileAtomically } from "../data/files.ts";
+import { withWeight } from "../data/weighted.ts";
 import { fail } from "../errors.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 import { rawRow } from "../nn/raw-row.ts";
@@ -63,7 +64,10 @@ export function createModel(parts: ModelParts): Model {
       const session = await parts.runtime.load("evaluation", trace.evaluation.bytes);
       try {
         const evaluation = open(parts, session, trace.evaluation, data);
-        return await foldMetrics(evaluation.run(allSamples(data.size)), trace.metrics);
+        return await foldMetrics(
+          evaluation.run(await withWeight(data, allSamples(data.size))),
+          trace.metrics,
+        );
       } finally {
         await session.close();
       }

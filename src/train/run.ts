@@ -2,6 +2,7 @@
 import type { NdArray } from "../array/array.ts";
 import { randomSequence } from "../array/random.ts";
 import type { EpochOrder } from "../data/sampler.ts";
+import { withWeight } from "../data/weighted.ts";
 import { bug } from "../errors.ts";
 import { alone } from "../parallel/alone.ts";
 import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
@@ -111,6 +112,16 @@ function copyRegion(arena: Arena, from: string, to: string): void {
   arena.region(to).floats.set(arena.region(from).floats);
 }
 
+/** The totals of a batch in which no sample has weight. */
+const nothing: Totals = {
+  lossSum: 0,
+  weightSum: 0,
+  squaredNorms: new Float64Array(0),
+  laneSquaredNorms: [],
+  isFinite: true,
+  lanes: [],
+};
+
 /** What an update came to. */
 export type StepOutcome = { readonly event: StepEvent } | { readonly culprit: Culprit };
 
@@ -147,8 +158,10 @@ export class Run {
   async step(): Promise<StepOutcome> {
     const { crew, update, plan } = this.#opened;
     const began = performance.now();
-    const batch = this.#drawBatch();
-    const totals = await crew.sumGradients(batch);
+    const drawn = this.#drawBatch();
+    const samples = await withWeight(plan.data, drawn);
+    const batch = { step: this.state.step, samples };
+    const totals = samples.length > 0 ? await crew.sumGradients(batch) : nothing;
     if (!totals.isFinite) return { culprit: await this.#culprit(batch) };
     const beforeUpdate = performance.now();
     const { penalty, squaredNorms } = await this.#addPenalty(totals);
@@ -164,7 +177,7 @@ export class Run {
         averageDecay: plan.ema?.at(this.state.step) ?? 0,
       });
     }
-    this.#advance(batch, totals);
+    this.#advance(drawn.length, totals);
     const now = performance.now();
     return {
       event: {
@@ -172,7 +185,7 @@ export class Run {
         step: this.state.step,
         epoch: this.state.epoch,
         position: this.state.position,
-        samples: batch.samples.length,
+        samples: drawn.length,
         weight: totals.weightSum,
         loss: totals.lossSum / totals.weightSum,
         penalty,
@@ -202,7 +215,7 @@ export class Run {
     const chunks = crew.evaluate({
       dataset: validation.data,
       program: traced.evaluation,
-      samples: allSamples(validation.data.size),
+      samples: await withWeight(validation.data, allSamples(validation.data.size)),
       microbatchSize: sizes.evaluationMicrobatchSize,
       parameterRegion: this.#servedRegion(),
     });
@@ -254,19 +267,19 @@ export class Run {
     return this.#order.order;
   }
 
-  #drawBatch(): Batch {
+  #drawBatch(): Uint32Array {
     const order = this.#epochOrder();
-    const { position, step } = this.state;
+    const { position } = this.state;
     const size = Math.min(this.#opened.sizes.batchSize, order.length - position);
     const samples = new Uint32Array(size);
     for (let index = 0; index < size; index++) samples[index] = order.at(position + index);
-    return { step, samples };
+    return samples;
   }
 
-  #advance(batch: Batch, totals: Totals): void {
+  #advance(samples: number, totals: Totals): void {
     this.state.step++;
-    this.state.position += batch.samples.length;
-    this.state.samples += batch.samples.length;
+    this.state.position += samples;
+    this.state.samples += samples;
     this.state.epochLoss += totals.lossSum;
     this.state.epochWeight += totals.weightSum;
   }
