@@ -87,11 +87,21 @@ export const i32x4 = (...lanes: readonly [number, number, number, number]): Code
   ...bytesOf(Int32Array.from(lanes)),
 ];
 
-type Load = "v128.load" | "v128.load32_zero";
-/** Reads memory at address + offset; load32_zero reads four bytes and leaves the other three lanes 0. */
+/** The prefix of 128-bit instructions and one of their numbers. A function, since tables below use it at once. */
+function simd(opcode: number): Code {
+  return [0xfd, ...unsigned(opcode)];
+}
+
+type Load = "v128.load" | "v128.load32_zero" | "v128.load64_zero";
+const loads: Readonly<Record<Load, Code>> = {
+  "v128.load": [...simd(0x00), 4],
+  "v128.load32_zero": [...simd(0x5c), 2],
+  "v128.load64_zero": [...simd(0x5d), 3],
+};
+/** Reads memory at address + offset; load32_zero and load64_zero read 4 and 8 bytes, the other lanes become 0. */
 export const load = (name: Load, address: Code, offset = 0): Code => [
   ...address,
-  ...(name === "v128.load" ? [...simd(0x00), 4] : [...simd(0x5c), 2]),
+  ...loads[name],
   ...unsigned(offset),
 ];
 
@@ -129,8 +139,6 @@ export const when = (condition: Code, ...body: readonly Code[]): Code => [
   ...body.flat(),
   0x0b,
 ];
-
-const simd = (opcode: number): Code => [0xfd, ...unsigned(opcode)];
 
 /** Instructions whose operands all come from the stack. Names and numbers are the specification's. */
 const instructions = {
