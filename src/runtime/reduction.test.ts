@@ -75,6 +75,24 @@ test("measuring less changes nothing of what is measured", () => {
   assert.deepEqual(total.squaredNorms, normsOf(treeOf(lanes)));
 });
 
+test("the blocks of a tensor are added in the tree, however many there are", () => {
+  const counts = Array.from({ length: 20 }, (_, index) => index + 1);
+  const where = layout(counts.map((blocks) => ({ name: `${blocks} blocks`, shape: [blocks * 4096 - 5] })));
+  const { arena, lanes } = filled(where, 1, 21);
+  const draw = randomSequence(21, "test", "block sizes");
+  // Blocks of different weight: without them most orders round alike.
+  for (const values of lanes[0]!) {
+    values.forEach((value, index) => {
+      values[index] = Math.fround(value * 100 ** draw(Math.floor(index / 4096)));
+    });
+  }
+  valuesOf(arena, "lane 0").forEach((values, tensor) => {
+    values.set(lanes[0]![tensor]!);
+  });
+  const { squaredNorms } = createReduction(arena.memory).squaredNorms({ region: 0, layout: where });
+  assert.deepEqual(squaredNorms, normsOf(lanes[0]!));
+});
+
 test("squared norms are the sums of squares", () => {
   const { arena, lanes } = filled(places, 1, 9);
   const { squaredNorms } = createReduction(arena.memory).squaredNorms({ region: 0, layout: places });
@@ -90,12 +108,7 @@ test("squared norms are the sums of squares", () => {
 
 test("one lane that is its own total is only read, and padding counts for nothing", () => {
   const { arena, lanes } = filled(places, 1, 11);
-  const { floats } = arena.region("lane 0");
-  const isPadding = new Array<boolean>(floats.length).fill(true);
-  for (const { offset, elements } of places.tensors) isPadding.fill(false, offset, offset + elements);
-  isPadding.forEach((is, index) => {
-    if (is) floats[index] = Number.NaN;
-  });
+  spoilPadding(arena, "lane 0");
   const before = Uint32Array.from(new Uint32Array(arena.memory.buffer));
   const reduction = createReduction(arena.memory);
   const reduced = reduction.reduceTree(callFor(arena, 1, { into: "lane 0" }));
@@ -103,6 +116,14 @@ test("one lane that is its own total is only read, and padding counts for nothin
   assert.deepEqual(reduced.laneSquaredNorms, [normsOf(lanes[0]!)]);
   assert.equal(reduction.squaredNorms({ region: 0, layout: places }).isFinite, true);
   assert.deepEqual(new Uint32Array(arena.memory.buffer), before);
+});
+
+test("the padding of a total is zero, whatever lies in the padding of the lanes", () => {
+  const { arena } = filled(places, 2, 12);
+  spoilPadding(arena, "lane 0");
+  createReduction(arena.memory).reduceTree(callFor(arena, 2, { into: "apart" }));
+  const { floats } = arena.region("apart");
+  for (const index of paddingOf(floats.length)) assert.equal(floats[index], 0);
 });
 
 test("a total leaves everything outside its own region alone", () => {
@@ -188,6 +209,17 @@ function filled(where: Layout, count: number, seed: number): { arena: Arena; lan
     return valuesOf(arena, name).map((values) => values.slice());
   });
   return { arena, lanes };
+}
+
+function paddingOf(floats: number): number[] {
+  const isPadding = new Array<boolean>(floats).fill(true);
+  for (const { offset, elements } of places.tensors) isPadding.fill(false, offset, offset + elements);
+  return isPadding.flatMap((is, index) => (is ? [index] : []));
+}
+
+function spoilPadding(arena: Arena, name: string): void {
+  const { floats } = arena.region(name);
+  for (const index of paddingOf(floats.length)) floats[index] = Number.NaN;
 }
 
 function valuesOf(arena: Arena, name: string): Values {

@@ -103,6 +103,7 @@ function reduce(kernels: Kernels, call: ReduceCall): Reduced {
   const { lanes, into, layout, measuresTotal = true } = call;
   const measured = call.measuredLanes ?? lanes.map((_, lane) => lane);
   const isAlone = lanes.length === 1 && lanes[0] === into;
+  const isMeasured = isAlone && measured.length === 1; // the lane is the total
   const add = kernels[`add${lanes.length}`]!;
   const laneSums = lanes.map(() => new PairwiseSum());
   const totalSum = new PairwiseSum();
@@ -118,10 +119,7 @@ function reduce(kernels: Kernels, call: ReduceCall): Reduced {
       for (let lane = 0; lane < lanes.length; lane++) addresses[lane] = lanes[lane]! + start;
       add(elements, into + start, ...addresses);
     }
-    // One lane measured is its total measured.
-    if (measuresTotal && !(isAlone && measured.length === 1)) {
-      totalSum.add(kernels.squaredNorm(into + start, elements));
-    }
+    if (measuresTotal && !isMeasured) totalSum.add(kernels.squaredNorm(into + start, elements));
   };
 
   layout.tensors.forEach(({ offset, elements }: Place, tensor) => {
@@ -130,8 +128,7 @@ function reduce(kernels: Kernels, call: ReduceCall): Reduced {
     }
     for (const lane of measured) laneSquaredNorms[lane]![tensor] = laneSums[lane]!.take();
     if (measuresTotal) {
-      squaredNorms[tensor] =
-        isAlone && measured.length === 1 ? laneSquaredNorms[0]![tensor]! : totalSum.take();
+      squaredNorms[tensor] = isMeasured ? laneSquaredNorms[0]![tensor]! : totalSum.take();
     }
   });
   const norms = [squaredNorms, ...laneSquaredNorms];
