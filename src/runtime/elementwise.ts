@@ -1,6 +1,7 @@
 /**
  * Compiles elementwise programs (all update rules) to one fused pass over memory in WebAssembly SIMD: every array is
- * read once and written once, whatever the rule is. An AdamW step takes 14 times as long as a chain of ONNX operators.
+ * read once and written once, whatever the rule is. A chain of ONNX operators takes 14 times as long for an AdamW step of
+ * 20 million parameters (175 against 12.9 ms), since it writes every intermediate.
  */
 import { formatShape, type Shape, sameShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
