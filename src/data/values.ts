@@ -1,0 +1,85 @@
+/** The values of a table's columns as typed arrays. */
+import type { FeatureColumn, TargetColumn } from "../array/schema.ts";
+import type { Cells } from "./cells.ts";
+import { type ColumnProfile, categoriesType, classText } from "./columns.ts";
+import type { ColumnSpec } from "./dataset.ts";
+import type { ColumnArray, MemoryColumn } from "./memory.ts";
+
+/** A column of the dataset and the SQL of its numbers. */
+export interface ValueColumn {
+  readonly name: string;
+  readonly spec: ColumnSpec;
+  readonly sql: string;
+}
+
+/** Numbers with NaN, or codes with −1, where they are missing. */
+export function featureValues(cells: Cells, feature: FeatureColumn): ValueColumn {
+  const { name } = feature;
+  const id = cells.id(name);
+  if (feature.kind === "number") {
+    return { name, spec: { dtype: "float32", shape: [1] }, sql: `coalesce(number(${id}), 'nan'::double)` };
+  }
+  const spec = { dtype: "int32", shape: [], categories: feature.categories } as const;
+  return { name, spec, sql: `coalesce(enum_code(${id}::${categoriesType(cells, name)})::integer, -1)` };
+}
+
+/** Numbers or classes, none missing. */
+export function targetValues(cells: Cells, target: TargetColumn, profile: ColumnProfile): ValueColumn {
+  const { name } = target;
+  if (target.task === "regression") {
+    return { name, spec: { dtype: "float32", shape: [1] }, sql: `number(${cells.id(name)})` };
+  }
+  const spec = { dtype: "int32", shape: [], categories: target.categories } as const;
+  const sql = `enum_code((${classText(cells, profile)})::${categoriesType(cells, name)})::integer`;
+  return { name, spec, sql };
+}
+
+/** One number per sample. */
+export function weightValues(cells: Cells, name: string): ValueColumn {
+  return { name, spec: { dtype: "float32", shape: [] }, sql: `number(${cells.id(name)})` };
+}
+
+/** What readValues gives. */
+export interface TableValues {
+  readonly columns: Readonly<Record<string, MemoryColumn>>;
+  /** Columns whose numbers lose more than a thousandth of their deviation in float32. */
+  readonly imprecise: readonly string[];
+}
+
+/** Reads the columns of all samples in one pass. */
+export async function readValues(cells: Cells, columns: readonly ValueColumn[]): Promise<TableValues> {
+  const arrays: ColumnArray[] = columns.map(({ spec }) =>
+    spec.dtype === "float32" ? new Float32Array(cells.samples) : new Int32Array(cells.samples),
+  );
+  const errors = new Float64Array(columns.length); // the largest rounding error of each column
+  await cells.database.visit(
+    `select ${columns.map(({ sql }) => sql).join(", ")} from kept`,
+    (column, row, value) => {
+      const array = arrays[column]!;
+      const number = Number(value);
+      array[row] = number;
+      const error = Math.abs(number - array[row]!);
+      if (error > errors[column]!) errors[column] = error;
+    },
+  );
+  return {
+    columns: Object.fromEntries(
+      columns.map(({ name, spec }, index) => [name, { spec, data: arrays[index]! }]),
+    ),
+    imprecise: columns
+      .filter((_, index) => errors[index]! > 0 && 1000 * errors[index]! > deviationOf(arrays[index]!))
+      .map(({ name }) => name),
+  };
+}
+
+function deviationOf(values: ColumnArray): number {
+  let [count, mean, squares] = [0, 0, 0];
+  for (const value of values) {
+    if (Number.isNaN(value)) continue;
+    count++;
+    const distance = value - mean;
+    mean += distance / count;
+    squares += distance * (value - mean);
+  }
+  return Math.sqrt(squares / count);
+}
