@@ -56,12 +56,13 @@ function databaseOf(connection: DuckDBConnection): Database {
       let first = 0;
       for (;;) {
         const chunk = await result.fetchChunk();
-        if (chunk === null || chunk.rowCount === 0) return;
+        const rows = chunk?.rowCount ?? 0; // asks the database, so once only
+        if (chunk === null || rows === 0) return;
         for (let column = 0; column < chunk.columnCount; column++) {
           const vector = chunk.getColumnVector(column);
-          for (let row = 0; row < chunk.rowCount; row++) visit(column, first + row, vector.getItem(row));
+          for (let row = 0; row < rows; row++) visit(column, first + row, vector.getItem(row));
         }
-        first += chunk.rowCount;
+        first += rows;
       }
     },
   };
