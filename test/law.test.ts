@@ -174,21 +174,19 @@ function planOf({ samples, kind, isWeighted, seed }: Problem): Plan {
   const data = arrays(values, isWeighted ? { weight: "weight" } : {}) as unknown as Dataset;
   const hidden = sequence(linear(6), tanh, dropout(0.3));
   const last = linear(kind === "squared" || kind === "huber" ? 1 : 3);
-  const flat = (x: Tensor) => reshape(x, ["batch", time * 4]);
-  const losses: Record<Problem["kind"], (row: Row) => LossResult> = {
-    squared: ({ x, y }) => squaredError(last(hidden(flat(x!))), y!),
-    huber: ({ x, y }) => huber(last(hidden(flat(x!))), y!, { delta: 0.3 }),
-    classes: ({ x, label }) => crossEntropy(last(hidden(flat(x!))), label!, { labelSmoothing: 0.1 }),
-    tokens: ({ x, next, counts }) => ({
-      loss: crossEntropy(last(hidden(x!)), next!),
+  const losses: Record<Problem["kind"], (predicted: Tensor, row: Row) => LossResult> = {
+    squared: (predicted, { y }) => squaredError(predicted, y!),
+    huber: (predicted, { y }) => huber(predicted, y!, { delta: 0.3 }),
+    classes: (predicted, { label }) => crossEntropy(predicted, label!, { labelSmoothing: 0.1 }),
+    tokens: (predicted, { next, counts }) => ({
+      loss: crossEntropy(predicted, next!),
       weight: mul(counts!, 2),
     }),
   };
-  const everything = (row: Row) => row as unknown as Tensor; // the loss takes the row itself
   return {
     data,
-    model: everything,
-    loss: (_, row) => losses[kind](row),
+    model: ({ x }) => last(hidden(kind === "tokens" ? x! : reshape(x!, ["batch", time * 4]))),
+    loss: losses[kind],
     optimizer: sgd({ learningRate: 1 }),
   };
 }

@@ -14,18 +14,13 @@ import type {
   Totals,
 } from "./crew.ts";
 import { cutBatch, Evaluation } from "./evaluation.ts";
-import { Feeds } from "./feeds.ts";
+import { Feeds, rowsOf } from "./feeds.ts";
 import { busyLanes, type Merge, mergeSchedule } from "./lanes.ts";
+import { type LossSums, sumLoss } from "./loss-sums.ts";
 
 /** Opens a crew of one on this thread. */
 export async function alone(job: CrewJob): Promise<Crew> {
   return new Alone(job, await createReduction(job.arena.memory));
-}
-
-/** What one microbatch gave beside its gradient. */
-interface MicrobatchSums {
-  readonly loss: number;
-  readonly weight: number;
 }
 
 class Alone implements Crew {
@@ -36,14 +31,18 @@ class Alone implements Crew {
   readonly #feeds: Feeds;
   readonly #sessions = new Map<LoadableProgram, Session>();
   readonly #bindings = new Map<string, Binding>();
-  readonly #lossSum: NdArray = { dtype: "float32", shape: [], data: new Float32Array(1) };
-  readonly #weightSum: NdArray = { dtype: "float32", shape: [], data: new Float32Array(1) };
+  /** Where the programs put ℓ, and w where the loss has weights of its own. */
+  readonly #loss: Float32Array;
+  readonly #lossWeights: Float32Array;
   readonly #evaluations: { job: EvaluationJob; region: string; evaluation: Evaluation }[] = [];
 
   constructor(job: CrewJob, reduction: Reduction) {
     this.#job = job;
     this.#reduction = reduction;
     this.#feeds = new Feeds(job.dataset, job.gradient.first, job.microbatchSize, job.seed);
+    const numbers = rowsOf(job.microbatchSize) * job.gradient.loss.perSample;
+    this.#loss = new Float32Array(numbers);
+    this.#lossWeights = new Float32Array(job.gradient.loss.weights === undefined ? 0 : numbers);
   }
 
   async sumGradients(batch: Batch): Promise<Totals> {
@@ -106,7 +105,7 @@ class Alone implements Crew {
   }
 
   /** Runs the microbatch that was filled last; `isFirst` writes the slot's sum, otherwise it is added to. */
-  async #runMicrobatch(samples: number, slot: number, isFirst: boolean): Promise<MicrobatchSums> {
+  async #runMicrobatch(samples: number, slot: number, isFirst: boolean): Promise<LossSums> {
     const key = `${samples} ${slot} ${isFirst}`;
     let binding = this.#bindings.get(key);
     if (binding === undefined) {
@@ -114,7 +113,12 @@ class Alone implements Crew {
       this.#bindings.set(key, binding);
     }
     await binding.run();
-    return { loss: Number(this.#lossSum.data[0]), weight: Number(this.#weightSum.data[0]) };
+    const { perSample, weights } = this.#job.gradient.loss;
+    const loss = this.#loss.subarray(0, samples * perSample);
+    return sumLoss(
+      loss,
+      weights === undefined ? this.#feeds.weights(samples) : this.#lossWeights.subarray(0, loss.length),
+    );
   }
 
   async #bind(samples: number, slot: number, isFirst: boolean): Promise<Binding> {
@@ -122,10 +126,17 @@ class Alone implements Crew {
     const program = isFirst ? gradient.first : gradient.add;
     const session = await this.#session(program);
     const feeds = this.#feeds.arrays(samples);
-    const fetches: Record<string, NdArray> = {
-      [gradient.lossSum]: this.#lossSum,
-      [gradient.weightSum]: this.#weightSum,
-    };
+    const fetches: Record<string, NdArray> = {};
+    const shape = [rowsOf(samples), ...gradient.lossShape];
+    const numbers = rowsOf(samples) * gradient.loss.perSample;
+    fetches[gradient.loss.loss] = { dtype: "float32", shape, data: this.#loss.subarray(0, numbers) };
+    if (gradient.loss.weights !== undefined) {
+      fetches[gradient.loss.weights] = {
+        dtype: "float32",
+        shape,
+        data: this.#lossWeights.subarray(0, numbers),
+      };
+    }
     const parameters = arena.region(parameterRegion).tensors;
     for (const [input, name] of Object.entries(program.parameters)) feeds[input] = parameters.get(name)!;
     const sums = arena.region(laneRegions[slot]!).tensors;

@@ -95,8 +95,19 @@ export interface GradientPrograms {
   readonly sums: Readonly<Record<string, string>>;
   /** Output name → the input of `add` it is written over. */
   readonly sumInputs: Readonly<Record<string, string>>;
-  readonly lossSum: string;
-  readonly weightSum: string;
+  readonly loss: LossOutputs;
+  /** Shape of one sample's ℓ: [] or, for tokens, [time]. */
+  readonly lossShape: readonly number[];
+}
+
+/** How a program tells its loss: one number per sample or token, summed in float64 by whoever runs it. */
+export interface LossOutputs {
+  /** Output ℓ, [batch, …]. */
+  readonly loss: string;
+  /** Output w in the shape of ℓ, where the loss has weights of its own; else every number has its sample's weight. */
+  readonly weights?: string;
+  /** Numbers per sample: 1, or the tokens. */
+  readonly perSample: number;
 }
 
 /** What a crew is opened with. */

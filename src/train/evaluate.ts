@@ -1,5 +1,6 @@
 /** Evaluation: per-sample numbers, folded in float64 in the order of the samples, so no partition can change them. */
 import type { EvaluatedChunk } from "../parallel/crew.ts";
+import { sumLoss } from "../parallel/loss-sums.ts";
 import { names, type TracedMetric } from "./trace.ts";
 
 /** The mean loss and the metrics over evaluated samples. NaN where nothing has weight. */
@@ -11,8 +12,10 @@ export async function foldMetrics(
   let loss = 0;
   let weight = 0;
   for await (const chunk of chunks) {
-    loss += total(chunk, names.sampleLoss);
-    weight += total(chunk, names.sampleWeight);
+    const own = chunk.outputs[names.lossWeights]?.data as Float32Array | undefined; // float32, as all losses
+    const sums = sumLoss(chunk.outputs[names.loss]!.data as Float32Array, own ?? chunk.weights);
+    loss += sums.loss;
+    weight += sums.weight;
     metrics.forEach(({ outputs }, index) => {
       const values = outputs.map((output) => Float32Array.from(chunk.outputs[output]!.data as Float32Array)); // float32 by contract
       folds[index]!.add({ values, weights: chunk.weights });
@@ -23,12 +26,6 @@ export async function foldMetrics(
     result[name] = folds[index]!.finish();
   });
   return result;
-}
-
-function total(chunk: EvaluatedChunk, output: string): number {
-  let sum = 0;
-  for (const value of chunk.outputs[output]!.data) sum += Number(value);
-  return sum;
 }
 
 /** 0, 1, … size − 1. */

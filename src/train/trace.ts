@@ -3,7 +3,7 @@
  * Closures end here; from now on there are programs and numbers.
  */
 
-import { formatShape, type Shape } from "../array/shape.ts";
+import { elementCount, formatShape, type Shape } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { bug, fail } from "../errors.ts";
 import { buildProgram, indexBounds, type Program } from "../graph/program.ts";
@@ -12,8 +12,8 @@ import { parametersOf } from "../graph/walk.ts";
 import type { Metric } from "../nn/metric.ts";
 import { type MaskRequest, tracing } from "../nn/mode.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
-import { accumulate, add, equal, expand, gradient, mul, reshape, sum, where } from "../ops/index.ts";
-import type { GradientPrograms, LoadableProgram } from "../parallel/crew.ts";
+import { accumulate, add, expand, gradient, mul, reshape } from "../ops/index.ts";
+import type { GradientPrograms, LoadableProgram, LossOutputs } from "../parallel/crew.ts";
 import type { LossResult, Plan, Row } from "./plan.ts";
 import { updateProgram } from "./update.ts";
 
@@ -61,10 +61,8 @@ export interface Trace {
 /** Names of the values the programs exchange with the crew; "#" keeps them apart from columns. */
 export const names = {
   weight: "#weight",
-  lossSum: "#lossSum",
-  weightSum: "#weightSum",
-  sampleLoss: "#sampleLoss",
-  sampleWeight: "#sampleWeight",
+  loss: "#loss",
+  lossWeights: "#lossWeights",
   penalty: "#penalty",
   sum: (parameter: string) => `#sum:${parameter}`,
   into: (parameter: string) => `#into:${parameter}`,
@@ -77,7 +75,7 @@ export function trace(plan: Plan): Trace {
     const predicted = plan.model(row);
     return weightedLoss(plan.loss(predicted, row));
   });
-  const { loss, weights } = training.result;
+  const { loss } = training.result;
   const leaves = parametersOf([loss]);
   if (leaves.length === 0) {
     fail("plan.model", {
@@ -90,7 +88,7 @@ export function trace(plan: Plan): Trace {
   const parameters = leaves.map((leaf) => traced(leaf, parameterNames.get(leaf)!));
   const { masks } = training;
   const context: Loading = { columns: Object.keys(plan.data.columns), parameterNames, masks };
-  const gradientPrograms = traceGradient(loss, weights, leaves, context);
+  const gradientPrograms = traceGradient(training.result, leaves, context);
   const { evaluation, metrics } = traceEvaluation(plan, row, context);
   const served = (at: Row) => serveOn(plan, at, parameterNames);
   const inference = loadable(served(row).program, context);
@@ -142,6 +140,8 @@ interface WeightedLoss {
   readonly loss: Tensor;
   /** In the loss's shape. */
   readonly weights: Tensor;
+  /** Whether the loss gave weights of its own. */
+  readonly hasOwnWeights: boolean;
 }
 
 function weightedLoss(result: LossResult): WeightedLoss {
@@ -156,7 +156,7 @@ function weightedLoss(result: LossResult): WeightedLoss {
   }
   const rank = loss.shape.length;
   const sampleWeight = reshape(input(names.weight, ["batch"]), ["batch", ...Array<number>(rank - 1).fill(1)]);
-  if (own === undefined) return { loss, weights: expand(sampleWeight, loss.shape) };
+  if (own === undefined) return { loss, weights: expand(sampleWeight, loss.shape), hasOwnWeights: false };
   if (own.shape.length > rank || !own.shape.every((dim, axis) => dim === loss.shape[axis] || dim === 1)) {
     fail("plan.loss weight", {
       expected: `a shape that stretches to the loss's ${formatShape(loss.shape)}`,
@@ -165,25 +165,29 @@ function weightedLoss(result: LossResult): WeightedLoss {
     });
   }
   const aligned = reshape(own, [...own.shape, ...Array<number>(rank - own.shape.length).fill(1)]);
-  return { loss, weights: expand(mul(aligned, sampleWeight), loss.shape) };
+  return { loss, weights: expand(mul(aligned, sampleWeight), loss.shape), hasOwnWeights: true };
 }
 
-/** w·ℓ, and exactly 0 where w is 0: the loss of a padded or masked place may be infinite, and 0 · ∞ is NaN. */
-function weightedTerms({ loss, weights }: WeightedLoss): Tensor {
-  return where(equal(weights, 0), 0, mul(weights, loss));
+/** The outputs that tell the loss; it is summed outside, in float64. */
+function lossOutputs({ loss, weights, hasOwnWeights }: WeightedLoss): Record<string, Tensor> {
+  return { [names.loss]: loss, ...(hasOwnWeights && { [names.lossWeights]: weights }) };
+}
+
+function describeLoss({ loss, hasOwnWeights }: WeightedLoss): LossOutputs {
+  return {
+    loss: names.loss,
+    ...(hasOwnWeights && { weights: names.lossWeights }),
+    perSample: elementCount(loss.shape, 1),
+  };
 }
 
 function traceGradient(
-  loss: Tensor,
-  weights: Tensor,
+  weighted: WeightedLoss,
   leaves: readonly Tensor[],
   context: Loading,
 ): GradientPrograms {
-  const gradients = gradient(loss, leaves, weights);
-  const totals = {
-    [names.lossSum]: sum(weightedTerms({ loss, weights })),
-    [names.weightSum]: sum(weights),
-  };
+  const gradients = gradient(weighted.loss, leaves, weighted.weights);
+  const totals = lossOutputs(weighted);
   const first: Record<string, Tensor> = { ...totals };
   const adding: Record<string, Tensor> = { ...totals };
   const sums: Record<string, string> = {};
@@ -205,8 +209,8 @@ function traceGradient(
     ),
     sums,
     sumInputs,
-    lossSum: names.lossSum,
-    weightSum: names.weightSum,
+    loss: describeLoss(weighted),
+    lossShape: fixed(weighted.loss.shape.slice(1)),
   };
 }
 
@@ -223,10 +227,7 @@ function traceEvaluation(
     }));
     return { weighted: weightedLoss(plan.loss(predicted, row)), metrics };
   });
-  const outputs: Record<string, Tensor> = {
-    [names.sampleLoss]: perSample(weightedTerms(result.weighted)),
-    [names.sampleWeight]: perSample(result.weighted.weights),
-  };
+  const outputs = lossOutputs(result.weighted);
   const metrics = result.metrics.map(({ name, metric }): TracedMetric => {
     const keys = metric.tensors.map((tensor, index) => {
       if (tensor.shape[0] !== "batch") {
@@ -245,11 +246,6 @@ function traceEvaluation(
   const { parameterNames } = context;
   const program = buildProgram({ name: "evaluation", outputs, parameterNames });
   return { evaluation: loadable(program, context), metrics };
-}
-
-/** Sums everything but the batch axis. */
-function perSample(x: Tensor): Tensor {
-  return x.shape.length === 1 ? x : sum(x, { axes: x.shape.slice(1).map((_, axis) => axis + 1) });
 }
 
 function serveOn(plan: Plan, row: Row, parameterNames: ReadonlyMap<Tensor, string>): { program: Program } {
