@@ -7,11 +7,20 @@ export * from "./data/arrays.ts";
 export * from "./data/dataset.ts";
 export * from "./data/sampler.ts";
 export * from "./data/split.ts";
+export { statistics } from "./data/statistics.ts";
 export { MicrobatchError } from "./errors.ts";
 export * from "./graph/memory.ts";
 export { defineOp, type EmitContext, type GradientContext, type Op, type OpSample } from "./graph/op.ts";
 export { buildProgram, type Program } from "./graph/program.ts";
-export { apply, constant, type Initializer, input, parameter, type Tensor, type TensorLike } from "./graph/tensor.ts";
+export {
+  apply,
+  constant,
+  type Initializer,
+  input,
+  parameter,
+  type Tensor,
+  type TensorLike,
+} from "./graph/tensor.ts";
 export { parametersOf } from "./graph/walk.ts";
 // Two things are called leakyRelu, the op and the layer; the layer is both.
 export { leakyRelu } from "./nn/activation.ts";

@@ -1,2 +1,3 @@
 /** The public door to what needs Node.js: files, tables, threads. */
-export {};
+export { missingMarkers } from "./data/cells.ts";
+export * from "./data/table.ts";

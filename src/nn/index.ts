@@ -2,6 +2,7 @@
 export * from "./activation.ts";
 export * from "./classification.ts";
 export * from "./dropout.ts";
+export * from "./encoder.ts";
 export * from "./initializer.ts";
 export type { Layer } from "./layer.ts";
 export * from "./linear.ts";
@@ -9,6 +10,7 @@ export * from "./loss.ts";
 export * from "./metric.ts";
 export * from "./mode.ts";
 export * from "./penalty.ts";
+export * from "./raw-row.ts";
 export * from "./regression.ts";
 export * from "./sequence.ts";
 export * from "./standardize.ts";
