@@ -96,12 +96,15 @@ export function broadcastShapes(a: Shape, b: Shape, where: string): Shape {
 
 /** Turns an axis that may count from the end (-1 = last) into one that counts from the start. */
 export function normalizeAxis(axis: number, rank: number, where: string): number {
+  if (rank === 0) {
+    fail(where, { expected: "a tensor with axes", got: "a scalar", fix: "reshape it to [1] first" });
+  }
   const result = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || result < 0 || result >= rank) {
     fail(where, {
       expected: `an axis from ${-rank} to ${rank - 1}`,
       got: String(axis),
-      fix: rank === 0 ? "a scalar has no axes" : `use -1 for the last axis`,
+      fix: "use -1 for the last axis",
     });
   }
   return result;

@@ -41,7 +41,7 @@ export interface ProgramParts {
 
 /**
  * Builds a program. Only what the outputs need is in it, so dead branches cost nothing.
- * Throws when two inputs share a name, or when an aliased input has another reader.
+ * Throws when two inputs share a name, when an output is called like an input, or when an aliased input has another reader.
  */
 export function buildProgram(parts: ProgramParts): Program {
   const merged = mergeEqual(Object.values(parts.outputs));
@@ -62,6 +62,13 @@ export function buildProgram(parts: ProgramParts): Program {
     inputs.push({ name, tensor });
   }
   const outputs = Object.keys(parts.outputs).map((name, index): ProgramOutput => {
+    if (seen.has(name)) {
+      fail(`program "${parts.name}"`, {
+        expected: "outputs and inputs under different names",
+        got: `an input and an output called "${name}"`,
+        fix: "rename the output",
+      });
+    }
     const aliases = parts.aliases?.[name];
     const tensor = merged[index]!;
     return aliases === undefined ? { name, tensor } : { name, tensor, aliases };
@@ -78,14 +85,22 @@ function leafName(tensor: Tensor, parameterNames?: ReadonlyMap<Tensor, string>):
 }
 
 /**
- * Refuses an output written over an input that anything else reads: ONNX Runtime does not run nodes in the order
- * they are written, so the other reader would sometimes see the new numbers, silently.
+ * Refuses an output written over an input that anything else reads or is written over: ONNX Runtime does not run nodes in
+ * the order they are written, so the other reader would sometimes see the new numbers, silently.
  */
 export function checkAliases(program: Program): void {
   for (const output of program.outputs) {
     if (output.aliases === undefined) continue;
     const where = `program "${program.name}", output "${output.name}" written over input "${output.aliases}"`;
     const input = program.inputs.find(({ name }) => name === output.aliases)?.tensor;
+    const first = program.outputs.find(({ aliases }) => aliases === output.aliases)!;
+    if (first !== output) {
+      fail(where, {
+        expected: "one output per input's memory",
+        got: `output "${first.name}" written over it too`,
+        fix: "write one of them to memory of its own",
+      });
+    }
     if (input === undefined) {
       fail(where, {
         expected: "the name of an input",
@@ -132,7 +147,10 @@ export interface InputIndexBound extends Omit<IndexBound, "input"> {
   readonly inputName: string;
 }
 
-/** The fed inputs that some op uses as indices, so that they can be checked before a run. Looks through reshapes. */
+/**
+ * The fed inputs that some op uses as indices, so that they can be checked before a run: each input once per bound.
+ * Looks through reshapes and casts.
+ */
 export function indexBounds(program: Program): InputIndexBound[] {
   const names = new Map(program.inputs.map(({ name, tensor }) => [tensor, name]));
   const bounds: InputIndexBound[] = [];
@@ -142,7 +160,10 @@ export function indexBounds(program: Program): InputIndexBound[] {
       while (source.leaf === undefined && ["reshape", "cast"].includes(source.op.name))
         source = source.inputs[0]!;
       const inputName = names.get(source);
-      if (inputName !== undefined) bounds.push({ inputName, below: bound.below, meaning: bound.meaning });
+      const isKnown = bounds.some((known) => known.inputName === inputName && known.below === bound.below);
+      if (inputName !== undefined && !isKnown) {
+        bounds.push({ inputName, below: bound.below, meaning: bound.meaning });
+      }
     }
   }
   return bounds;
@@ -171,7 +192,14 @@ function mergeEqual(outputs: readonly Tensor[]): Tensor[] {
 function nodeKey(tensor: Tensor, inputs: readonly Tensor[], identity: ReadonlyMap<Tensor, number>): string {
   if (tensor.leaf?.kind === "constant") return constantKey(tensor.leaf.value, identity.size);
   if (tensor.leaf !== undefined) return `leaf ${identity.size}`;
-  return `${tensor.op.name} ${JSON.stringify(tensor.attributes)} ${inputs.map((value) => identity.get(value))}`;
+  const attributes = JSON.stringify(tensor.attributes, spelledOut);
+  return `${tensor.op.name} ${attributes} ${inputs.map((value) => identity.get(value))}`;
+}
+
+/** JSON writes NaN and both infinities as null and −0 as 0: filling with one of them is not filling with another. */
+function spelledOut(_: string, value: unknown): unknown {
+  const isLost = typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0));
+  return isLost ? { number: Object.is(value, -0) ? "-0" : String(value) } : value;
 }
 
 /** Small constants merge by content; comparing large ones would cost more than it saves. */

@@ -1,6 +1,6 @@
 /** Tensors: frozen nodes of an expression. They hold no numbers; programs made from them do the work. */
 import type { NdArray } from "../array/array.ts";
-import type { DType } from "../array/dtype.ts";
+import { type DType, type NumericDType, typedArrayOf } from "../array/dtype.ts";
 import type { Dim, Shape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { Attributes, Op } from "./op.ts";
@@ -111,14 +111,26 @@ export function constant(value: NdArray | number): Tensor {
   return leaf(constantOp, array.shape, array.dtype, { kind: "constant", value: array });
 }
 
-/** The tensor itself, or the constant a number stands for. */
-export function asTensor(value: TensorLike, dtype: DType = "float32"): Tensor {
+/** The tensor itself, or the constant a number stands for. Throws for a number that the integer dtype cannot hold. */
+export function asTensor(value: TensorLike, dtype: NumericDType = "float32"): Tensor {
   if (typeof value !== "number") return value;
-  if (dtype === "int32") return constant({ dtype, shape: [], data: Int32Array.of(value) });
-  if (dtype === "int64") return constant({ dtype, shape: [], data: BigInt64Array.of(BigInt(value)) });
-  if (dtype === "float64") return constant({ dtype, shape: [], data: Float64Array.of(value) });
-  return constant(value);
+  const range = wholeNumbers[dtype];
+  if (range !== undefined && !(Number.isInteger(value) && range[0] <= value && value <= range[1])) {
+    fail("constant", {
+      expected: `a whole number from ${range[0]} to ${range[1]}, as an ${dtype} tensor is on the other side`,
+      got: String(value),
+      fix: `cast the tensor first: cast(x, "float32")`,
+    });
+  }
+  return constant({ dtype, shape: [], data: typedArrayOf(dtype, [value]) });
 }
+
+/** The numbers that integer dtypes hold (for int64: those that a JavaScript number holds exactly). */
+const wholeNumbers: Readonly<Partial<Record<DType, readonly [number, number]>>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  uint8: [0, 255],
+};
 
 /** True for anything the ops of this package made. */
 export function isTensor(value: unknown): value is Tensor {

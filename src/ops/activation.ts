@@ -5,7 +5,7 @@ import { type Attributes, defineOp, type Op } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
 import { add, exp, mul, neg, sub } from "./arithmetic.ts";
 import { sum } from "./reduction.ts";
-import { requireFloat } from "./require.ts";
+import { floats, requireDType } from "./require.ts";
 import { cast, greater, where } from "./selection.ts";
 
 /** x where x > 0, else 0. The gradient at 0 is 0. NaN stays NaN. Source: ONNX Relu-14. */
@@ -34,6 +34,7 @@ export function gelu(x: Tensor): Tensor {
 
 /** x · sigmoid(x), also called swish. Source: Elfwing et al. 2017. */
 export function silu(x: Tensor): Tensor {
+  requireDType("silu", x, floats); // before the sigmoid complains in its own name
   return apply(siluOp, [x, sigmoid(x)], {});
 }
 
@@ -73,12 +74,12 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return apply(logSoftmaxOp, [x], { axis: normalizeAxis(axis, x.shape.length, "logSoftmax") });
 }
 
-/** An op whose output has the shape and dtype of its first input, which must be a float. */
+/** An op whose output has the shape and dtype of its first input. */
 function activationOp<A extends Attributes>(op: Omit<Op<A>, "infer">): Op<A> {
   return defineOp<A>({
     ...op,
     infer: ([x]) => {
-      requireFloat(op.name, x!);
+      requireDType(op.name, x!, floats);
       return { shape: x!.shape, dtype: x!.dtype };
     },
   });

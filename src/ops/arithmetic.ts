@@ -1,10 +1,10 @@
 /** Arithmetic, element by element, with broadcasting. */
 import type { DType } from "../array/dtype.ts";
 import { broadcastShapes } from "../array/shape.ts";
-import { fail } from "../errors.ts";
 import { defineOp, type GradientContext, type Op, type OpSample } from "../graph/op.ts";
 import { apply, asTensor, type Tensor, type TensorLike } from "../graph/tensor.ts";
 import { withoutExpand } from "./movement.ts";
+import { floats, numbers, numbersAndBytes, operands, requireDType, requireSameDType } from "./require.ts";
 import { greaterOrEqual, lessOrEqual, where } from "./selection.ts";
 
 /** a + b. Shapes broadcast. Source: ONNX Add-14. */
@@ -81,9 +81,7 @@ export function log(x: TensorLike): Tensor {
 type Rule = (context: GradientContext) => readonly (Tensor | undefined)[];
 
 function binary(op: Op, a: TensorLike, b: TensorLike): Tensor {
-  const dtype: DType = typeof a !== "number" ? a.dtype : typeof b !== "number" ? b.dtype : "float32";
-  const left = asTensor(a, dtype);
-  const right = asTensor(b, dtype);
+  const [left, right] = operands(op.name, a, b);
   // A stretched operand costs a pass over memory, and the op stretches by itself.
   const shape = broadcastShapes(left.shape, right.shape, op.name);
   return apply(op, [withoutExpand(left, right.shape, shape), withoutExpand(right, left.shape, shape)], {});
@@ -93,13 +91,8 @@ function binaryOp(name: string, onnx: string, gradient: Rule, samples: readonly 
   return defineOp({
     name,
     infer: ([a, b]) => {
-      if (a!.dtype !== b!.dtype) {
-        fail(name, {
-          expected: "both sides of one dtype",
-          got: `${a!.dtype} and ${b!.dtype}`,
-          fix: `cast one side: cast(x, "${a!.dtype}")`,
-        });
-      }
+      requireSameDType(name, a!, b!);
+      requireDType(name, a!, name === "pow" ? numbers : numbersAndBytes);
       return { shape: broadcastShapes(a!.shape, b!.shape, name), dtype: a!.dtype };
     },
     gradient,
@@ -108,10 +101,19 @@ function binaryOp(name: string, onnx: string, gradient: Rule, samples: readonly 
   });
 }
 
-function unaryOp(name: string, onnx: string, gradient: Rule | undefined, samples: readonly OpSample[]): Op {
+function unaryOp(
+  name: string,
+  onnx: string,
+  dtypes: readonly DType[],
+  gradient: Rule | undefined,
+  samples: readonly OpSample[],
+): Op {
   return defineOp({
     name,
-    infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+    infer: ([x]) => {
+      requireDType(name, x!, dtypes);
+      return { shape: x!.shape, dtype: x!.dtype };
+    },
     ...(gradient && { gradient }),
     onnx,
     samples,
@@ -195,19 +197,19 @@ function extremeSamples(call: (a: Tensor, b: TensorLike) => Tensor): readonly Op
   ];
 }
 
-const negOp = unaryOp("neg", "Neg", ({ dy }) => [neg(dy)], [{ inputs: [["batch", 3]], build: neg }]);
-const absOp = unaryOp("abs", "Abs", ({ inputs: [x], dy }) => [mul(dy, sign(x!))], [
+const negOp = unaryOp("neg", "Neg", numbers, ({ dy }) => [neg(dy)], [{ inputs: [["batch", 3]], build: neg }]);
+const absOp = unaryOp("abs", "Abs", numbersAndBytes, ({ inputs: [x], dy }) => [mul(dy, sign(x!))], [
   { inputs: [{ shape: ["batch", 3], kinks: [0] }], build: abs },
 ]);
-const signOp = unaryOp("sign", "Sign", undefined, [
+const signOp = unaryOp("sign", "Sign", numbersAndBytes, undefined, [
   { inputs: [{ shape: ["batch", 3], kinks: [0] }], build: sign },
 ]);
-const sqrtOp = unaryOp("sqrt", "Sqrt", ({ output, dy }) => [div(mul(dy, 0.5), output)], [
+const sqrtOp = unaryOp("sqrt", "Sqrt", floats, ({ output, dy }) => [div(mul(dy, 0.5), output)], [
   { inputs: [{ shape: ["batch", 3], range: [0.2, 4] }], build: sqrt },
 ]);
-const expOp = unaryOp("exp", "Exp", ({ output, dy }) => [mul(dy, output)], [
+const expOp = unaryOp("exp", "Exp", floats, ({ output, dy }) => [mul(dy, output)], [
   { inputs: [["batch", 3]], build: exp },
 ]);
-const logOp = unaryOp("log", "Log", ({ inputs: [x], dy }) => [div(dy, x!)], [
+const logOp = unaryOp("log", "Log", floats, ({ inputs: [x], dy }) => [div(dy, x!)], [
   { inputs: [{ shape: ["batch", 3], range: [0.2, 4] }], build: log },
 ]);

@@ -6,7 +6,7 @@ import { apply, type Tensor } from "../graph/tensor.ts";
 import { logSoftmax } from "./activation.ts";
 import { exp, mul, sub } from "./arithmetic.ts";
 import { reshape, zerosLike } from "./movement.ts";
-import { requireFloat, requireIndices, requireSameDType, requireShape } from "./require.ts";
+import { floats, requireDType, requireIndices, requireSameDType, requireShape } from "./require.ts";
 
 /**
  * One element of the last axis per position: x [..., classes], indices [...] (int32 or int64) → [...].
@@ -46,13 +46,13 @@ export function crossEntropyOf(logits: Tensor, labels: Tensor, options: CrossEnt
       fix: "for example 0.1",
     });
   }
-  requireFloat("crossEntropyOf", logits);
-  requireOnePerPosition("crossEntropyOf", logits, labels);
+  requireDType("crossEntropyOf", logits, floats);
+  requireOnePerPosition("crossEntropyOf", logits, labels, "labels");
   return apply(crossEntropyOp, [logits, logSoftmax(logits), labels], { labelSmoothing });
 }
 
 /** Throws unless there is one index per position of x, whose last axis holds the classes. */
-function requireOnePerPosition(where: string, x: Tensor, indices: Tensor): void {
+function requireOnePerPosition(where: string, x: Tensor, indices: Tensor, what = "indices"): void {
   requireIndices(where, indices);
   const classes = x.shape.at(-1);
   if (classes === undefined || isBatchDim(classes)) {
@@ -62,7 +62,7 @@ function requireOnePerPosition(where: string, x: Tensor, indices: Tensor): void 
       fix: "move the classes to the last axis",
     });
   }
-  requireShape(where, "indices", indices.shape, x.shape.slice(0, -1));
+  requireShape(where, what, indices.shape, x.shape.slice(0, -1));
 }
 
 const classLabels = (x: Tensor, input: number): IndexBound => ({

@@ -5,17 +5,25 @@ import type { Tensor } from "../graph/tensor.ts";
 import { sorted } from "../graph/walk.ts";
 import { add } from "./arithmetic.ts";
 import { sumRows } from "./matmul.ts";
-import { fill, reshape } from "./movement.ts";
+import { fill, reshape, zerosLike } from "./movement.ts";
 import { sum } from "./reduction.ts";
+import { floats, requireDType } from "./require.ts";
+import { cast } from "./selection.ts";
 
 /**
  * The gradient of Σ seed · of with respect to each target, in the target's shape. It is itself a tensor, so gradients of
  * gradients work where every rule on the way is made of ops with rules.
  *
  * of: any shape. seed: the shape of `of` (default: ones). A target that `of` does not depend on gets zeros.
- * Only what lies between `of` and the targets is visited. Throws when the seed's shape differs.
+ * Only what lies between `of` and the targets is visited. Throws when `of` is no float, or the seed's shape differs.
  */
-export function gradient(of: Tensor, targets: readonly Tensor[], seed: Tensor = fill(of.shape, 1)): Tensor[] {
+export function gradient(
+  of: Tensor,
+  targets: readonly Tensor[],
+  seed: Tensor = cast(fill(of.shape, 1), of.dtype),
+): Tensor[] {
+  requireDType("gradient", of, floats);
+  requireDType("gradient", seed, floats);
   if (!sameShape(seed.shape, of.shape)) {
     fail("gradient", {
       expected: `a seed of shape ${formatShape(of.shape)}`,
@@ -45,7 +53,7 @@ export function gradient(of: Tensor, targets: readonly Tensor[], seed: Tensor = 
       arrived.set(input, before === undefined ? reduced : add(before, reduced));
     });
   }
-  return targets.map((target) => arrived.get(target) ?? fill(target.shape, 0));
+  return targets.map((target) => arrived.get(target) ?? zerosLike(target));
 }
 
 /** The tensors through which a gradient can reach a target. */

@@ -6,6 +6,7 @@ import { apply, type Tensor } from "../graph/tensor.ts";
 import { add } from "./arithmetic.ts";
 import { scatterAdd } from "./gather.ts";
 import { fill, reshape, transpose } from "./movement.ts";
+import { floats, requireDType, requireStretching } from "./require.ts";
 
 /**
  * Matrix product over the last two axes: [..., m, k] · [..., k, n] → [..., m, n]; leading axes broadcast.
@@ -28,6 +29,13 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
  * Leading axes are flattened, which is free and faster than a batched product. Source: ONNX Gemm-13.
  */
 export function affine(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  if (x.shape.length === 0 || weight.shape.length !== 2) {
+    fail("affine", {
+      expected: "x with at least one axis and a weight [out, in]",
+      got: `${formatShape(x.shape)} and ${formatShape(weight.shape)}`,
+      fix: x.shape.length === 0 ? "reshape x to [1]" : "reshape the weight to [out, in]",
+    });
+  }
   return rows(x, (flat) => gemm(flat, weight, { summand: bias, transposeB: true }), weight.shape[0]!);
 }
 
@@ -85,6 +93,19 @@ function rows(x: Tensor, product: (flat: Tensor) => Tensor, columns: Dim): Tenso
   return reshape(product(flat), [...leading, columns]);
 }
 
+function requireProduct(where: string, a: Tensor, b: Tensor, inner: Dim, k: Dim): void {
+  // Not the same float: a model that is judged in float64 mixes float64 inputs with parameters, which are float32.
+  requireDType(where, a, floats);
+  requireDType(where, b, floats);
+  if (inner !== k) {
+    fail(where, {
+      expected: "inner sizes to agree",
+      got: `${inner} in ${formatShape(a.shape)} and ${k} in ${formatShape(b.shape)}`,
+      fix: `give the right side ${inner} where it has ${k}, or the left side ${k} where it has ${inner}`,
+    });
+  }
+}
+
 type GemmAttributes = { readonly transposeA: boolean; readonly transposeB: boolean };
 
 const gemmOp = defineOp<GemmAttributes>({
@@ -99,14 +120,11 @@ const gemmOp = defineOp<GemmAttributes>({
     }
     const [m, inner] = transposeA ? [a!.shape[1]!, a!.shape[0]!] : [a!.shape[0]!, a!.shape[1]!];
     const [k, n] = transposeB ? [b!.shape[1]!, b!.shape[0]!] : [b!.shape[0]!, b!.shape[1]!];
-    if (inner !== k) {
-      fail("matmul", {
-        expected: `inner sizes to agree`,
-        got: `${inner} in ${formatShape(a!.shape)} and ${k} in ${formatShape(b!.shape)}`,
-        fix: `give the right side ${inner} rows, or the left side ${k} columns`,
-      });
+    requireProduct("matmul", a!, b!, inner, k);
+    if (summand) {
+      requireDType("matmul", summand, floats);
+      requireStretching("matmul", "a summand", summand.shape, [m, n]);
     }
-    if (summand) broadcastShapes([m, n], summand.shape, "gemm summand");
     return { shape: [m, n], dtype: a!.dtype };
   },
   gradient: ({ inputs: [a, b, summand], attributes: { transposeA, transposeB }, dy, needs }) => [
@@ -173,13 +191,7 @@ const matmulOp: Op = defineOp({
   infer: ([a, b]) => {
     const [m, inner] = a!.shape.slice(-2) as [Dim, Dim];
     const [k, n] = b!.shape.slice(-2) as [Dim, Dim];
-    if (inner !== k) {
-      fail("matmul", {
-        expected: "inner sizes to agree",
-        got: `${inner} in ${formatShape(a!.shape)} and ${k} in ${formatShape(b!.shape)}`,
-        fix: `give the right side ${inner} rows, or the left side ${k} columns`,
-      });
-    }
+    requireProduct("matmul", a!, b!, inner, k);
     const leading = broadcastShapes(a!.shape.slice(0, -2), b!.shape.slice(0, -2), "matmul");
     return { shape: [...leading, m, n], dtype: a!.dtype };
   },

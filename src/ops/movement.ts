@@ -1,7 +1,6 @@
 /** Moving elements without changing them: reshape, transpose, expand, slice, concat, pad, fill. */
 import {
   batchDim,
-  broadcastShapes,
   type Dim,
   elementCount,
   factorOf,
@@ -15,6 +14,7 @@ import {
 import { fail } from "../errors.ts";
 import { defineOp, type EmitContext } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
+import { numbersAndBytes, requireDType, requireStretching } from "./require.ts";
 import { cast, isNan, where } from "./selection.ts";
 
 /**
@@ -26,9 +26,10 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, target) ? x : apply(reshapeOp, [x], { shape: target });
 }
 
-/** Flattens all axes from `axis` (default 1) on into one: [batch, 3, 8] → [batch, 24]. */
+/** Flattens all axes from `axis` (default 1) on into one: [batch, 3, 8] → [batch, 24], and [batch] → [batch, 1]. */
 export function flatten(x: Tensor, axis = 1): Tensor {
-  return reshape(x, [...x.shape.slice(0, axis), productDim(x.shape.slice(axis), "flatten")]);
+  const from = axis === x.shape.length ? axis : normalizeAxis(axis, x.shape.length, "flatten");
+  return reshape(x, [...x.shape.slice(0, from), productDim(x.shape.slice(from), "flatten")]);
 }
 
 /**
@@ -43,7 +44,7 @@ export function transpose(x: Tensor, order?: readonly number[]): Tensor {
     fail("transpose", {
       expected: `every axis of ${formatShape(x.shape)} once`,
       got: formatShape(order ?? []),
-      fix: `for example [${x.shape.map((_, axis) => axis)}]`,
+      fix: `for example ${formatShape(x.shape.map((_, axis) => axis))}`,
     });
   }
   return axes.every((axis, index) => axis === index) ? x : apply(transposeOp, [x], { axes });
@@ -57,8 +58,16 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply(expandOp, [x], { shape });
 }
 
-/** A tensor of `shape` whose every element is `value` (float32). Source: ONNX ConstantOfShape-21. */
+/** A tensor of `shape` whose every element is `value` (float32). Throws for an empty shape. Source: ONNX Expand-13. */
 export function fill(shape: Shape, value: number): Tensor {
+  const wrong = shape.find((dim) => !isPositive(dim));
+  if (wrong !== undefined) {
+    fail("fill", {
+      expected: "dimensions that are whole numbers from 1 on",
+      got: formatShape(shape),
+      fix: `replace ${wrong} by a positive whole number`,
+    });
+  }
   return apply(fillOp, [], { shape, value });
 }
 
@@ -157,6 +166,9 @@ function resolveShape(from: Shape, to: Shape): Shape {
   const where = `reshape ${formatShape(from)} to ${formatShape(to)}`;
   const total = productDim(from, where);
   const open = to.indexOf(-1);
+  if (to.indexOf(-1, open + 1) > open) {
+    fail(where, { expected: "at most one -1", got: formatShape(to), fix: "give all sizes but one" });
+  }
   let target = to;
   if (open >= 0) {
     const rest = productDim(
@@ -167,8 +179,7 @@ function resolveShape(from: Shape, to: Shape): Shape {
     const left: Dim = isBatchDim(total) && !isBatchDim(rest) ? safeBatchDim(factor) : factor;
     target = to.map((dim, axis) => (axis === open ? left : dim));
   }
-  const wrong = target.some((dim) => !Number.isInteger(factorOf(dim)) || factorOf(dim) < 1);
-  if (wrong || productDim(target, where) !== total) {
+  if (!target.every(isPositive) || productDim(target, where) !== total) {
     fail(where, {
       expected: `a shape of ${total} elements`,
       got: formatShape(target),
@@ -177,6 +188,8 @@ function resolveShape(from: Shape, to: Shape): Shape {
   }
   return target;
 }
+
+const isPositive = (dim: Dim) => Number.isInteger(factorOf(dim)) && factorOf(dim) >= 1;
 
 const safeBatchDim = (factor: number): Dim => (Number.isInteger(factor) ? batchDim(factor) : factor);
 
@@ -218,14 +231,7 @@ const transposeOp = defineOp<{ axes: readonly number[] }>({
 const expandOp = defineOp<{ shape: Shape }>({
   name: "expand",
   infer: ([x], { shape }) => {
-    const result = broadcastShapes(x!.shape, shape, "expand");
-    if (!sameShape(result, shape)) {
-      fail("expand", {
-        expected: `a shape that stretches to ${formatShape(shape)}`,
-        got: formatShape(x!.shape),
-        fix: `only axes of size 1 stretch; reduce the others first`,
-      });
-    }
+    requireStretching("expand", "a tensor", x!.shape, shape);
     return { shape, dtype: x!.dtype };
   },
   gradient: ({ dy }) => [dy],
@@ -361,6 +367,7 @@ function joined(tensors: readonly Tensor[], axis: number): number {
 const padOp = defineOp<{ axis: number; before: number; after: number; value: number }>({
   name: "pad",
   infer: ([x], { axis, before, after }) => {
+    requireDType("pad", x!, [...numbersAndBytes, "bool"]);
     const dim = x!.shape[axis]!;
     if (isBatchDim(dim)) {
       fail("pad", { expected: "an axis of fixed size", got: formatShape(x!.shape), fix: "pad another axis" });
@@ -379,7 +386,8 @@ const padOp = defineOp<{ axis: number; before: number; after: number; value: num
     const amounts = Array<number>(2 * rank).fill(0);
     amounts[axis] = before;
     amounts[rank + axis] = after;
-    node("Pad", [inputs[0]!, ints(amounts), constant([value])], { mode: "constant" }, output);
+    const filling = constant([value], [], tensors[0]!.dtype);
+    node("Pad", [inputs[0]!, ints(amounts), filling], { mode: "constant" }, output);
   },
   samples: [
     { inputs: [["batch", 3]], build: (x) => pad(x, { before: 1, after: 2 }) },

@@ -5,6 +5,7 @@ import { defineOp, type Op, type OpSample } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
 import { div, mul } from "./arithmetic.ts";
 import { expand, reshape } from "./movement.ts";
+import { numbers, requireDType } from "./require.ts";
 import { cast, equal } from "./selection.ts";
 
 /** Which axes go, and whether they stay with size 1. */
@@ -25,7 +26,7 @@ export function sum(x: Tensor, options: ReductionOptions = {}): Tensor {
  * the trainer, or it would depend on how the batch is cut. Source: ONNX ReduceMean-18.
  */
 export function mean(x: Tensor, options: ReductionOptions = {}): Tensor {
-  const grows = reducedAxes(x, options).find((axis) => isBatchDim(x.shape[axis]!));
+  const grows = reducedAxes("mean", x, options).find((axis) => isBatchDim(x.shape[axis]!));
   if (grows !== undefined) {
     fail("mean", {
       expected: "axes of fixed size",
@@ -49,15 +50,13 @@ export function min(x: Tensor, options: ReductionOptions = {}): Tensor {
   return reduce(minOp, x, options);
 }
 
-function reducedAxes(x: Tensor, options: ReductionOptions): number[] {
+function reducedAxes(where: string, x: Tensor, options: ReductionOptions): number[] {
   const axes = options.axes ?? x.shape.map((_, axis) => axis);
-  return [...new Set(axes.map((axis) => normalizeAxis(axis, x.shape.length, "reduction")))].sort(
-    (a, b) => a - b,
-  );
+  return [...new Set(axes.map((axis) => normalizeAxis(axis, x.shape.length, where)))].sort((a, b) => a - b);
 }
 
 function reduce(op: Op<ReductionAttributes>, x: Tensor, options: ReductionOptions): Tensor {
-  const axes = reducedAxes(x, options);
+  const axes = reducedAxes(op.name, x, options);
   return axes.length === 0 ? x : apply(op, [x], { axes, keepDims: options.keepDims ?? false });
 }
 
@@ -71,7 +70,10 @@ function reductionOp(
 ): Op<ReductionAttributes> {
   return defineOp<ReductionAttributes>({
     name,
-    infer: ([x], { axes, keepDims }) => ({ shape: reducedShape(x!.shape, axes, keepDims), dtype: x!.dtype }),
+    infer: ([x], { axes, keepDims }) => {
+      requireDType(name, x!, numbers);
+      return { shape: reducedShape(x!.shape, axes, keepDims), dtype: x!.dtype };
+    },
     gradient: ({ inputs: [x], output, attributes: { axes }, dy }) => {
       const kept = reducedShape(x!.shape, axes, true);
       const count = axes.reduce((product, axis) => product * factorOf(x!.shape[axis]!), 1);

@@ -1,16 +1,43 @@
 /** What ops ask of their inputs. */
-import { isFloat } from "../array/dtype.ts";
+import type { DType } from "../array/dtype.ts";
 import { formatShape, type Shape, sameShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { asTensor, isTensor, type Tensor, type TensorLike } from "../graph/tensor.ts";
 
-/** Throws unless x can have a gradient. */
-export function requireFloat(where: string, x: Tensor): void {
-  if (!isFloat(x.dtype)) {
-    fail(where, { expected: "a float tensor", got: x.dtype, fix: `cast first: cast(x, "float32")` });
+/** Dtypes for which ONNX Runtime has kernels, by kind of op. It would refuse others when the session is made. */
+export const floats: readonly DType[] = ["float32", "float64"];
+export const numbers: readonly DType[] = [...floats, "int32", "int64"];
+export const numbersAndBytes: readonly DType[] = [...numbers, "uint8"];
+
+/** Throws unless x has one of the dtypes. */
+export function requireDType(where: string, x: Tensor, allowed: readonly DType[]): void {
+  if (!allowed.includes(x.dtype)) {
+    const [last, ...others] = allowed.toReversed();
+    fail(where, {
+      expected:
+        others.length === 0 ? `a ${last} tensor` : `a ${others.toReversed().join(", ")} or ${last} tensor`,
+      got: x.dtype,
+      fix: `cast first: cast(x, "float32")`,
+    });
   }
 }
 
+/** Both operands as tensors; a plain number takes the dtype of the other side. Throws for anything else. */
+export function operands(where: string, a: TensorLike, b: TensorLike): readonly [Tensor, Tensor] {
+  const wrong = [a, b].findIndex((value) => typeof value !== "number" && !isTensor(value));
+  if (wrong >= 0) {
+    fail(where, {
+      expected: `a tensor or a number as argument ${wrong + 1}`,
+      got: String([a, b][wrong]),
+      fix: "pass a tensor, or a plain number for a constant",
+    });
+  }
+  const dtype = typeof a !== "number" ? a.dtype : typeof b !== "number" ? b.dtype : "float32";
+  const numeric = dtype === "string" ? "float32" : dtype; // a number is no string; the op's rule says so
+  return [asTensor(a, numeric), asTensor(b, numeric)];
+}
+
+/** Throws unless the tensor can be used as indices. */
 export function requireIndices(where: string, indices: Tensor): void {
   if (indices.dtype !== "int32" && indices.dtype !== "int64") {
     fail(where, {
@@ -21,6 +48,7 @@ export function requireIndices(where: string, indices: Tensor): void {
   }
 }
 
+/** Throws unless a shape is what another input makes it. */
 export function requireShape(where: string, what: string, actual: Shape, expected: Shape): void {
   if (!sameShape(actual, expected)) {
     fail(where, {
@@ -31,10 +59,23 @@ export function requireShape(where: string, what: string, actual: Shape, expecte
   }
 }
 
+/** Throws unless a shape stretches to another: from the last axis on, each size is the same or 1. */
+export function requireStretching(where: string, what: string, from: Shape, to: Shape): void {
+  const extra = to.length - from.length;
+  if (extra < 0 || !from.every((dim, axis) => dim === 1 || dim === to[axis + extra])) {
+    fail(where, {
+      expected: `${what} that stretches to ${formatShape(to)}`,
+      got: formatShape(from),
+      fix: "only axes of size 1 stretch; reshape or reduce it first",
+    });
+  }
+}
+
+/** Throws unless both have one dtype. */
 export function requireSameDType(where: string, a: Tensor, b: Tensor): void {
   if (a.dtype !== b.dtype) {
     fail(where, {
-      expected: `${a.dtype} on both sides`,
+      expected: "both sides of one dtype",
       got: `${a.dtype} and ${b.dtype}`,
       fix: `cast one side: cast(x, "${a.dtype}")`,
     });

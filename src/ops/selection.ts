@@ -3,7 +3,8 @@ import { type DType, onnxDType } from "../array/dtype.ts";
 import { broadcastShapes } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import { defineOp, type Op, type OpSample } from "../graph/op.ts";
-import { apply, asTensor, type Tensor, type TensorLike } from "../graph/tensor.ts";
+import { apply, type Tensor, type TensorLike } from "../graph/tensor.ts";
+import { floats, numbersAndBytes, operands, requireDType, requireSameDType } from "./require.ts";
 
 /** a < b, as booleans. Shapes broadcast. Source: ONNX Less-13. */
 export function less(a: TensorLike, b: TensorLike): Tensor {
@@ -46,8 +47,7 @@ export function not(x: Tensor): Tensor {
  * Source: ONNX Where-16.
  */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
-  const dtype: DType = typeof a !== "number" ? a.dtype : typeof b !== "number" ? b.dtype : "float32";
-  return apply(whereOp, [condition, asTensor(a, dtype), asTensor(b, dtype)], {});
+  return apply(whereOp, [condition, ...operands("where", a, b)], {});
 }
 
 /** The same values as another dtype. Floats become whole numbers towards zero. Source: ONNX Cast-21. */
@@ -56,8 +56,7 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 }
 
 function comparison(op: Op, a: TensorLike, b: TensorLike): Tensor {
-  const dtype: DType = typeof a !== "number" ? a.dtype : typeof b !== "number" ? b.dtype : "float32";
-  return apply(op, [asTensor(a, dtype), asTensor(b, dtype)], {});
+  return apply(op, operands(op.name, a, b), {});
 }
 
 function comparisonOp(name: string, onnx: string, call: (a: TensorLike, b: TensorLike) => Tensor): Op {
@@ -75,13 +74,8 @@ function comparisonOp(name: string, onnx: string, call: (a: TensorLike, b: Tenso
   return defineOp({
     name,
     infer: ([a, b]) => {
-      if (a!.dtype !== b!.dtype) {
-        fail(name, {
-          expected: "both sides of one dtype",
-          got: `${a!.dtype} and ${b!.dtype}`,
-          fix: `cast one side: cast(x, "${a!.dtype}")`,
-        });
-      }
+      requireSameDType(name, a!, b!);
+      if (name !== "equal") requireDType(name, a!, numbersAndBytes);
       return { shape: broadcastShapes(a!.shape, b!.shape, name), dtype: "bool" };
     },
     onnx,
@@ -97,7 +91,10 @@ const equalOp = comparisonOp("equal", "Equal", equal);
 
 const isNanOp = defineOp({
   name: "isNan",
-  infer: ([x]) => ({ shape: x!.shape, dtype: "bool" }),
+  infer: ([x]) => {
+    requireDType("isNan", x!, floats);
+    return { shape: x!.shape, dtype: "bool" };
+  },
   onnx: "IsNaN",
   samples: [
     { inputs: [["batch", 3]], build: isNan },
@@ -119,13 +116,8 @@ const whereOp = defineOp({
   name: "where",
   infer: ([condition, a, b]) => {
     requireBool("where", condition!);
-    if (a!.dtype !== b!.dtype) {
-      fail("where", {
-        expected: "both choices of one dtype",
-        got: `${a!.dtype} and ${b!.dtype}`,
-        fix: `cast one side: cast(x, "${a!.dtype}")`,
-      });
-    }
+    requireSameDType("where", a!, b!);
+    requireDType("where", a!, [...numbersAndBytes, "string"]);
     const choices = broadcastShapes(a!.shape, b!.shape, "where");
     return { shape: broadcastShapes(condition!.shape, choices, "where"), dtype: a!.dtype };
   },
