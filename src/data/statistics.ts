@@ -77,8 +77,7 @@ function numberStatistics(name: string, values: Float32Array): NumberStatistics 
   if (count === 0) {
     return { kind: "number", name, mean: 0, deviation: 0, minimum: 0, maximum: 0, missing, fill: 0 };
   }
-  // Equal numbers have their own value as mean; the sum's rounding would make a deviation of almost 0 out of it.
-  const mean = minimum === maximum ? minimum : sum / count;
+  const mean = sum / count; // of equal numbers exactly their value: float64 has 29 bits to spare for a sum of float32
   let squares = 0;
   for (const value of values) if (!Number.isNaN(value)) squares += (value - mean) ** 2;
   const deviation = Math.sqrt(squares / count);

@@ -163,8 +163,9 @@ test("numbers in every usual form are numbers, others are text", async () => {
     numbers.map((text) => Math.fround(Number(text))),
   );
   for (const text of ["1_000", "0x1F", "inf", "1e39", "1 000", "12%", "$5", "1d", "-"]) {
-    const read = await tableOf(`x,y\n${text},1.5\n${text},2\na,3\nb,4\n`, { target: "y" });
-    assert.equal(read.schema.features[0]!.kind, "category", text);
+    const message = await refusal(`x,y\n1,1.5\n${text},2\n`, { target: "y", types: { x: "number" } });
+    assert.match(message, /line 3, column "x": expected a number that fits float32, as 1 of 2 values are/);
+    assert.ok(message.includes(`got "${text}"`), message);
   }
 });
 
