@@ -77,13 +77,10 @@ export async function addingRun({ task, microbatch }: RunsCase): Promise<Prepare
   return { run };
 }
 
-/** Copies so many floats inside one shared memory, as the runtime and the kernels would. */
+/** Copies so many floats. In memory of its own: between two ranges of shared memory V8 copies a sixth slower. */
 export function memoryCopy({ floats }: { readonly floats: number }): Prepared {
-  const arena = createArena({
-    layout: layout([{ name: "x", shape: [floats] }]),
-    regions: ["from", "to"],
-  });
-  const [from, to] = [arena.region("from").floats.fill(1), arena.region("to").floats];
+  const from = new Float32Array(floats).fill(1);
+  const to = new Float32Array(floats);
   const copy = async () => {
     to.set(from);
     return 0;

@@ -42,7 +42,11 @@ function versionOf(name: string): string {
 
 /** The commit measured, "+" where files differ from it. Nothing outside a git checkout. */
 function commitVersion(): Record<string, string> {
-  const git = (...args: string[]) => execFileSync("git", ["-C", root, ...args], { encoding: "utf8" }).trim();
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-C", root, ...args], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
   try {
     const isChanged = git("status", "--porcelain", "--", "src") !== "";
     return { microbatch: `${git("rev-parse", "--short", "HEAD")}${isChanged ? "+" : ""}` };
