@@ -5,7 +5,7 @@ import { type EmitContext, type Op, type OpSample, registeredOps } from "../../s
 import { apply, type Tensor } from "../../src/graph/tensor.ts";
 import { sorted } from "../../src/graph/walk.ts";
 import { fill, mul, tanh } from "../../src/ops/index.ts";
-import { problemsOf } from "./check.ts";
+import { dtypeProblemsOf, problemsOf } from "./check.ts";
 import { reference } from "./evaluate.ts";
 
 const ops = registeredOps();
@@ -154,4 +154,12 @@ test("an op without a reference, without samples, or whose samples do not use it
 test("a wrong reference is rejected", async () => {
   const rules = { ...reference, tanh: reference.sigmoid! };
   assert.match((await problemsOf(named("tanh"), { seed: 1, rules })).join("\n"), /should be/);
+});
+
+test("an op that takes a dtype ONNX Runtime has no kernel for is rejected", async () => {
+  const infer: Op["infer"] = ([x]) => ({ shape: x!.shape, dtype: x!.dtype });
+  const careless: Op = { ...named("exp"), infer };
+  const samples: OpSample[] = [{ inputs: [["batch", 2]], build: (x) => apply(careless, [x], {}) }];
+  const [problem] = await dtypeProblemsOf({ ...careless, samples });
+  assert.match(problem!, /exp, sample 1, int32: .*Exp/);
 });

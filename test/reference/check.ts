@@ -1,5 +1,6 @@
 /** The contract of an op, checked on its own samples: shapes, values, gradients, and gradients of gradients. */
 import { concrete, formatShape, isBatchDim } from "../../src/array/shape.ts";
+import { MicrobatchError } from "../../src/errors.ts";
 import type { Op, OpSample, SampleInput } from "../../src/graph/op.ts";
 import { buildProgram } from "../../src/graph/program.ts";
 import { input, type Tensor } from "../../src/graph/tensor.ts";
@@ -48,6 +49,36 @@ export async function problemsOf(op: Op, options: CheckOptions): Promise<string[
       problems.push(...found.map((problem) => `${where}: ${problem}`));
     } catch (error) {
       problems.push(`${where}: threw ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  return problems;
+}
+
+/**
+ * Everything that is wrong with the dtypes an op takes: its samples with their floats as another dtype must be refused by
+ * the op, in its own words, or else accepted by ONNX Runtime. float64 is left out: it is what tests judge by.
+ */
+export async function dtypeProblemsOf(op: Op): Promise<string[]> {
+  const problems: string[] = [];
+  for (const dtype of ["int32", "int64", "uint8", "bool", "string"] as const) {
+    for (const [index, { inputs, build }] of op.samples.entries()) {
+      const leaves = inputs.map((one, at) => {
+        const description: SampleInput = "shape" in one ? one : { shape: one };
+        const isFloat = (description.dtype ?? "float32") === "float32";
+        return input(`x${at}`, description.shape, isFloat ? dtype : description.dtype);
+      });
+      let output: Tensor;
+      try {
+        output = build(...leaves);
+      } catch (error) {
+        if (!(error instanceof MicrobatchError)) problems.push(`${op.name}, ${dtype}: threw ${error}`);
+        continue;
+      }
+      const loaded = load(buildProgram({ name: op.name, outputs: { output } }));
+      await loaded.then(
+        ({ close }) => close(),
+        (error) => problems.push(`${op.name}, sample ${index + 1}, ${dtype}: ${error}`),
+      );
     }
   }
   return problems;
