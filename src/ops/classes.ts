@@ -53,7 +53,6 @@ export function crossEntropyOf(logits: Tensor, labels: Tensor, options: CrossEnt
 
 /** Throws unless there is one index per position of x, whose last axis holds the classes. */
 function requireOnePerPosition(where: string, x: Tensor, indices: Tensor, what = "indices"): void {
-  requireIndices(where, indices);
   const classes = x.shape.at(-1);
   if (classes === undefined || isBatchDim(classes)) {
     fail(where, {
@@ -62,6 +61,7 @@ function requireOnePerPosition(where: string, x: Tensor, indices: Tensor, what =
       fix: "move the classes to the last axis",
     });
   }
+  requireIndices(where, indices, classes);
   requireShape(where, what, indices.shape, x.shape.slice(0, -1));
 }
 

@@ -28,14 +28,15 @@ export function scatterAdd(table: Tensor, indices: Tensor, rows: Tensor): Tensor
 const gatherOp = defineOp<{ axis: number }>({
   name: "gather",
   infer: ([table, indices], { axis }) => {
-    requireIndices("gather", indices!);
-    if (isBatchDim(table!.shape[axis]!)) {
+    const size = table!.shape[axis]!;
+    if (isBatchDim(size)) {
       fail("gather", {
         expected: "an axis of fixed size",
         got: `axis ${axis} of ${formatShape(table!.shape)}`,
         fix: "gather along another axis",
       });
     }
+    requireIndices("gather", indices!, size);
     const shape = [...table!.shape.slice(0, axis), ...indices!.shape, ...table!.shape.slice(axis + 1)];
     return { shape, dtype: table!.dtype };
   },
@@ -78,7 +79,6 @@ const gatherOp = defineOp<{ axis: number }>({
 const scatterAddOp = defineOp({
   name: "scatterAdd",
   infer: ([table, indices, rows]) => {
-    requireIndices("scatterAdd", indices!);
     requireSameDType("scatterAdd", table!, rows!);
     const size = table!.shape[0];
     if (size === undefined || isBatchDim(size)) {
@@ -88,6 +88,7 @@ const scatterAddOp = defineOp({
         fix: "move the axis that the indices name to the front",
       });
     }
+    requireIndices("scatterAdd", indices!, size);
     requireShape("scatterAdd", "rows", rows!.shape, [...indices!.shape, ...table!.shape.slice(1)]);
     return { shape: table!.shape, dtype: table!.dtype };
   },

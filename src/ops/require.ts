@@ -37,13 +37,25 @@ export function operands(where: string, a: TensorLike, b: TensorLike): readonly 
   return [asTensor(a, numeric), asTensor(b, numeric)];
 }
 
-/** Throws unless the tensor can be used as indices. */
-export function requireIndices(where: string, indices: Tensor): void {
+/**
+ * Throws unless the tensor can be used as indices, of an axis of `size` elements where one is given. Fed indices are
+ * checked before a run (indexBounds), constant ones here.
+ */
+export function requireIndices(where: string, indices: Tensor, size?: number): void {
   if (indices.dtype !== "int32" && indices.dtype !== "int64") {
     fail(where, {
       expected: "int32 or int64 indices",
       got: indices.dtype,
       fix: `cast them first: cast(x, "int32")`,
+    });
+  }
+  if (size === undefined || indices.leaf?.kind !== "constant") return;
+  const wrong = Array.from(indices.leaf.value.data, Number).find((index) => index < 0 || index >= size);
+  if (wrong !== undefined) {
+    fail(where, {
+      expected: `indices from 0 to ${size - 1}`,
+      got: String(wrong),
+      fix: wrong < 0 ? "count from the start of the axis" : "leave it out, or make the axis longer",
     });
   }
 }
