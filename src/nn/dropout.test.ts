@@ -7,6 +7,7 @@ import { input, type Tensor } from "../graph/tensor.ts";
 import { inputsOf } from "../graph/walk.ts";
 import { gradient } from "../ops/gradient.ts";
 import { reshape, transpose } from "../ops/movement.ts";
+import { keepProbability as keptOfMasks } from "../runtime/masks.ts";
 import { dropout, keepProbability } from "./dropout.ts";
 import { isTraining, tracing } from "./mode.ts";
 
@@ -91,6 +92,10 @@ test("the scale is exact for a rate rounded to 16 bits", () => {
   assert.equal(keepProbability(0.5), 0.5);
   assert.equal(keepProbability(0.1), 1 - 6554 / 65536);
   assert.equal(keepProbability(0), 1);
+  // The masks are drawn in another folder of the same layer, which cannot import this one.
+  for (const rate of [0, 1e-6, 0.1, 0.25, 1 / 3, 0.5, 0.9, 0.99999]) {
+    assert.equal(keptOfMasks(rate), keepProbability(rate), `rate ${rate}`);
+  }
 });
 
 test("a rate outside of 0 … 1 is refused, and a tensor without samples too", () => {

@@ -156,6 +156,28 @@ test("a sample of weight 0 counts for nothing, whatever was predicted", () => {
     [1, 0],
   ];
   assert.equal(folded({ metric: accuracy(batch, labels), values: bad }, [1, 0]), 1);
+  const unscored = {
+    metric: auc(batch, labels),
+    values: [
+      [3, 1, Number.NaN],
+      [1, 0, 1],
+    ],
+  };
+  assert.equal(folded(unscored, [1, 1, 0]), 1);
+  assert.equal(folded({ metric: logLoss(batch, labels), values: bad }, [0, 1]), Number.NaN);
+  assert.equal(
+    folded(
+      {
+        metric: logLoss(batch, labels),
+        values: [
+          [0, Number.NaN],
+          [1, 0],
+        ],
+      },
+      [1, 0],
+    ),
+    Math.log(2),
+  );
 });
 
 test("a NaN prediction is never right, and shows in every other metric", () => {
