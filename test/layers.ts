@@ -34,7 +34,7 @@ const nodeFiles: readonly string[] = [
   "src/cli/**",
   "src/report/**",
   "src/data/files.ts",
-  "src/data/table.ts",
+  "src/data/csv-file.ts",
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",
 ];

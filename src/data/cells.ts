@@ -54,7 +54,7 @@ export async function loadCells(database: Database, options: CellsOptions): Prom
   } catch (error) {
     refused(path, error);
   }
-  const isKept = targets.map((name) => `${id(name)} is not null`).join(" and ");
+  const isKept = targets.map((name) => `${id(name)} is not null`).join(" and ") || "true";
   await database.run(`create view kept as select *, rowid as record from cells where ${isKept}`);
   // Written once: a number is what the database casts to a double that float32 can hold. It would take 1_000 for one.
   await database.run(

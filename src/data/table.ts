@@ -1,18 +1,12 @@
 /** A CSV or TSV file as a dataset: typed, cleaned and profiled columns. */
 
-import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import type { FeatureColumn, TableSchema, TargetColumn } from "../array/schema.ts";
 import { bug, fail } from "../errors.ts";
-import { type Cells, loadCells } from "./cells.ts";
+import type { Cells } from "./cells.ts";
 import { decideFeature, decideTarget, decideWeight, profileColumns } from "./columns.ts";
-import { type CsvHeader, readHeader } from "./csv.ts";
-import { type CsvScan, type CsvScanner, scanCsv } from "./csv-scan.ts";
-import { withDatabase } from "./database.ts";
+import { noRecords, withCsv } from "./csv-file.ts";
+import type { CsvScan } from "./csv-scan.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
-import { readPieces } from "./files.ts";
 import { memoryDataset } from "./memory.ts";
 import { assignRoles, type IgnoredColumn, type Roles, type TableOptions } from "./roles.ts";
 import { type Split, type SplitOptions, split } from "./split.ts";
@@ -63,54 +57,16 @@ export interface TableReport {
  * The whole table is held in memory: 4 bytes per value.
  */
 export async function table(path: string, options: TableOptions): Promise<Table> {
-  const { header, scanner } = await scanFile(path);
-  const scan = scanner.finish();
-  const roles = assignRoles(path, header, options);
-  if (scan.records === 0) {
-    fail(path, {
-      expected: "at least one line of values below the header",
-      got: "none",
-      fix: "check that the file was written to its end",
-    });
-  }
-  const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
-  const threads = Math.min(4, availableParallelism());
-  try {
-    return await withDatabase({ threads, temporaryFolder }, async (database) => {
-      const cells = await loadCells(database, {
-        path,
-        file: resolve(path),
-        header,
-        scan,
-        columns: [...roles.targets, ...roles.weights, ...roles.features],
-        targets: roles.targets,
-        lineOf: (record) => lineOf(path, record),
-      });
-      return readTable(cells, roles, scan, options);
-    });
-  } finally {
-    await rm(temporaryFolder, { recursive: true, force: true });
-  }
-}
-
-/** The header, and a scanner that has seen the file: all of it, or up to the wanted record. */
-async function scanFile(path: string, wanted?: number): Promise<{ header: CsvHeader; scanner: CsvScanner }> {
-  let header: CsvHeader | undefined;
-  let scanner: CsvScanner | undefined;
-  for await (const piece of readPieces(path)) {
-    header ??= readHeader(path, piece);
-    scanner ??= scanCsv(path, header, wanted);
-    scanner.push(piece);
-    if (scanner.wantedLine !== undefined) break;
-  }
-  header ??= readHeader(path, new Uint8Array()); // throws: the file is empty
-  return { header, scanner: scanner ?? scanCsv(path, header, wanted) };
-}
-
-async function lineOf(path: string, record: number): Promise<number> {
-  const { scanner } = await scanFile(path, record);
-  if (scanner.wantedLine === undefined) scanner.finish(); // the last line may have no end
-  return scanner.wantedLine ?? bug(`${path} has no record ${record}`);
+  return withCsv(path, (file) => {
+    const roles = assignRoles(path, file.header, options);
+    if (file.scan.records === 0) noRecords(path);
+    const columns = [...roles.targets, ...roles.weights, ...roles.features];
+    return {
+      columns,
+      targets: roles.targets,
+      use: (cells) => readTable(cells, roles, file.scan, options),
+    };
+  });
 }
 
 async function readTable(cells: Cells, roles: Roles, scan: CsvScan, options: TableOptions): Promise<Table> {

@@ -114,7 +114,7 @@ export function trace(plan: Plan): Trace {
 }
 
 /** What is needed to describe a program to a crew. */
-interface Loading {
+export interface Loading {
   readonly columns: readonly string[];
   readonly parameterNames: ReadonlyMap<Tensor, string>;
   readonly masks: readonly MaskRequest[];
@@ -221,17 +221,27 @@ function traceEvaluation(
 ): { evaluation: LoadableProgram; metrics: TracedMetric[] } {
   const { result } = tracing({ training: false }, () => {
     const predicted = plan.model(row);
-    const metrics = Object.entries(plan.validation?.metrics ?? {}).map(([name, make]) => ({
-      name,
-      metric: make(predicted, row),
-    }));
+    const makers = Object.entries(plan.validation?.metrics ?? {});
+    const metrics = Object.fromEntries(makers.map(([name, make]) => [name, make(predicted, row)]));
     return { weighted: weightedLoss(plan.loss(predicted, row)), metrics };
   });
-  const outputs = lossOutputs(result.weighted);
-  const metrics = result.metrics.map(({ name, metric }): TracedMetric => {
+  const { outputs, metrics } = metricOutputs("plan.validation.metrics", result.metrics);
+  const { parameterNames } = context;
+  const all = { ...lossOutputs(result.weighted), ...outputs };
+  const program = buildProgram({ name: "evaluation", outputs: all, parameterNames });
+  return { evaluation: loadable(program, context), metrics };
+}
+
+/** Names the tensors of metrics as outputs of a program. */
+export function metricOutputs(
+  where: string,
+  metrics: Readonly<Record<string, Metric>>,
+): { readonly outputs: Record<string, Tensor>; readonly metrics: TracedMetric[] } {
+  const outputs: Record<string, Tensor> = {};
+  const traced = Object.entries(metrics).map(([name, metric]): TracedMetric => {
     const keys = metric.tensors.map((tensor, index) => {
       if (tensor.shape[0] !== "batch") {
-        fail(`plan.validation.metrics.${name}`, {
+        fail(`${where}.${name}`, {
           expected: "tensors with one row per sample",
           got: formatShape(tensor.shape),
           fix: "keep the batch axis: the metric folds over samples itself",
@@ -243,9 +253,7 @@ function traceEvaluation(
     });
     return { name, metric, outputs: keys };
   });
-  const { parameterNames } = context;
-  const program = buildProgram({ name: "evaluation", outputs, parameterNames });
-  return { evaluation: loadable(program, context), metrics };
+  return { outputs, metrics: traced };
 }
 
 function serveOn(plan: Plan, row: Row, parameterNames: ReadonlyMap<Tensor, string>): { program: Program } {
@@ -298,7 +306,8 @@ function tracePenalty(
   };
 }
 
-function loadable(program: Program, context: Loading): LoadableProgram {
+/** A program as a crew takes it. */
+export function loadable(program: Program, context: Loading): LoadableProgram {
   const inputs = new Set(program.inputs.map(({ name }) => name));
   return {
     name: program.name,

@@ -1,0 +1,221 @@
+/** microbatch train: a table → a trained model.onnx, with a summary against the trivial baseline. */
+import { availableParallelism } from "node:os";
+import type { Command } from "commander";
+import { statistics } from "../data/statistics.ts";
+import { type Table, table } from "../data/table.ts";
+import { adamw, matricesOnly } from "../optim/index.ts";
+import { consoleReporter, digits, duration } from "../report/console.ts";
+import type { EvaluatedEvent, FinishedEvent, StartedEvent } from "../train/event.ts";
+import { measure } from "../train/measure.ts";
+import { definePlan } from "../train/plan.ts";
+import { afterEpochs, whenStale } from "../train/stop.ts";
+import { train } from "../train/train.ts";
+import { exitCodes, number, sizes, wholeNumber } from "./options.ts";
+import { type TableModel, tableModel } from "./table-plan.ts";
+
+interface TrainOptions {
+  readonly target: string;
+  readonly out: string;
+  readonly hidden: readonly number[];
+  readonly epochs: number;
+  readonly patience: number;
+  readonly batchSize: number;
+  readonly microbatchSize?: number;
+  readonly lanes?: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly validation: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+/** Adds the command to the program. */
+export function addTrain(program: Command): void {
+  program
+    .command("train")
+    .description("Train a model on a table and save it as an ONNX file that takes raw rows.")
+    .argument("<table>", "a CSV file with a header line")
+    .requiredOption("--target <column>", "the column to predict")
+    .option("--out <file>", "where to write the model", "model.onnx")
+    .option("--hidden <sizes>", "sizes of hidden layers, or none for a linear model", sizes, [64, 64])
+    .option("--epochs <n>", "passes over the samples at most", wholeNumber(1), 200)
+    .option("--patience <n>", "evaluations without improvement before stopping", wholeNumber(1), 20)
+    .option("--batch-size <n>", "samples per update", wholeNumber(1), 32)
+    .option("--microbatch-size <n>", "samples per pass: speed and memory only", wholeNumber(1))
+    .option("--lanes <n>", "slots of the gradient sum", wholeNumber(1))
+    .option("--learning-rate <r>", "size of an update", number({ above: 0 }), 0.003)
+    .option("--weight-decay <r>", "pull of the weights towards 0", number({ above: -1e-300 }), 0.01)
+    .option(
+      "--validation <part>",
+      "part of the samples kept for validation",
+      number({ above: 0, below: 1 }),
+      0.2,
+    )
+    .option("--seed <n>", "seed of everything random", wholeNumber(0), 0)
+    .option("--json", "print one JSON object as the last line")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ microbatch train examples/penguins/penguins.csv --target species\n",
+    )
+    .action((path: string, options: TrainOptions) => runTrain(path, options));
+}
+
+async function runTrain(path: string, options: TrainOptions): Promise<void> {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const all = await table(path, { target: options.target });
+  const { training, validation } = all.split({ validation: options.validation, seed: options.seed });
+  const fitted = await statistics(training);
+  const shaped = tableModel(fitted, options.hidden);
+  say(describeTable(path, all, shaped, training.size, validation.size));
+  const controller = new AbortController();
+  const interrupt = () => controller.abort(new Error("interrupted"));
+  process.once("SIGINT", interrupt);
+  const plan = definePlan({
+    data: training,
+    model: shaped.model,
+    loss: shaped.loss,
+    serve: shaped.serve,
+    optimizer: adamw({
+      learningRate: options.learningRate,
+      weightDecay: options.weightDecay,
+      decays: matricesOnly,
+    }),
+    batchSize: Math.min(options.batchSize, training.size),
+    ...(options.microbatchSize !== undefined && { microbatchSize: options.microbatchSize }),
+    ...(options.lanes !== undefined && { lanes: options.lanes }),
+    seed: options.seed,
+    validation: { data: validation, metrics: shaped.metrics },
+    stop: [whenStale("validation.loss", { patience: options.patience }), afterEpochs(options.epochs)],
+    signal: controller.signal,
+  });
+  const report = consoleReporter({ terminal: process.stderr, epochs: options.epochs });
+  const seen: { started?: StartedEvent; best?: EvaluatedEvent; finished?: FinishedEvent; trainLoss: number } =
+    {
+      trainLoss: Number.NaN,
+    };
+  for await (const event of train(plan)) {
+    report(event);
+    if (event.type === "started") seen.started = event;
+    if (event.type === "epoch") seen.trainLoss = event.loss;
+    if (event.type === "evaluated" && event.isBest) seen.best = event;
+    if (event.type === "finished") seen.finished = event;
+  }
+  process.removeListener("SIGINT", interrupt);
+  const { started, best, finished } = seen;
+  if (started === undefined || finished === undefined)
+    throw new Error("bug: a run without its first or last event");
+  await finished.model.save(options.out);
+  const baseline = await measure(validation, (row) => {
+    const predicted = shaped.baseline(row);
+    const metrics = Object.entries(shaped.metrics).map(
+      ([name, make]) => [name, make(predicted, row)] as const,
+    );
+    return { loss: shaped.loss(predicted, row), metrics: Object.fromEntries(metrics) };
+  });
+  const metrics = Object.fromEntries(
+    Object.entries(best?.metrics ?? {}).map(([name, value]) => [name.replace("validation.", ""), value]),
+  );
+  say(summary(shaped, metrics, baseline, finished, options.out));
+  if (options.json === true) {
+    const record = jsonRecord(shaped, started, finished, seen.trainLoss, metrics, baseline, options.out);
+    process.stdout.write(`${JSON.stringify(record)}\n`);
+  }
+  if (finished.stop.rule === "diverged") process.exitCode = exitCodes.runFailed;
+}
+
+function describeTable(
+  path: string,
+  all: Table,
+  shaped: TableModel,
+  training: number,
+  validation: number,
+): string {
+  const { schema, report } = all;
+  const count = (kind: string) => schema.features.filter((feature) => feature.kind === kind).length;
+  const target = schema.targets[0]!;
+  const task =
+    target.task === "regression"
+      ? `regression of ${target.name}`
+      : `${target.name} is one of ${target.categories.length} classes (${target.categories.slice(0, 6).join(", ")}${target.categories.length > 6 ? ", …" : ""})`;
+  const lines = [
+    `${path}: ${report.records} rows, ${count("number")} number and ${count("category")} category columns; ${task}`,
+    ...(report.withoutTarget > 0
+      ? [`  ${report.withoutTarget} rows have no ${target.name} and are left out`]
+      : []),
+    ...missingLine(report.missing),
+    ...report.ignored.map(({ column, reason }) => `  column "${column}" is left out: ${reason}`),
+    ...report.imprecise.map(
+      (column) => `  column "${column}" loses digits in float32: subtract a constant first`,
+    ),
+    `  ${training} training and ${validation} validation samples; ${shaped.task} model`,
+  ];
+  return lines.join("\n");
+}
+
+function missingLine(missing: Readonly<Record<string, number>>): string[] {
+  const entries = Object.entries(missing);
+  if (entries.length === 0) return [];
+  return [
+    `  missing values, filled inside the model: ${entries.map(([name, count]) => `${name} ${count}`).join(", ")}`,
+  ];
+}
+
+function summary(
+  shaped: TableModel,
+  metrics: Readonly<Record<string, number>>,
+  baseline: Readonly<Record<string, number>>,
+  finished: FinishedEvent,
+  out: string,
+): string {
+  const { headline } = shaped;
+  const name = shaped.task === "regression" ? "always the mean" : "always the commonest class";
+  const own = metrics[headline] ?? Number.NaN;
+  const trivial = baseline[headline] ?? Number.NaN;
+  const isBetter = headline === "rmse" ? own < trivial : own > trivial;
+  const rows = Object.keys(metrics).map(
+    (key) =>
+      `  ${key.padEnd(10)} ${digits(metrics[key]!).padStart(10)} ${digits(baseline[key] ?? Number.NaN).padStart(10)}`,
+  );
+  return [
+    `${finished.steps} steps in ${duration(finished.seconds)}, ${finished.epochs} epochs; stopped: ${finished.stop.reason}`,
+    `  validation      model   baseline (${name})`,
+    ...rows,
+    isBetter
+      ? `The model beats the baseline: ${headline} ${digits(own)} against ${digits(trivial)}.`
+      : `The model does not beat the baseline (${headline} ${digits(own)} against ${digits(trivial)}): these columns may not tell the target, or more samples are needed.`,
+    `Saved ${out}: raw rows in, predictions out.`,
+  ].join("\n");
+}
+
+function jsonRecord(
+  shaped: TableModel,
+  started: StartedEvent,
+  finished: FinishedEvent,
+  trainLoss: number,
+  validation: Readonly<Record<string, number>>,
+  baseline: Readonly<Record<string, number>>,
+  model: string,
+): Record<string, unknown> {
+  const { batchSize, microbatchSize, lanes } = started.plan;
+  return {
+    task: shaped.task,
+    steps: finished.steps,
+    epochs: finished.epochs,
+    samples: finished.samples,
+    batchSize,
+    microbatchSize,
+    lanes,
+    threads: 1,
+    cores: availableParallelism(),
+    seconds: finished.seconds,
+    samplesPerSecond: finished.samples / finished.seconds,
+    trainLoss,
+    validation,
+    baseline,
+    parametersSha256: finished.parametersSha256,
+    stateSha256: finished.stateSha256,
+    model,
+    stopReason: finished.stop.reason,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}

@@ -1,0 +1,46 @@
+/** Measures anything that is computed from a dataset's columns alone: the trivial baseline a model must beat, for one. */
+import type { Dataset } from "../data/dataset.ts";
+import { withWeight } from "../data/weighted.ts";
+import { buildProgram } from "../graph/program.ts";
+import { input, type Tensor } from "../graph/tensor.ts";
+import type { Metric } from "../nn/metric.ts";
+import { Evaluation } from "../parallel/evaluation.ts";
+import { nodeRuntime } from "../runtime/ort-node.ts";
+import { allSamples, foldMetrics } from "./evaluate.ts";
+import type { Row } from "./plan.ts";
+import { loadable, metricOutputs, names } from "./trace.ts";
+
+/** What is measured: a loss per sample and metrics, as functions of the columns. */
+export interface Measured {
+  readonly loss: Tensor;
+  readonly metrics: Readonly<Record<string, Metric>>;
+}
+
+/** The mean loss and the metrics over a dataset, with its weights. */
+export async function measure(data: Dataset, of: (row: Row) => Measured): Promise<Record<string, number>> {
+  const columns = Object.entries(data.columns);
+  const row = Object.fromEntries(
+    columns.map(([name, { dtype, shape }]) => [name, input(name, ["batch", ...shape], dtype)]),
+  );
+  const { loss, metrics } = of(row);
+  const traced = metricOutputs("measure", metrics);
+  const program = buildProgram({ name: "measure", outputs: { [names.loss]: loss, ...traced.outputs } });
+  const ready = loadable(program, {
+    columns: Object.keys(data.columns),
+    parameterNames: new Map(),
+    masks: [],
+  });
+  const session = await (await nodeRuntime()).load("measure", ready.bytes);
+  try {
+    const evaluation = new Evaluation({
+      session,
+      program: ready,
+      dataset: data,
+      parameters: new Map(),
+      microbatchSize: 1024,
+    });
+    return await foldMetrics(evaluation.run(await withWeight(data, allSamples(data.size))), traced.metrics);
+  } finally {
+    await session.close();
+  }
+}
