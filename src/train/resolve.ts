@@ -1,5 +1,6 @@
 /** The resolved plan: everything that was left out, decided before step 1 and recorded. Plain data. */
 import { fail } from "../errors.ts";
+import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { defaults, type Plan, stopRules } from "./plan.ts";
 import type { Trace } from "./trace.ts";
@@ -17,8 +18,8 @@ export interface ResolvedPlan {
     readonly name: string;
     readonly options: Readonly<Record<string, number | boolean | string>>;
   };
-  /** The learning rate of steps 0, 1, 2, 4, 8 … 65536: tells schedules apart without sending closures. */
-  readonly learningRates: readonly number[];
+  /** The learning rate of steps 0, 1, 2, 4 … 65536, null past a schedule's end: tells schedules apart without closures. */
+  readonly learningRates: readonly (number | null)[];
   readonly clip?: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
   readonly penalties: readonly {
     readonly name: string;
@@ -99,9 +100,7 @@ export async function resolvePlan(
     ...sizes,
     sampler: (plan.sampler ?? defaults.sampler()).name,
     optimizer: { name: plan.optimizer.name, options: plan.optimizer.options },
-    learningRates: [0, ...Array.from({ length: 17 }, (_, power) => 2 ** power)].map(
-      plan.optimizer.learningRate,
-    ),
+    learningRates: sampleRates(plan.optimizer.learningRate),
     ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
     penalties: penalties.map(({ name, options }) => ({ name, options })),
     ...(plan.ema && { emaDecay: plan.ema.decay }),
@@ -118,6 +117,17 @@ export async function resolvePlan(
     parameters: trace.parameters.map(({ name, shape }) => ({ name, shape })),
     data: { name: plan.data.name, samples: plan.data.size, sha256: await plan.data.fingerprint() },
   };
+}
+
+/** A schedule may refuse steps behind its end; the run may well stop before. */
+function sampleRates(schedule: Schedule): (number | null)[] {
+  return [0, ...Array.from({ length: 17 }, (_, power) => 2 ** power)].map((step) => {
+    try {
+      return schedule(step);
+    } catch {
+      return null;
+    }
+  });
 }
 
 /** Refuses a replay that could not give the same bytes, and names every difference. */

@@ -83,7 +83,7 @@ export function whenReached(
       if (event.type !== "evaluated") return { state };
       const value = metricOf(event.metrics, metric, "whenReached");
       return isReached(value)
-        ? { state, reason: `${metric} is ${value}, ${limit} was asked for` }
+        ? { state, reason: `${metric} is ${rounded(value)}, ${limit} was asked for` }
         : { state };
     },
   };
@@ -118,7 +118,7 @@ export function whenStale(
       if (next.stale < patience) return { state: next };
       return {
         state: next,
-        reason: `${metric} has not improved for ${patience} evaluations (best ${next.best})`,
+        reason: `${metric} has not improved for ${patience} evaluations (best ${rounded(next.best)})`,
       };
     },
   };
@@ -136,6 +136,9 @@ export function nextStops(
   if (first < 0) return { states: next };
   return { states: next, stop: { rule: rules[first]!.name, reason: results[first]!.reason! } };
 }
+
+/** Four digits: reasons are read by people. */
+const rounded = (value: number | null) => (value === null ? "none" : String(Number(value.toPrecision(4))));
 
 function metricOf(metrics: Readonly<Record<string, number>>, name: string, rule: string): number {
   return (
