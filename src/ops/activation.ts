@@ -43,14 +43,17 @@ export function tanh(x: Tensor): Tensor {
   return apply(tanhOp, [x], {});
 }
 
-/** 1 / (1 + e⁻ˣ), the probability behind a logit. Source: ONNX Sigmoid-13. */
+/**
+ * 1 / (1 + e⁻ˣ), the probability behind a logit. ONNX Runtime's kernel is right to 1e-7 absolutely, not relatively: it is 0
+ * from about −18 down, so take losses from logits. Source: ONNX Sigmoid-13.
+ */
 export function sigmoid(x: Tensor): Tensor {
   return apply(sigmoidOp, [x], {});
 }
 
 /**
- * log(1 + eˣ) without overflow. Exact to about 1e-7 absolutely, so far below 0 (x < −16) it is 0 in float32; its gradient,
- * sigmoid(x), stays exact there. Source: ONNX Softplus-1.
+ * log(1 + eˣ) without overflow, relatively exact far below 0 too; its gradient, sigmoid(x), is exact absolutely.
+ * Source: ONNX Softplus-1.
  */
 export function softplus(x: Tensor): Tensor {
   return apply(softplusOp, [x], {});
