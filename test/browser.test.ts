@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createContext, runInContext } from "node:vm";
 import { type BuildOptions, build } from "esbuild";
+import { summarizeOnnx } from "../src/onnx/decode.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -35,6 +36,19 @@ test("the symbolic half runs in a bare context, without Node.js", async () => {
   const { outputFiles } = await build({ ...options, format: "iife", globalName: "microbatch" });
   const context = createContext({ TextEncoder, TextDecoder, crypto, performance, console }); // what every browser has
   runInContext(outputFiles[0]!.text, context);
-  assert.equal(runInContext("typeof microbatch", context), "object");
+  // A model's gradient as the bytes of an ONNX file, made where no Node.js is.
+  const bytes = runInContext(
+    `const { buildProgram, crossEntropy, encodeOnnx, gradient, input, linear, parametersOf, relu, sequence } = microbatch;
+     const body = sequence(linear(4, 8), relu, linear(3));
+     const loss = crossEntropy(body(input("x", ["batch", 4])), input("label", ["batch"], "int32"));
+     const gradients = gradient(loss, parametersOf([loss]));
+     encodeOnnx(buildProgram({ name: "gradient", outputs: Object.fromEntries(gradients.map((g, i) => [\`g\${i}\`, g])),
+       parameterNames: new Map(parametersOf([loss]).map((p, i) => [p, \`p\${i}\`])) }))`,
+    context,
+  );
+  assert.deepEqual(
+    summarizeOnnx(bytes).outputs.map(({ shape }) => shape),
+    [[8, 4], [8], [3, 8], [3]],
+  );
   assert.equal(runInContext("typeof process + typeof require", context), "undefinedundefined");
 });
