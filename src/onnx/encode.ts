@@ -14,7 +14,7 @@ import {
 } from "onnx-buf";
 import { contentKey, type NdArray } from "../array/array.ts";
 import { type DType, type NumericDType, onnxDType, typedArrayOf } from "../array/dtype.ts";
-import { type Dim, factorOf, isBatchDim, type Shape } from "../array/shape.ts";
+import { type Dim, factorOf, formatShape, isBatchDim, type Shape, sameShape } from "../array/shape.ts";
 import { bug, fail } from "../errors.ts";
 import type { EmitContext, OnnxAttribute } from "../graph/op.ts";
 import type { Program } from "../graph/program.ts";
@@ -35,16 +35,24 @@ const irVersion = 10n;
 
 /**
  * The program as the bytes of an ONNX file. The same program gives the same bytes.
- * Throws when `values` names something that is no input.
+ * Throws when `values` names something that is no input, or does not fit it.
  */
 export function encodeOnnx(program: Program, options: EncodeOptions = {}): Uint8Array<ArrayBuffer> {
   const values = options.values ?? new Map<string, NdArray>();
-  for (const name of values.keys()) {
-    if (!program.inputs.some((input) => input.name === name)) {
+  for (const [name, value] of values) {
+    const tensor = program.inputs.find((input) => input.name === name)?.tensor;
+    if (tensor === undefined) {
       fail(`encodeOnnx("${program.name}")`, {
         expected: `values for inputs (${program.inputs.map((input) => input.name).join(", ")})`,
         got: `"${name}"`,
         fix: "remove it, or use the tensor in the program",
+      });
+    }
+    if (value.dtype !== tensor.dtype || !sameShape(value.shape, tensor.shape)) {
+      fail(`encodeOnnx("${program.name}"), value "${name}"`, {
+        expected: `${tensor.dtype} ${formatShape(tensor.shape)}`,
+        got: `${value.dtype} ${formatShape(value.shape)}`,
+        fix: "pass an array of that dtype and shape",
       });
     }
   }
@@ -202,14 +210,18 @@ class Pen {
     return name;
   }
 
-  /** The number of samples, read off an input whose leading axis is the batch. */
+  /** The number of samples, read off an input that has it as an axis, or else a multiple of it. */
   #batchSize(): string {
     const known = this.#shared.get("size batch");
     if (known !== undefined) return known;
-    for (const { name, tensor } of this.#program.inputs) {
-      const axis = tensor.shape.indexOf("batch");
-      if (axis < 0) continue;
-      const size = this.#plain("Shape", [name], "batch_size", { start: axis, end: axis + 1 });
+    const axes = this.#program.inputs.flatMap(({ name, tensor }) =>
+      tensor.shape.flatMap((dim, axis) => (isBatchDim(dim) ? [{ name, axis, factor: factorOf(dim) }] : [])),
+    );
+    const found = axes.find(({ factor }) => factor === 1) ?? axes[0];
+    if (found !== undefined) {
+      const { name, axis, factor } = found;
+      const read = this.#plain("Shape", [name], "batch_size", { start: axis, end: axis + 1 });
+      const size = factor === 1 ? read : this.#plain("Div", [read, this.#ints([factor], [1])], "batch_size");
       this.#shared.set("size batch", size);
       return size;
     }

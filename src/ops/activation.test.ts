@@ -116,5 +116,4 @@ test("far below 0 softplus is right relatively, the sigmoid absolutely", async (
     assert.ok(Math.abs(got.softplus.data[index]! / Math.log1p(Math.exp(at)) - 1) < 5e-7, `softplus(${at})`);
     assert.ok(Math.abs(got.sigmoid.data[index]! - 1 / (1 + Math.exp(-at))) < 1e-7, `sigmoid(${at})`);
   });
-  assert.equal(got.sigmoid.data[0], 0);
 });
