@@ -19,6 +19,7 @@ import {
   gradient,
   leakyRelu,
   mul,
+  pad,
   relu,
   reshape,
   softmax,
@@ -154,6 +155,11 @@ test("a node reads only what stands before it", () => {
 test("equal small constants are written once, large ones as often as they are made", () => {
   const small = program({ out: add(mul(x, 2), mul(exp(x), 2)) });
   assert.equal(graphOf(small).initializer.length, 1);
+  // The amounts, a list of four, and what is padded with.
+  assert.equal(
+    graphOf(program({ a: pad(x, { after: 1 }), b: pad(exp(x), { after: 1 }) })).initializer.length,
+    2,
+  );
   const large = () => constant(float32(new Array<number>(65).fill(1)));
   const wide = input("wide", ["batch", 65]);
   assert.equal(

@@ -15,6 +15,7 @@ import {
   gradient,
   matmul,
   reshape,
+  scatterAdd,
   sum,
   sumRows,
 } from "./index.ts";
@@ -129,6 +130,7 @@ test("accumulating gives the sum plus the value, whatever made the value", () =>
   const values: Tensor[] = [
     product,
     gradient(gather(table, index), [table], a)[0]!,
+    scatterAdd(table, index, a), // rows scattered into something else than zeros
     add(product, table), // no summand can be slipped in here
     gemm(a, a, { transposeA: true, summand: table }), // the place of the summand is taken
     fill([2, 2], 3),
