@@ -1,7 +1,42 @@
 /** Evaluation: per-sample numbers, folded in float64 in the order of the samples, so no partition can change them. */
+import { formatShape } from "../array/shape.ts";
+import { fail } from "../errors.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Metric } from "../nn/metric.ts";
 import type { EvaluatedChunk } from "../parallel/crew.ts";
 import { sumLoss } from "../parallel/loss-sums.ts";
-import { names, type TracedMetric } from "./trace.ts";
+import { names } from "./names.ts";
+
+/** A metric of the plan and the outputs of the evaluation program it folds. */
+export interface TracedMetric {
+  readonly name: string;
+  readonly metric: Metric;
+  readonly outputs: readonly string[];
+}
+
+/** Names the tensors of metrics as outputs of a program. Throws for a tensor without a batch axis. */
+export function metricOutputs(
+  where: string,
+  metrics: Readonly<Record<string, Metric>>,
+): { readonly outputs: Record<string, Tensor>; readonly metrics: TracedMetric[] } {
+  const outputs: Record<string, Tensor> = {};
+  const traced = Object.entries(metrics).map(([name, metric]): TracedMetric => {
+    const keys = metric.tensors.map((tensor, index) => {
+      if (tensor.shape[0] !== "batch") {
+        fail(`${where}.${name}`, {
+          expected: "tensors with one row per sample",
+          got: formatShape(tensor.shape),
+          fix: "keep the batch axis: the metric folds over samples itself",
+        });
+      }
+      const key = names.metric(name, index);
+      outputs[key] = tensor;
+      return key;
+    });
+    return { name, metric, outputs: keys };
+  });
+  return { outputs, metrics: traced };
+}
 
 /** The mean loss and the metrics over evaluated samples. NaN where nothing has weight. */
 export async function foldMetrics(

@@ -2,13 +2,15 @@
 import type { Dataset } from "../data/dataset.ts";
 import { withWeight } from "../data/weighted.ts";
 import { buildProgram } from "../graph/program.ts";
-import { input, type Tensor } from "../graph/tensor.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import type { Metric } from "../nn/metric.ts";
 import { Evaluation } from "../parallel/evaluation.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
-import { allSamples, foldMetrics } from "./evaluate.ts";
+import { allSamples, foldMetrics, metricOutputs } from "./evaluate.ts";
+import { loadable } from "./loadable.ts";
+import { names } from "./names.ts";
+import { placeholders } from "./placeholders.ts";
 import type { Row } from "./plan.ts";
-import { loadable, metricOutputs, names } from "./trace.ts";
 
 /** What is measured: a loss per sample and metrics, as functions of the columns. */
 export interface Measured {
@@ -18,11 +20,7 @@ export interface Measured {
 
 /** The mean loss and the metrics over a dataset, with its weights. */
 export async function measure(data: Dataset, of: (row: Row) => Measured): Promise<Record<string, number>> {
-  const columns = Object.entries(data.columns);
-  const row = Object.fromEntries(
-    columns.map(([name, { dtype, shape }]) => [name, input(name, ["batch", ...shape], dtype)]),
-  );
-  const { loss, metrics } = of(row);
+  const { loss, metrics } = of(placeholders(data));
   const traced = metricOutputs("measure", metrics);
   const program = buildProgram({ name: "measure", outputs: { [names.loss]: loss, ...traced.outputs } });
   const ready = loadable(program, {

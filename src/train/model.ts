@@ -2,17 +2,17 @@
 import type { NdArray } from "../array/array.ts";
 import { allocate } from "../array/dtype.ts";
 import { schemaToMetadata } from "../array/schema.ts";
-import type { ColumnSpecs, Dataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { writeFileAtomically } from "../data/files.ts";
 import { withWeight } from "../data/weighted.ts";
 import { fail } from "../errors.ts";
-import { input, type Tensor } from "../graph/tensor.ts";
 import { rawRow } from "../nn/raw-row.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
 import type { LoadableProgram } from "../parallel/crew.ts";
 import { Evaluation } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { allSamples, foldMetrics } from "./evaluate.ts";
+import { placeholders } from "./placeholders.ts";
 import type { ResolvedPlan, Sizes } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
 
@@ -42,18 +42,19 @@ export interface ModelParts {
   readonly sizes: Pick<Sizes, "evaluationMicrobatchSize">;
 }
 
-/** Key of the file's metadata under which this package keeps what it knows. */
-export const metadataKey = "microbatch";
+/** Key of the file's metadata under which the record of the run lies; the schema has its own. */
+const recordKey = "microbatch";
 
 /** Makes a model from a finished run. */
 export function createModel(parts: ModelParts): Model {
   const { trace, parameters, resolved } = parts;
   const toOnnx = (metadata: Readonly<Record<string, string>> = {}) => {
-    const { program } = trace.serve(servedRow(parts.data));
+    const { data } = parts;
+    const program = trace.serve(data.schema === undefined ? placeholders(data) : rawRow(data.schema));
     const used = new Set(program.inputs.map(({ name }) => name));
     const values = new Map([...parameters].filter(([name]) => used.has(name)));
-    const schema = parts.data.schema === undefined ? {} : schemaToMetadata(parts.data.schema);
-    const own = { [metadataKey]: JSON.stringify({ version: 1, plan: resolved }) };
+    const schema = data.schema === undefined ? {} : schemaToMetadata(data.schema);
+    const own = { [recordKey]: JSON.stringify({ version: 1, plan: resolved }) };
     return encodeOnnx(program, { values, metadata: { ...schema, ...own, ...metadata } });
   };
   return Object.freeze({
@@ -76,15 +77,6 @@ export function createModel(parts: ModelParts): Model {
     save: (path: string, metadata?: Readonly<Record<string, string>>) =>
       writeFileAtomically(path, toOnnx(metadata)),
   });
-}
-
-/** The inputs of the saved model: a table's raw rows, else the columns as they are. */
-function servedRow(data: Dataset): Readonly<Record<string, Tensor>> {
-  if (data.schema !== undefined) return rawRow(data.schema);
-  const columns = Object.entries(data.columns as ColumnSpecs);
-  return Object.fromEntries(
-    columns.map(([name, { dtype, shape }]) => [name, input(name, ["batch", ...shape], dtype)]),
-  );
 }
 
 function open(
