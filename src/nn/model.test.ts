@@ -1,101 +1,37 @@
 /** Whole models against PyTorch: losses, gradients, and ten steps of training, all in float64; gradients in float32 too. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import {
+  bodyOf,
+  type GoldenModel,
+  goldenModels,
+  lossOf,
+  type Nested,
+  numbersOf,
+  optimizerOf,
+  shapeOf,
+} from "../../test/golden-models.ts";
 import { evaluate, type Feed } from "../../test/reference/evaluate.ts";
 import { runTensors } from "../../test/reference/onnxruntime.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 import { parametersOf } from "../graph/walk.ts";
 import { gradient } from "../ops/gradient.ts";
-import { adamw, type Optimizer, sgd } from "../optim/index.ts";
-import {
-  binaryCrossEntropy,
-  crossEntropy,
-  gelu,
-  huber,
-  type Layer,
-  leakyRelu,
-  linear,
-  relu,
-  sequence,
-  silu,
-  squaredError,
-  tanh,
-} from "./index.ts";
+import type { Optimizer } from "../optim/index.ts";
 
-type Nested = number | readonly Nested[];
-interface LayerSpec {
-  readonly kind: "linear" | "relu" | "gelu" | "tanh" | "silu" | "leakyRelu";
-  readonly in: number;
-  readonly out: number;
-  readonly slope: number;
-}
-interface LossSpec {
-  readonly kind: "squaredError" | "huber" | "binaryCrossEntropy" | "crossEntropy";
-  readonly delta: number;
-  readonly labelSmoothing: number;
-}
-interface Training {
-  readonly optimizer: "sgd" | "adamw";
-  readonly options: { readonly learningRate: number };
-  readonly steps: number;
-  readonly losses: readonly number[];
-  readonly lossAfter: number;
-  readonly parametersAfter: Readonly<Record<string, Nested>>;
-}
-interface Model {
-  readonly name: string;
-  readonly layers: readonly LayerSpec[];
-  readonly loss: LossSpec;
-  readonly inputs: Nested;
-  readonly targets: Nested;
-  readonly weights: Nested;
-  readonly parameters: Readonly<Record<string, Nested>>;
-  readonly expected: {
-    readonly output: Nested;
-    readonly lossPerElement?: Nested;
-    readonly lossPerSample: Nested;
-    readonly lossSum: number;
-    readonly weightSum: number;
-    readonly gradients: Readonly<Record<string, Nested>>;
-  };
-  readonly training: readonly Training[];
-}
-const golden: { readonly models: readonly Model[] } = JSON.parse(
-  await readFile(new URL("../../test/golden/models.json", import.meta.url), "utf8"),
-);
-
-const shapeOf = (value: Nested): number[] =>
-  typeof value === "number" ? [] : [value.length, ...shapeOf(value[0]!)];
-const numbersOf = (value: Nested): number[] =>
-  typeof value === "number" ? [value] : value.flatMap(numbersOf);
 const feedOf = (value: Nested): { shape: number[]; data: number[] } => ({
   shape: shapeOf(value),
   data: numbersOf(value),
 });
 
-const activations = { relu, gelu, tanh, silu };
-
-function layerOf(spec: LayerSpec, index: number): Layer {
-  if (spec.kind === "linear") return linear(spec.in, spec.out, { name: `${index}` });
-  return spec.kind === "leakyRelu" ? leakyRelu(spec.slope) : activations[spec.kind];
-}
-
-function lossOf({ kind, delta, labelSmoothing }: LossSpec, output: Tensor, target: Tensor): Tensor {
-  if (kind === "crossEntropy") return crossEntropy(output, target, { labelSmoothing });
-  if (kind === "huber") return huber(output, target, { delta });
-  return kind === "squaredError" ? squaredError(output, target) : binaryCrossEntropy(output, target);
-}
-
 /** The model as tensors, and the numbers for its leaves. */
-function traced(model: Model, dtype: "float32" | "float64") {
+function traced(model: GoldenModel, dtype: "float32" | "float64") {
   const leaf = (name: string, { shape }: Feed, own = dtype as Tensor["dtype"]) =>
     input(name, ["batch", ...shape.slice(1)], own);
   const [inputs, targets] = [feedOf(model.inputs), feedOf(model.targets)];
   const x = leaf("x", inputs);
   const target = leaf("target", targets, model.loss.kind === "crossEntropy" ? "int32" : dtype);
-  const output = sequence(...model.layers.map(layerOf))(x);
-  const loss = lossOf(model.loss, output, target);
+  const output = bodyOf(model)(x);
+  const loss = lossOf(model, output, target);
   // The file's loss of a sample is the mean over its elements, so each element gets its share of the weight.
   const shape = [inputs.shape[0]!, ...(loss.shape.slice(1) as number[])]; // the batch comes first
   const weights = numbersOf(model.weights);
@@ -130,7 +66,7 @@ function assertClose(
   assert.ok(apart <= tolerance * largest, `${what}: off by ${apart}, the largest number is ${largest}`);
 }
 
-for (const model of golden.models) {
+for (const model of goldenModels) {
   const { expected } = model;
 
   test(`${model.name}: outputs, losses and gradients are PyTorch's in float64`, () => {
@@ -169,7 +105,7 @@ for (const model of golden.models) {
   for (const training of model.training) {
     test(`${model.name}: ten steps of ${training.optimizer} are PyTorch's in float64`, () => {
       const { loss, parameters, gradients, feeds, weights } = traced(model, "float64");
-      const optimizer = training.optimizer === "sgd" ? sgd(training.options) : adamw(training.options);
+      const optimizer = optimizerOf(training);
       const weightSum = weights.reduce((a, b) => a + b, 0);
       const updates = [...parameters.values()].map((parameter) => updating(optimizer, parameter));
       const losses: number[] = [];
