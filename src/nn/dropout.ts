@@ -1,4 +1,5 @@
 /** Dropout: in training every element is dropped with some probability, so that no element is relied on alone. */
+import { keepProbability } from "../array/drop-rate.ts";
 import { factorOf, formatShape, isBatchDim, type Shape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -7,6 +8,8 @@ import { reshape, transpose } from "../ops/movement.ts";
 import { cast } from "../ops/selection.ts";
 import type { Layer } from "./layer.ts";
 import { isTraining, requestMask } from "./mode.ts";
+
+export { keepProbability } from "../array/drop-rate.ts";
 
 /**
  * In training x · mask / keepProbability(rate), where each element of the mask is 0 with probability `rate` and 1 else;
@@ -23,22 +26,6 @@ export function dropout(rate: number): Layer {
     // The mask is scaled, not x: backwards the gradient then takes one product instead of two.
     return mul(x, mul(cast(maskLike(x, rate), x.dtype), 1 / keep));
   };
-}
-
-/**
- * How often an element is kept, 1 − round(rate · 65536) / 65536: masks compare 16 random bits with a threshold, and the
- * scale must be exact for the probability that is really drawn. Throws unless 0 ≤ rate < 1 after rounding.
- */
-export function keepProbability(rate: number): number {
-  const dropped = Math.round(rate * 65536);
-  if (!(rate >= 0 && dropped < 65536)) {
-    fail("dropout", {
-      expected: "a rate from 0 to below 1",
-      got: String(rate),
-      fix: "for example 0.1: the part of elements that is dropped",
-    });
-  }
-  return 1 - dropped / 65536;
 }
 
 /** A mask of the shape of x, fed with the batch as its first axis: each sample's part is one piece of memory. */

@@ -117,7 +117,7 @@ export class Feeds {
     for (const { mask, data } of this.#masks) {
       fillMask({
         into: data,
-        samples: this.#positions.subarray(0, rows),
+        positions: this.#positions.subarray(0, rows),
         elementsPerSample: mask.elements,
         rate: mask.rate,
         seed: this.#seed,

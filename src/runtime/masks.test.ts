@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { keepProbability } from "../array/drop-rate.ts";
 import { philox } from "../array/random.ts";
-import { fillMask, keepProbability, type MaskCall } from "./masks.ts";
+import { fillMask, type MaskCall } from "./masks.ts";
 
-const mask = (call: Partial<MaskCall> & { readonly positions: readonly number[] }): Uint8Array => {
+type MaskSettings = Partial<Omit<MaskCall, "positions">>;
+
+const mask = (call: MaskSettings & { readonly positions: readonly number[] }): Uint8Array => {
   const { positions, ...rest } = call;
   const settings = { elementsPerSample: 100, rate: 0.3, seed: 7, step: 0, layer: 0, ...rest };
   const into = new Uint8Array(positions.length * settings.elementsPerSample);
-  fillMask({ into, samples: Uint32Array.from(positions), ...settings });
+  fillMask({ into, positions: Uint32Array.from(positions), ...settings });
   return into;
 };
 
@@ -59,7 +62,7 @@ test("rate 0 keeps everything, and the share that is kept is the documented one"
 
 test("neighbouring elements, samples, steps, layers and seeds are uncorrelated", () => {
   const count = 200_000;
-  const draw = (settings: Partial<MaskCall>, position = 0) =>
+  const draw = (settings: MaskSettings, position = 0) =>
     mask({ positions: [position], elementsPerSample: count + 32, rate: 0.5, ...settings });
   const base = draw({});
   const others = {
@@ -85,7 +88,7 @@ test("only the mask is written", () => {
   const into = new Uint8Array(300).fill(9);
   fillMask({
     into,
-    samples: Uint32Array.of(3, 4),
+    positions: Uint32Array.of(3, 4),
     elementsPerSample: 50,
     rate: 0.5,
     seed: 1,

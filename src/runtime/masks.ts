@@ -6,6 +6,7 @@
  * block's four words gives two elements of 16 random bits. Four blocks are computed at once, which fixes the order:
  * element 32·g + 8·w + 2·b + h takes half h (0 the lower) of word w of block 4·g + b.
  */
+import { dropThreshold } from "../array/drop-rate.ts";
 import {
   philoxMultiplier0,
   philoxMultiplier1,
@@ -33,12 +34,12 @@ import {
 
 /** One microbatch's mask of one dropout layer. */
 export interface MaskCall {
-  /** At least samples.length · elementsPerSample bytes; the mask is written at its start, sample after sample. */
+  /** At least positions.length · elementsPerSample bytes; the mask is written at its start, sample after sample. */
   readonly into: Uint8Array<ArrayBufferLike>;
   /** Positions of the microbatch's samples in their batch. */
-  readonly samples: Uint32Array;
+  readonly positions: Uint32Array;
   readonly elementsPerSample: number;
-  /** The probability of a 0, from 0 to below 1; used as a multiple of 2⁻¹⁶, see keepProbability. */
+  /** The probability of a 0, from 0 to below 1; used as a multiple of 2⁻¹⁶, see dropThreshold. */
   readonly rate: number;
   /** A whole number from 0 to 2⁵³ − 1. */
   readonly seed: number;
@@ -48,23 +49,15 @@ export interface MaskCall {
   readonly layer: number;
 }
 
-/**
- * The exact probability of a 1 in a mask of this rate: 1 − round(rate · 65536) / 65536. What is kept must be divided by
- * it, and not by 1 − rate, so that the expectation is unchanged. Throws for a rate outside [0, 1) or that rounds to 1.
- */
-export function keepProbability(rate: number): number {
-  return 1 - threshold(rate) / 65536;
-}
-
 /** Fills a mask with 1 (keep) and 0 (drop). Throws when `into` is too small or a number is out of its range. */
 export function fillMask(call: MaskCall): void {
   checkCall(call);
-  const { into, samples, elementsPerSample, rate, seed, step, layer } = call;
+  const { into, positions, elementsPerSample, rate, seed, step, layer } = call;
   generator ??= createGenerator();
   const { kernel, bytes } = generator;
-  const below = threshold(rate);
+  const below = dropThreshold(rate);
   const seedHigh = Math.floor(seed / 2 ** 32) | domain;
-  samples.forEach((position, sample) => {
+  positions.forEach((position, sample) => {
     for (let at = 0; at < elementsPerSample; at += bytes.length) {
       const elements = Math.min(bytes.length, elementsPerSample - at);
       const groups = Math.ceil(elements / elementsPerGroup);
@@ -104,19 +97,7 @@ function createGenerator() {
   };
 }
 
-function threshold(rate: number): number {
-  const below = Math.round(rate * 65536);
-  if (!(rate >= 0 && below < 65536)) {
-    fail("dropout", {
-      expected: "a rate from 0 to below 1 (at most 0.99999)",
-      got: String(rate),
-      fix: "give the probability of dropping an element, for example 0.1",
-    });
-  }
-  return below;
-}
-
-function checkCall({ into, samples, elementsPerSample, seed, step, layer }: MaskCall): void {
+function checkCall({ into, positions, elementsPerSample, seed, step, layer }: MaskCall): void {
   const where = "fillMask";
   const whole: readonly (readonly [string, number, number])[] = [
     ["elementsPerSample", elementsPerSample, 2 ** 32],
@@ -132,11 +113,11 @@ function checkCall({ into, samples, elementsPerSample, seed, step, layer }: Mask
       fix: `pass ${what} in that range`,
     });
   }
-  if (into.length < samples.length * elementsPerSample) {
+  if (into.length < positions.length * elementsPerSample) {
     fail(where, {
-      expected: `room for ${samples.length} samples of ${elementsPerSample} elements`,
+      expected: `room for ${positions.length} samples of ${elementsPerSample} elements`,
       got: `${into.length} bytes`,
-      fix: `pass a Uint8Array of ${samples.length * elementsPerSample}`,
+      fix: `pass a Uint8Array of ${positions.length * elementsPerSample}`,
     });
   }
 }
