@@ -1,10 +1,10 @@
 /** A dataset whose columns lie in memory, one typed array each. */
 import { holds, type TypedArray } from "../array/dtype.ts";
 import type { TableSchema } from "../array/schema.ts";
+import { sha256OfParts } from "../array/sha256.ts";
 import { elementCount } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { ColumnSpec, ColumnSpecs, Dataset } from "./dataset.ts";
-import { sha256 } from "./fingerprint.ts";
 
 /** The typed arrays that hold a column's numbers. */
 export type ColumnArray =
@@ -49,7 +49,7 @@ export function memoryDataset<Columns extends ColumnSpecs>(
       gather(name, from.data, stride, size, samples, into as ColumnArray);
     },
     fingerprint: () =>
-      sha256(
+      sha256OfParts(
         [...held].flatMap(([column, { spec, data }]) => [
           JSON.stringify([column, spec, column === weight]),
           data,

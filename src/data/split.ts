@@ -1,8 +1,8 @@
 /** Parts of a dataset: chosen samples, and the division into training and validation. */
 import { randomSequence } from "../array/random.ts";
+import { sha256OfParts } from "../array/sha256.ts";
 import { fail } from "../errors.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
-import { sha256 } from "./fingerprint.ts";
 import { noSuchSample } from "./memory.ts";
 
 /** Options of `split`. */
@@ -55,7 +55,7 @@ export function subset<Columns extends ColumnSpecs>(
         positions.map((position) => chosen[position] ?? noSuchSample(name, position, chosen.length)),
         into,
       ),
-    fingerprint: async () => sha256([await dataset.fingerprint(), chosen]),
+    fingerprint: async () => sha256OfParts([await dataset.fingerprint(), chosen]),
   } satisfies Dataset<Columns>);
 }
 

@@ -1,4 +1,5 @@
 /** The resolved plan: everything that was left out, decided before step 1 and recorded. Plain data. */
+import { sha256 } from "../array/sha256.ts";
 import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -145,13 +146,4 @@ export function checkReplay(record: ResolvedPlan | undefined, resolved: Resolved
     got: show(resolved),
     fix: "make the plan what it was, or leave replay out",
   });
-}
-
-/** SHA-256 as 64 hexadecimal digits. */
-export async function sha256(bytes: Uint8Array<ArrayBufferLike>): Promise<string> {
-  // digest() refuses shared memory, which is where parameters lie.
-  const own =
-    bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
-  const digest = await crypto.subtle.digest("SHA-256", own);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
