@@ -1,9 +1,31 @@
 /** Evaluation: a program with one row per sample in every output, run over samples in microbatches. */
 import type { NdArray } from "../array/array.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Binding, Session } from "../runtime/runtime.ts";
+import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
 import type { Batch, EvaluatedChunk, LoadableProgram } from "./crew.ts";
 import { Feeds, type MicrobatchRequest } from "./feeds.ts";
+
+/** What an evaluation needs beside the samples. */
+export interface EvaluationParts {
+  readonly program: LoadableProgram;
+  readonly dataset: Dataset;
+  readonly parameters: ReadonlyMap<string, NdArray>;
+  readonly microbatchSize: number;
+}
+
+/** Runs a program over samples in a session of its own, which is closed at the end. */
+export async function* evaluateOnce(
+  runtime: Runtime,
+  parts: EvaluationParts,
+  samples: Uint32Array,
+): AsyncGenerator<EvaluatedChunk> {
+  const session = await runtime.load(parts.program.name, parts.program.bytes);
+  try {
+    yield* new Evaluation({ ...parts, session }).run(samples);
+  } finally {
+    await session.close();
+  }
+}
 
 /** A program with its session, its parameters and the arrays it is fed from. */
 export class Evaluation {
@@ -14,13 +36,7 @@ export class Evaluation {
   readonly #microbatchSize: number;
   readonly #bindings = new Map<number, Binding>();
 
-  constructor(parts: {
-    readonly session: Session;
-    readonly program: LoadableProgram;
-    readonly dataset: Dataset;
-    readonly parameters: ReadonlyMap<string, NdArray>;
-    readonly microbatchSize: number;
-  }) {
+  constructor(parts: EvaluationParts & { readonly session: Session }) {
     this.#session = parts.session;
     this.#program = parts.program;
     this.#parameters = parts.parameters;

@@ -4,7 +4,7 @@ import { withWeight } from "../data/weighted.ts";
 import { buildProgram } from "../graph/program.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Metric } from "../nn/metric.ts";
-import { Evaluation } from "../parallel/evaluation.ts";
+import { evaluateOnce } from "../parallel/evaluation.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { allSamples, foldMetrics, metricOutputs } from "./evaluate.ts";
 import { loadable } from "./loadable.ts";
@@ -28,17 +28,7 @@ export async function measure(data: Dataset, of: (row: Row) => Measured): Promis
     parameterNames: new Map(),
     masks: [],
   });
-  const session = await (await nodeRuntime()).load("measure", ready.bytes);
-  try {
-    const evaluation = new Evaluation({
-      session,
-      program: ready,
-      dataset: data,
-      parameters: new Map(),
-      microbatchSize: 1024,
-    });
-    return await foldMetrics(evaluation.run(await withWeight(data, allSamples(data.size))), traced.metrics);
-  } finally {
-    await session.close();
-  }
+  const samples = await withWeight(data, allSamples(data.size));
+  const parts = { program: ready, dataset: data, parameters: new Map(), microbatchSize: 1024 };
+  return foldMetrics(evaluateOnce(await nodeRuntime(), parts, samples), traced.metrics);
 }

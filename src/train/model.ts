@@ -2,6 +2,7 @@
 import type { NdArray } from "../array/array.ts";
 import { allocate } from "../array/dtype.ts";
 import { schemaToMetadata } from "../array/schema.ts";
+import { elementCount } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { writeFileAtomically } from "../data/files.ts";
 import { withWeight } from "../data/weighted.ts";
@@ -9,7 +10,7 @@ import { fail } from "../errors.ts";
 import { rawRow } from "../nn/raw-row.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
 import type { LoadableProgram } from "../parallel/crew.ts";
-import { Evaluation } from "../parallel/evaluation.ts";
+import { evaluateOnce } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { allSamples, foldMetrics } from "./evaluate.ts";
 import { placeholders } from "./placeholders.ts";
@@ -57,54 +58,28 @@ export function createModel(parts: ModelParts): Model {
     const own = { [recordKey]: JSON.stringify({ version: 1, plan: resolved }) };
     return encodeOnnx(program, { values, metadata: { ...schema, ...own, ...metadata } });
   };
+  const run = (program: LoadableProgram, dataset: Dataset, samples: Uint32Array) => {
+    checkColumns(program, dataset);
+    const microbatchSize = resolved.evaluationMicrobatchSize;
+    return evaluateOnce(parts.runtime, { program, dataset, parameters, microbatchSize }, samples);
+  };
   return Object.freeze({
     plan: resolved,
     parameters,
-    predict: (data: Dataset) => predict(parts, data),
+    predict: async (data: Dataset) => {
+      const chunks: Readonly<Record<string, NdArray>>[] = [];
+      const evaluated = run(trace.inference, data, allSamples(data.size));
+      for await (const { outputs } of evaluated) chunks.push(outputs);
+      return joinRows(chunks, data.size);
+    },
     evaluate: async (data: Dataset) => {
-      const session = await parts.runtime.load("evaluation", trace.evaluation.bytes);
-      try {
-        const evaluation = open(parts, session, trace.evaluation, data);
-        return await foldMetrics(
-          evaluation.run(await withWeight(data, allSamples(data.size))),
-          trace.metrics,
-        );
-      } finally {
-        await session.close();
-      }
+      const samples = await withWeight(data, allSamples(data.size));
+      return foldMetrics(run(trace.evaluation, data, samples), trace.metrics);
     },
     toOnnx,
     save: (path: string, metadata?: Readonly<Record<string, string>>) =>
       writeFileAtomically(path, toOnnx(metadata)),
   });
-}
-
-function open(
-  parts: ModelParts,
-  session: Awaited<ReturnType<Runtime["load"]>>,
-  program: LoadableProgram,
-  dataset: Dataset,
-): Evaluation {
-  checkColumns(program, dataset);
-  return new Evaluation({
-    session,
-    program,
-    dataset,
-    parameters: parts.parameters,
-    microbatchSize: parts.sizes.evaluationMicrobatchSize,
-  });
-}
-
-async function predict(parts: ModelParts, data: Dataset): Promise<Record<string, NdArray>> {
-  const session = await parts.runtime.load("model", parts.trace.inference.bytes);
-  try {
-    const evaluation = open(parts, session, parts.trace.inference, data);
-    const chunks: Readonly<Record<string, NdArray>>[] = [];
-    for await (const { outputs } of evaluation.run(allSamples(data.size))) chunks.push(outputs);
-    return joinRows(chunks, data.size);
-  } finally {
-    await session.close();
-  }
 }
 
 /** Joins the rows of chunks, output by output. */
@@ -115,10 +90,7 @@ export function joinRows(
   const joined: Record<string, NdArray> = {};
   for (const [name, first] of Object.entries(chunks[0] ?? {})) {
     const [, ...rest] = first.shape;
-    const data = allocate(
-      first.dtype,
-      rest.reduce((product, dim) => product * dim, rows),
-    );
+    const data = allocate(first.dtype, rows * elementCount(rest));
     let at = 0;
     for (const chunk of chunks) {
       const part = chunk[name]!.data;
@@ -134,9 +106,9 @@ export function joinRows(
 function checkColumns(program: LoadableProgram, data: Dataset): void {
   const missing = program.columns.find(({ column }) => !(column in data.columns));
   if (missing === undefined) return;
-  fail(`${data.name}`, {
+  fail(data.name, {
     expected: `columns ${program.columns.map(({ column }) => column).join(", ")}`,
-    got: `${Object.keys(data.columns).join(", ")}`,
+    got: Object.keys(data.columns).join(", "),
     fix: `add the column "${missing.column}"`,
   });
 }
