@@ -1,4 +1,5 @@
 /** The plan: one object that says what to train, on what, and how. Four fields are required. */
+import { formatShape } from "../array/shape.ts";
 import type { ColumnSpec, ColumnSpecs, Dataset } from "../data/dataset.ts";
 import { type Sampler, shuffled } from "../data/sampler.ts";
 import { fail } from "../errors.ts";
@@ -100,10 +101,10 @@ export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Co
       });
     }
   }
-  const unknown = Object.keys(plan).filter((field) => !knownFields.has(field));
+  const unknown = Object.keys(plan).filter((field) => !Object.hasOwn(fields, field));
   if (unknown.length > 0) {
     fail("plan", {
-      expected: `only ${[...knownFields].join(", ")}`,
+      expected: `only ${Object.keys(fields).join(", ")}`,
       got: unknown.join(", "),
       fix: "correct the name",
     });
@@ -132,21 +133,26 @@ export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Co
   if (plan.validation?.monitor !== undefined) checkMonitor(plan.validation.monitor, plan.validation.metrics);
 }
 
-const knownFields = new Set<string>([
-  ...[
-    "data",
-    "model",
-    "loss",
-    "optimizer",
-    "batchSize",
-    "microbatchSize",
-    "lanes",
-    "seed",
-    "sampler",
-    "clip",
-  ],
-  ...["penalty", "ema", "validation", "stop", "signal", "serve", "replay"],
-]);
+/** A table, so that a field of Plan that is missing here does not compile. */
+const fields: Readonly<Record<keyof Plan, true>> = {
+  data: true,
+  model: true,
+  loss: true,
+  optimizer: true,
+  batchSize: true,
+  microbatchSize: true,
+  lanes: true,
+  seed: true,
+  sampler: true,
+  clip: true,
+  penalty: true,
+  ema: true,
+  validation: true,
+  stop: true,
+  signal: true,
+  serve: true,
+  replay: true,
+};
 
 function wholeNumber(where: string, value: number | undefined, smallest: number): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= smallest)) return;
@@ -179,7 +185,7 @@ function checkColumns(training: Dataset, validation: Dataset): void {
   }
 }
 
-const describe = (spec: ColumnSpec) => `${spec.dtype} [${spec.shape.join(", ")}]`;
+const describe = ({ dtype, shape }: ColumnSpec) => `${dtype} ${formatShape(shape)}`;
 
 function checkMonitor(monitor: string, metrics: Readonly<Record<string, unknown>> = {}): void {
   const known = ["loss", ...Object.keys(metrics)].map((name) => `validation.${name}`);
