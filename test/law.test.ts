@@ -46,7 +46,6 @@ async function openSums(plan: Plan, microbatchSize: number, lanes: number) {
     seed: 5,
     parameterRegion: "parameters",
     laneRegions,
-    fanIn: 8,
   });
   return {
     sums: async (samples: Uint32Array): Promise<Sums> => {

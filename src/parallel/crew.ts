@@ -123,8 +123,6 @@ export interface CrewJob {
   readonly parameterRegion: string;
   /** Regions that lane sums may use; the first is where the total is left. */
   readonly laneRegions: readonly string[];
-  /** How many lane sums are added in one pass: 2, 4 or 8. More is faster and needs more regions; the bytes are the same. */
-  readonly fanIn: number;
 }
 
 /** What an evaluation runs: a program with one row per sample in every output. */

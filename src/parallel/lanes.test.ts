@@ -71,5 +71,11 @@ describe("lanes", () => {
     for (const count of [1, 2, 4, 8, 64, 1024]) {
       assert.equal(mergeSchedule(count, 2).slots, 1 + Math.log2(count));
     }
+    let most = 0;
+    for (let count = 1; count <= 1024; count++) {
+      const { slots } = mergeSchedule(count, 2);
+      assert.ok(slots >= most, `${count} lanes need ${slots}, fewer need ${most}`); // so a shorter batch fits too
+      most = slots;
+    }
   });
 });

@@ -173,10 +173,7 @@ function writeVector(
         load(bytes === 16 ? "v128.load" : "v128.load32_zero", pointer(input), offset),
       );
     }
-    const code =
-      constant === undefined
-        ? arrayOperations[tensor.op.name]!(...(tensor.inputs.map(value) as [Code, Code, Code])) // as many as the op has
-        : floats(constant);
+    const code = constant === undefined ? operation(tensor, tensor.inputs.map(value)) : floats(constant);
     return set(locals.get(tensor)!, code);
   });
   const stored = program.outputs.map(({ tensor }, index) =>
@@ -188,6 +185,15 @@ function writeVector(
     ),
   );
   return [...computed, ...stored].flat();
+}
+
+/** What one tensor is computed by. Choosing 0 is one instruction instead of three. */
+function operation(tensor: Tensor, inputs: readonly Code[]): Code {
+  const { name } = tensor.op;
+  if (name === "where" && Object.is(constantOf(tensor.inputs[1]!), 0)) {
+    return op("v128.andnot", inputs[2]!, inputs[0]!);
+  }
+  return arrayOperations[name]!(...(inputs as [Code, Code, Code])); // as many as the op has
 }
 
 /** The same float32 four times. */

@@ -81,6 +81,7 @@ const vectorMeanings = {
   "f64x2.mul": ["f64", "f64", each((a, b) => a * b)],
   "v128.not": ["i32", "i32", each((a) => ~a)],
   "v128.and": ["i32", "i32", each((a, b) => a & b)],
+  "v128.andnot": ["i32", "i32", each((a, b) => a & ~b)],
   "v128.or": ["i32", "i32", each((a, b) => a | b)],
   "v128.xor": ["i32", "i32", each((a, b) => a ^ b)],
   "v128.bitselect": ["i32", "i32", each((a, b, c) => (a & c) | (b & ~c))],
@@ -119,7 +120,7 @@ test("vector instructions do what their names say", () => {
     Float32Array.of(1.5, 4, -1, 0.1),
   ].map((values) => new Uint8Array(values.buffer.slice(0, 16)));
   for (const [name, [operands, result, meaning]] of Object.entries(vectorMeanings)) {
-    const arity = name === "v128.bitselect" ? 3 : /abs|neg|sqrt|promote|not/.test(name) ? 1 : 2;
+    const arity = name === "v128.bitselect" ? 3 : /abs|neg|sqrt|promote|not$/.test(name) ? 1 : 2;
     const vectors = [0, 16, 32].slice(0, arity).map((at) => load("v128.load", i32(at)));
     // Object.entries forgets that its keys are instructions.
     const body = [store("v128.store", i32(48), op(name as Instruction, ...vectors))];

@@ -177,6 +177,7 @@ const instructions = {
   "f64x2.mul": simd(0xf2),
   "v128.not": simd(0x4d),
   "v128.and": simd(0x4e),
+  "v128.andnot": simd(0x4f),
   "v128.or": simd(0x50),
   "v128.xor": simd(0x51),
   "v128.bitselect": simd(0x52),

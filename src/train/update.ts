@@ -1,7 +1,7 @@
 /** The update: one optimizer rule for all parameters, compiled to one pass over the arena, once per step. */
 import { buildProgram, type Program } from "../graph/program.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
-import { mul } from "../ops/index.ts";
+import { abs, less, mul, where } from "../ops/index.ts";
 import { averaged } from "../optim/ema.ts";
 import type { Arena } from "../runtime/arena.ts";
 import {
@@ -40,7 +40,7 @@ export function updateProgram(plan: Plan): Program {
   const { optimizer, clip, ema } = plan;
   const like = [1024]; // the compiled kernel takes any number of elements; this stands for all of them
   const parameter = input(updateNames.parameter, like);
-  const scaled = mul(input(updateNames.sum, like), input("gradientScale", []));
+  const scaled = mul(withoutTiny(input(updateNames.sum, like)), input("gradientScale", []));
   const slots = Object.fromEntries(
     Object.keys(optimizer.slots).map((name) => [name, input(slotName(name), like)]),
   );
@@ -53,7 +53,7 @@ export function updateProgram(plan: Plan): Program {
     weightDecay: input("weightDecay", []),
   });
   const outputs: Record<string, Tensor> = { [updatedName(updateNames.parameter)]: updated.parameter };
-  for (const [name, slot] of Object.entries(updated.slots)) outputs[updatedName(slotName(name))] = slot;
+  for (const [name, slot] of Object.entries(updated.slots)) outputs[updatedName(slotName(name))] = withoutTiny(slot);
   if (ema !== undefined) {
     const average = input(updateNames.average, like);
     outputs[updatedName(updateNames.average)] = averaged(
@@ -63,6 +63,15 @@ export function updateProgram(plan: Plan): Program {
     );
   }
   return buildProgram({ name: "update", outputs });
+}
+
+/**
+ * 0 where |x| < 2⁻¹⁰⁰. A unit that gets no gradient any more, a dead relu, halves its momentum every few steps until it is
+ * subnormal, where it stays for good; many processors take a hundred times as long for such numbers (3000 steps of a small
+ * network: 6 ms per update instead of 0.3). NaN stays NaN.
+ */
+function withoutTiny(x: Tensor): Tensor {
+  return where(less(abs(x), 2 ** -100), 0, x);
 }
 
 /** A run of neighbouring tensors that share the optimizer's per-parameter settings. */
