@@ -2,7 +2,7 @@
 import { add, div, mul, sqrt, square, sub } from "../ops/arithmetic.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
-import { allParameters, type SharedOptions, settle, shared } from "./settings.ts";
+import { allParameters, type SharedOptions, settle, shared, withCoupledDecay } from "./settings.ts";
 
 /** Options of `adagrad`. Defaults are PyTorch's. */
 export interface AdagradOptions extends SharedOptions {
@@ -31,8 +31,9 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
   return Object.freeze({
     ...shared("adagrad", settings),
     slots: { sum: settings.initialAccumulator },
-    update: ({ parameter, gradient, slots, learningRate, weightDecay }) => {
-      const g = settings.weightDecay === 0 ? gradient : add(gradient, mul(parameter, weightDecay));
+    update: (context) => {
+      const { parameter, slots, learningRate } = context;
+      const g = withCoupledDecay(context, settings);
       const sum = add(slots.sum!, square(g));
       const quotient = div(g, add(sqrt(sum), settings.epsilon));
       return { parameter: sub(parameter, mul(quotient, learningRate)), slots: { sum } };

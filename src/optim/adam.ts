@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { add, div, exp, mul, sqrt, square, sub } from "../ops/arithmetic.ts";
 import type { Optimizer, UpdateContext, Updated } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
-import { allParameters, type SharedOptions, settle, shared } from "./settings.ts";
+import { allParameters, type SharedOptions, settle, shared, withCoupledDecay } from "./settings.ts";
 
 /** Options of `adam` and `adamw`. */
 export interface AdamOptions extends SharedOptions {
@@ -31,11 +31,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
   return Object.freeze({
     ...shared("adam", settings),
     slots: { mean: 0, square: 0 },
-    update: (context) => {
-      const { parameter, gradient, weightDecay } = context;
-      const g = settings.weightDecay === 0 ? gradient : add(gradient, mul(parameter, weightDecay));
-      return adamStep({ ...context, gradient: g }, settings);
-    },
+    update: (context) => adamStep({ ...context, gradient: withCoupledDecay(context, settings) }, settings),
   } satisfies Optimizer);
 }
 

@@ -2,7 +2,7 @@
 import { add, div, maximum, mul, sqrt, square, sub } from "../ops/arithmetic.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
-import { allParameters, type SharedOptions, settle, shared } from "./settings.ts";
+import { allParameters, type SharedOptions, settle, shared, withCoupledDecay } from "./settings.ts";
 
 /** Options of `rmsprop`. Defaults are PyTorch's. */
 export interface RmspropOptions extends SharedOptions {
@@ -40,8 +40,9 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   return Object.freeze({
     ...shared("rmsprop", settings),
     slots: { square: 0, ...(centered && { mean: 0 }), ...(momentum > 0 && { velocity: 0 }) },
-    update: ({ parameter, gradient, slots, learningRate, weightDecay }) => {
-      const g = settings.weightDecay === 0 ? gradient : add(gradient, mul(parameter, weightDecay));
+    update: (context) => {
+      const { parameter, slots, learningRate } = context;
+      const g = withCoupledDecay(context, settings);
       const meanSquare = add(mul(slots.square!, decay), mul(square(g), 1 - decay));
       const mean = centered ? add(mul(slots.mean!, decay), mul(g, 1 - decay)) : undefined;
       const spread = mean ? maximum(sub(meanSquare, square(mean)), 0) : meanSquare;

@@ -1,6 +1,8 @@
-/** What all optimizers have in common: their shared options, and the checks that refuse impossible ones. */
+/** What optimizers have in common: shared options, the checks that refuse impossible ones, and coupled weight decay. */
 import { fail } from "../errors.ts";
-import type { Optimizer } from "./optimizer.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { add, mul } from "../ops/arithmetic.ts";
+import type { Optimizer, UpdateContext } from "./optimizer.ts";
 import { constantRate, type Schedule } from "./schedule.ts";
 
 /** Which parameters decay, by name ("linear1.weight") and shape. */
@@ -24,6 +26,17 @@ export const matricesOnly: Decays = (_name, shape) => shape.length > 1;
 
 /** Weight decay for every parameter. */
 export const allParameters: Decays = () => true;
+
+/**
+ * gradient + weightDecay · parameter, as every rule but `adamw` and `lion` decays. Where no parameter decays the product
+ * is left out of the compiled rule.
+ */
+export function withCoupledDecay(
+  { gradient, parameter, weightDecay }: UpdateContext,
+  settings: Required<Pick<SharedOptions, "weightDecay">>,
+): Tensor {
+  return settings.weightDecay === 0 ? gradient : add(gradient, mul(parameter, weightDecay));
+}
 
 type Setting = number | boolean | Schedule | Decays;
 /** An optimizer's options, each with its default; `undefined` stands for an option that must be given. */

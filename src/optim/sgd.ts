@@ -1,10 +1,9 @@
 /** Stochastic gradient descent, with momentum. */
-
 import { fail } from "../errors.ts";
 import { add, mul, sub } from "../ops/arithmetic.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
-import { allParameters, type SharedOptions, settle, shared } from "./settings.ts";
+import { allParameters, type SharedOptions, settle, shared, withCoupledDecay } from "./settings.ts";
 
 /** Options of `sgd`. */
 export interface SgdOptions extends SharedOptions {
@@ -42,8 +41,9 @@ export function sgd(options: SgdOptions): Optimizer {
   return Object.freeze({
     ...shared("sgd", settings),
     slots: momentum === 0 ? {} : { velocity: 0 },
-    update: ({ parameter, gradient, slots, learningRate, weightDecay }) => {
-      const g = settings.weightDecay === 0 ? gradient : add(gradient, mul(parameter, weightDecay));
+    update: (context) => {
+      const { parameter, slots, learningRate } = context;
+      const g = withCoupledDecay(context, settings);
       if (momentum === 0) return { parameter: sub(parameter, mul(g, learningRate)), slots: {} };
       const velocity = add(mul(slots.velocity!, momentum), g);
       const direction = nesterov ? add(g, mul(velocity, momentum)) : velocity;
