@@ -120,7 +120,7 @@ test("vector instructions do what their names say", () => {
     Float32Array.of(1.5, 4, -1, 0.1),
   ].map((values) => new Uint8Array(values.buffer.slice(0, 16)));
   for (const [name, [operands, result, meaning]] of Object.entries(vectorMeanings)) {
-    const arity = name === "v128.bitselect" ? 3 : /abs|neg|sqrt|promote|not$/.test(name) ? 1 : 2;
+    const arity = name === "v128.bitselect" ? 3 : /abs|neg|sqrt|promote|\.not$/.test(name) ? 1 : 2;
     const vectors = [0, 16, 32].slice(0, arity).map((at) => load("v128.load", i32(at)));
     // Object.entries forgets that its keys are instructions.
     const body = [store("v128.store", i32(48), op(name as Instruction, ...vectors))];
