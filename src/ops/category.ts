@@ -1,4 +1,5 @@
 /** Categories: strings to codes, codes to columns of zeros and ones. */
+import { onnxDType, typedArrayOf } from "../array/dtype.ts";
 import { fail } from "../errors.ts";
 import { defineOp } from "../graph/op.ts";
 import { apply, constant, type Tensor } from "../graph/tensor.ts";
@@ -19,11 +20,9 @@ export function oneHot(codes: Tensor, depth: number): Tensor {
       fix: "pass the number of categories",
     });
   }
-  const range = Array.from({ length: depth }, (_, code) => code);
-  const classes =
-    codes.dtype === "int64"
-      ? constant({ dtype: "int64", shape: [depth], data: BigInt64Array.from(range, BigInt) })
-      : constant({ dtype: "int32", shape: [depth], data: Int32Array.from(range) });
+  const dtype = codes.dtype === "int64" ? "int64" : "int32";
+  const range = typedArrayOf(dtype, [...Array(depth).keys()]);
+  const classes = constant({ dtype, shape: [depth], data: range });
   return cast(equal(reshape(codes, [...codes.shape, 1]), classes), "float32");
 }
 
@@ -96,7 +95,7 @@ const categoryCodesOp = defineOp<CategoryCodesAttributes>({
       undefined,
       "ai.onnx.ml",
     );
-    node("Cast", [codes], { to: 6 }, output);
+    node("Cast", [codes], { to: onnxDType.int32 }, output);
   },
   samples: [
     { inputs: [{ shape: ["batch"], dtype: "string" }], build: (x) => categoryCodes(x, ["a", "b"]) },

@@ -1,4 +1,5 @@
 /** Rows of a table by index, and rows added back to it. */
+import { onnxDType } from "../array/dtype.ts";
 import { factorOf, formatShape, isBatchDim, normalizeAxis } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import { defineOp } from "../graph/op.ts";
@@ -98,7 +99,7 @@ const scatterAddOp = defineOp({
     needs(2) ? gather(dy, indices!) : undefined,
   ],
   onnx: ({ inputs: [table, indices, rows], tensors, node, ints, output }) => {
-    const wide = tensors[1]!.dtype === "int64" ? indices! : node("Cast", [indices!], { to: 7 });
+    const wide = tensors[1]!.dtype === "int64" ? indices! : node("Cast", [indices!], { to: onnxDType.int64 });
     const tuples = node("Unsqueeze", [wide, ints([-1])]); // one index tuple, of length 1, per row
     node("ScatterND", [table!, tuples, rows!], { reduction: "add" }, output);
   },
