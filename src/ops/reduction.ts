@@ -60,12 +60,20 @@ function reduce(op: Op<ReductionAttributes>, x: Tensor, options: ReductionOption
   return axes.length === 0 ? x : apply(op, [x], { axes, keepDims: options.keepDims ?? false });
 }
 
+/** What the gradient of a reduction sees: the output and what arrived at it with the reduced axes kept as 1. */
+interface ReducedContext {
+  readonly x: Tensor;
+  readonly kept: Tensor;
+  readonly dy: Tensor;
+  readonly axes: readonly number[];
+}
+
 type ReductionAttributes = { readonly axes: readonly number[]; readonly keepDims: boolean };
 
 function reductionOp(
   name: string,
   onnx: string,
-  gradient: (context: { x: Tensor; kept: Tensor; dy: Tensor; count: number }) => Tensor,
+  gradient: (context: ReducedContext) => Tensor,
   samples: readonly OpSample[],
 ): Op<ReductionAttributes> {
   return defineOp<ReductionAttributes>({
@@ -76,8 +84,7 @@ function reductionOp(
     },
     gradient: ({ inputs: [x], output, attributes: { axes }, dy }) => {
       const kept = reducedShape(x!.shape, axes, true);
-      const count = axes.reduce((product, axis) => product * factorOf(x!.shape[axis]!), 1);
-      return [gradient({ x: x!, kept: reshape(output, kept), dy: reshape(dy, kept), count })];
+      return [gradient({ x: x!, kept: reshape(output, kept), dy: reshape(dy, kept), axes })];
     },
     onnx: ({ inputs, attributes: { axes, keepDims }, node, ints, output }) =>
       node(onnx, [inputs[0]!, ints(axes)], { keepdims: keepDims ? 1 : 0 }, output),
@@ -103,24 +110,17 @@ const sumOp = reductionOp("sum", "ReduceSum", ({ x, dy }) => expand(dy, x.shape)
 const meanOp = reductionOp(
   "mean",
   "ReduceMean",
-  ({ x, dy, count }) => expand(mul(dy, 1 / count), x.shape),
+  ({ x, dy, axes }) => {
+    const count = axes.reduce((product, axis) => product * factorOf(x.shape[axis]!), 1);
+    return expand(mul(dy, 1 / count), x.shape);
+  },
   fixedSamples(mean),
 );
+const maxOp = reductionOp("max", "ReduceMax", extremeGradient, fixedSamples(max));
+const minOp = reductionOp("min", "ReduceMin", extremeGradient, fixedSamples(min));
+
 /** Where several elements tie for the extreme, each gets an equal share. */
-const extremeGradient = ({ x, kept, dy }: { x: Tensor; kept: Tensor; dy: Tensor }, axes: number[]) => {
+function extremeGradient({ x, kept, dy, axes }: ReducedContext): Tensor {
   const isExtreme = cast(equal(x, kept), x.dtype);
   return mul(isExtreme, div(dy, sum(isExtreme, { axes, keepDims: true })));
-};
-const axesWhere = (x: Shape, kept: Shape) => x.flatMap((dim, axis) => (dim === kept[axis] ? [] : [axis]));
-const maxOp = reductionOp(
-  "max",
-  "ReduceMax",
-  (c) => extremeGradient(c, axesWhere(c.x.shape, c.kept.shape)),
-  fixedSamples(max),
-);
-const minOp = reductionOp(
-  "min",
-  "ReduceMin",
-  (c) => extremeGradient(c, axesWhere(c.x.shape, c.kept.shape)),
-  fixedSamples(min),
-);
+}
