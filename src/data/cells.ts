@@ -41,11 +41,14 @@ export interface CellsOptions {
 export async function loadCells(database: Database, options: CellsOptions): Promise<Cells> {
   const { path, header, scan, columns, targets, lineOf } = options;
   const id = (column: string) => `c${header.names.indexOf(column)}`;
-  const markers = missingMarkers.map((marker) => sqlText(marker.toLowerCase())).join(", ");
+  const markers = `[${missingMarkers.map((marker) => sqlText(marker.toLowerCase())).join(", ")}]`;
+  const longest = Math.max(...missingMarkers.map((marker) => marker.length));
   // Trimmed in a query of its own, so that it is done once per cell: reading takes half as long.
   const trimmed = columns.map((name) => `trim(${id(name)}) as ${id(name)}`).join(", ");
+  // Not "in (…)": the database makes a join of each, and 200 columns take more than 4 GB.
   const cells = columns.map(
-    (name) => `case when lower(${id(name)}) in (${markers}) then null else ${id(name)} end as ${id(name)}`,
+    (name) => `case when strlen(${id(name)}) > ${longest} then ${id(name)}
+      when list_contains(${markers}, lower(${id(name)})) then null else ${id(name)} end as ${id(name)}`,
   );
   try {
     await database.run(
@@ -73,9 +76,11 @@ const largestFloat32 = "3.4028234663852886e38";
 
 function csv({ file, header, scan }: CellsOptions): string {
   const columns = header.names.map((_, index) => `'c${index}': 'VARCHAR'`).join(", ");
+  // Left to itself, the database takes the first line end it meets, which may stand inside the quotes of a name.
+  const lineEnd = scan.lineEnd === undefined ? "" : `, new_line = ${sqlText(scan.lineEnd)}`;
   return `read_csv(${sqlPath(file)}, auto_detect = false, header = true, columns = {${columns}},
     delim = ${sqlText(header.delimiter)}, quote = '"', escape = '"', comment = '', compression = 'none',
-    max_line_size = ${Math.max(2 ** 21, scan.longest + 1024)})`;
+    max_line_size = ${Math.max(2 ** 21, scan.longest + 1024)}${lineEnd})`;
 }
 
 function refused(path: string, error: unknown): never {

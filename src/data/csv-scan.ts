@@ -12,7 +12,12 @@ export interface CsvScan {
   readonly records: number;
   /** Bytes of the longest record. */
   readonly longest: number;
+  /** How lines end outside quotes; undefined where no line has an end. */
+  readonly lineEnd: LineEnd | undefined;
 }
+
+/** As an error shows them, and as the database takes them. */
+export type LineEnd = "\\n" | "\\r\\n" | "\\r";
 
 /** A running scan. */
 export interface CsvScanner {
@@ -131,7 +136,7 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number): CsvSc
       if (isAfterReturn) endLine("\\r");
       if (state === quoted) unclosedQuote(path, quoteLine);
       closeRecord();
-      return { records, longest };
+      return { records, longest, lineEnd };
     },
     get wantedLine() {
       return wantedLine;
@@ -139,8 +144,6 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number): CsvSc
   };
 }
 
-/** As an error shows them. */
-type LineEnd = "\\n" | "\\r\\n" | "\\r";
 const [newline, carriageReturn, space, quoteMark] = [10, 13, 32, 34];
 
 /** Where in a field the scan stands; numbers, since comparing them is most of the work. */

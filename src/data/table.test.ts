@@ -452,3 +452,28 @@ test("reading leaves nothing behind in the folder for temporary files", async ()
     [],
   );
 });
+
+test("a name may hold line ends, of any kind, whatever ends the lines", async () => {
+  for (const end of ["\n", "\r\n", "\r"]) {
+    for (const inside of ["\n", "\r\n", "\r"]) {
+      const lines = [`"a${inside}b",y`, "1,2", "3,4", `5,6`];
+      const read = await tableOf(lines.join(end), { target: "y", task: "regression" });
+      assert.deepEqual(await column(read, `a${inside}b`), [1, 3, 5], JSON.stringify([end, inside]));
+    }
+  }
+});
+
+test("a table of hundreds of columns needs little memory", async () => {
+  // A marker list as "in (…)" becomes a join per column: 200 columns took more than 4 GB.
+  const names = Array.from({ length: 300 }, (_, index) => `f${index}`);
+  const values = (row: number) => names.map((_, index) => ((row * 7 + index) % 5) + 0.5);
+  const rows = Array.from({ length: 20 }, (_, row) => [...values(row), row].join(","));
+  const wide = await tableOf(`${names.join(",")},y\n${rows.join("\n")}\n`, { target: "y" });
+  assert.equal(wide.schema.features.length, 300);
+  for (const index of [0, 63, 64, 299]) {
+    assert.deepEqual(
+      await column(wide, `f${index}`),
+      rows.map((_, row) => values(row)[index]),
+    );
+  }
+});

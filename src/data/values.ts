@@ -1,7 +1,7 @@
 /** The values of a table's columns as typed arrays. */
 import type { FeatureColumn, TargetColumn } from "../array/schema.ts";
 import type { Cells } from "./cells.ts";
-import { type ColumnProfile, categoriesType, classText } from "./columns.ts";
+import { type ColumnProfile, categoriesType, classText, columnsPerQuery } from "./columns.ts";
 import type { ColumnSpec } from "./dataset.ts";
 import type { ColumnArray, MemoryColumn } from "./memory.ts";
 
@@ -46,22 +46,26 @@ export interface TableValues {
   readonly imprecise: readonly string[];
 }
 
-/** Reads the columns of all samples in one pass. */
+/** Reads the columns of all samples, each in one pass. */
 export async function readValues(cells: Cells, columns: readonly ValueColumn[]): Promise<TableValues> {
   const arrays: ColumnArray[] = columns.map(({ spec }) =>
     spec.dtype === "float32" ? new Float32Array(cells.samples) : new Int32Array(cells.samples),
   );
   const errors = new Float64Array(columns.length); // the largest rounding error of each column
-  await cells.database.visit(
-    `select ${columns.map(({ sql }) => sql).join(", ")} from kept`,
-    (column, row, value) => {
-      const array = arrays[column]!;
-      const number = Number(value);
-      array[row] = number;
-      const error = Math.abs(number - array[row]!);
-      if (error > errors[column]!) errors[column] = error;
-    },
-  );
+  for (let start = 0; start < columns.length; start += columnsPerQuery) {
+    const some = columns.slice(start, start + columnsPerQuery);
+    await cells.database.visit(
+      `select ${some.map(({ sql }) => sql).join(", ")} from kept`,
+      (place, row, value) => {
+        const column = start + place;
+        const array = arrays[column]!;
+        const number = Number(value);
+        array[row] = number;
+        const error = Math.abs(number - array[row]!);
+        if (error > errors[column]!) errors[column] = error;
+      },
+    );
+  }
   return {
     columns: Object.fromEntries(
       columns.map(({ name, spec }, index) => [name, { spec, data: arrays[index]! }]),
