@@ -1,8 +1,9 @@
 /** Adagrad: gradients divided by the root of the sum of all their squares. */
-import { add, div, mul, sqrt, square, sub } from "../ops/arithmetic.ts";
+import { add, div, mul, sqrt, sub } from "../ops/arithmetic.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
 import { allParameters, type SharedOptions, settle, shared, withCoupledDecay } from "./settings.ts";
+import { squareWithoutTiny } from "./subnormal.ts";
 
 /** Options of `adagrad`. Defaults are PyTorch's. */
 export interface AdagradOptions extends SharedOptions {
@@ -34,7 +35,7 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
     update: (context) => {
       const { parameter, slots, learningRate } = context;
       const g = withCoupledDecay(context, settings);
-      const sum = add(slots.sum!, square(g));
+      const sum = add(slots.sum!, squareWithoutTiny(g));
       const quotient = div(g, add(sqrt(sum), settings.epsilon));
       return { parameter: sub(parameter, mul(quotient, learningRate)), slots: { sum } };
     },

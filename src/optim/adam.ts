@@ -1,9 +1,10 @@
 /** Adam: a step per element, scaled by running means of the gradient and of its square. */
 import type { Tensor } from "../graph/tensor.ts";
-import { add, div, exp, mul, sqrt, square, sub } from "../ops/arithmetic.ts";
+import { add, div, exp, mul, sqrt, sub } from "../ops/arithmetic.ts";
 import type { Optimizer, UpdateContext, Updated } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
 import { allParameters, type SharedOptions, settle, shared, withCoupledDecay } from "./settings.ts";
+import { squareWithoutTiny } from "./subnormal.ts";
 
 /** Options of `adam` and `adamw`. */
 export interface AdamOptions extends SharedOptions {
@@ -41,7 +42,7 @@ export function adamStep(
   { beta1, beta2, epsilon }: Required<Pick<AdamOptions, "beta1" | "beta2" | "epsilon">>,
 ): Updated {
   const mean = add(mul(slots.mean!, beta1), mul(gradient, 1 - beta1));
-  const meanSquare = add(mul(slots.square!, beta2), mul(square(gradient), 1 - beta2));
+  const meanSquare = add(mul(slots.square!, beta2), mul(squareWithoutTiny(gradient), 1 - beta2));
   const root = add(mul(sqrt(meanSquare), div(1, sqrt(sub(1, power(beta2, step))))), epsilon);
   const rate = div(learningRate, sub(1, power(beta1, step)));
   return { parameter: sub(parameter, mul(rate, div(mean, root))), slots: { mean, square: meanSquare } };

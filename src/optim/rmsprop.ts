@@ -1,8 +1,9 @@
 /** RMSprop: gradients divided by the running root of their mean square. */
-import { add, div, maximum, mul, sqrt, square, sub } from "../ops/arithmetic.ts";
+import { add, div, maximum, mul, sqrt, sub } from "../ops/arithmetic.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
 import { allParameters, type SharedOptions, settle, shared, withCoupledDecay } from "./settings.ts";
+import { squareWithoutTiny } from "./subnormal.ts";
 
 /** Options of `rmsprop`. Defaults are PyTorch's. */
 export interface RmspropOptions extends SharedOptions {
@@ -43,9 +44,9 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     update: (context) => {
       const { parameter, slots, learningRate } = context;
       const g = withCoupledDecay(context, settings);
-      const meanSquare = add(mul(slots.square!, decay), mul(square(g), 1 - decay));
+      const meanSquare = add(mul(slots.square!, decay), mul(squareWithoutTiny(g), 1 - decay));
       const mean = centered ? add(mul(slots.mean!, decay), mul(g, 1 - decay)) : undefined;
-      const spread = mean ? maximum(sub(meanSquare, square(mean)), 0) : meanSquare;
+      const spread = mean ? maximum(sub(meanSquare, squareWithoutTiny(mean)), 0) : meanSquare;
       const quotient = div(g, add(sqrt(spread), epsilon));
       const velocity = momentum > 0 ? add(mul(slots.velocity!, momentum), quotient) : undefined;
       return {
