@@ -5,8 +5,9 @@ import { Feeds } from "../../src/parallel/feeds.ts";
 import { type Arena, createArena, layout } from "../../src/runtime/arena.ts";
 import { nodeRuntime } from "../../src/runtime/ort-node.ts";
 import type { Binding } from "../../src/runtime/runtime.ts";
+import { regions } from "../../src/train/regions.ts";
 import { type Trace, trace } from "../../src/train/trace.ts";
-import { regions, Update } from "../../src/train/update.ts";
+import { Update } from "../../src/train/update.ts";
 import { planOf } from "./ours-plan.ts";
 import { type Prepared, timed } from "./protocol.ts";
 

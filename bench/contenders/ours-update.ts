@@ -2,7 +2,8 @@
 import type { Plan } from "../../src/index.ts";
 import { arrays } from "../../src/index.ts";
 import { type Arena, createArena, layout } from "../../src/runtime/arena.ts";
-import { regions, Update, updateProgram } from "../../src/train/update.ts";
+import { regions } from "../../src/train/regions.ts";
+import { Update, updateProgram } from "../../src/train/update.ts";
 import { rules } from "./ours-plan.ts";
 import { type Prepared, timed } from "./protocol.ts";
 
