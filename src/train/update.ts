@@ -1,8 +1,9 @@
 /** The update: one optimizer rule for all parameters, compiled to one pass over the arena, once per step. */
 import { buildProgram, type Program } from "../graph/program.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
-import { abs, less, mul, where } from "../ops/index.ts";
+import { mul } from "../ops/index.ts";
 import { averaged } from "../optim/ema.ts";
+import { withoutTiny } from "../optim/subnormal.ts";
 import type { Arena } from "../runtime/arena.ts";
 import {
   compileElementwise,
@@ -10,15 +11,7 @@ import {
   instantiateElementwise,
 } from "../runtime/elementwise.ts";
 import type { Plan } from "./plan.ts";
-
-/** Regions of the arena, by what lies in them. */
-export const regions = {
-  parameters: "parameters",
-  average: "average",
-  best: "best",
-  slot: (name: string) => `slot ${name}`,
-  lane: (slot: number) => `lane ${slot}`,
-} as const;
+import { regions } from "./regions.ts";
 
 /** Names of the update program's inputs and outputs. */
 const updateNames = { parameter: "parameter", sum: "sum", average: "average" } as const;
@@ -53,7 +46,8 @@ export function updateProgram(plan: Plan): Program {
     weightDecay: input("weightDecay", []),
   });
   const outputs: Record<string, Tensor> = { [updatedName(updateNames.parameter)]: updated.parameter };
-  for (const [name, slot] of Object.entries(updated.slots)) outputs[updatedName(slotName(name))] = withoutTiny(slot);
+  for (const [name, slot] of Object.entries(updated.slots))
+    outputs[updatedName(slotName(name))] = withoutTiny(slot);
   if (ema !== undefined) {
     const average = input(updateNames.average, like);
     outputs[updatedName(updateNames.average)] = averaged(
@@ -63,15 +57,6 @@ export function updateProgram(plan: Plan): Program {
     );
   }
   return buildProgram({ name: "update", outputs });
-}
-
-/**
- * 0 where |x| < 2⁻¹⁰⁰. A unit that gets no gradient any more, a dead relu, halves its momentum every few steps until it is
- * subnormal, where it stays for good; many processors take a hundred times as long for such numbers (3000 steps of a small
- * network: 6 ms per update instead of 0.3). NaN stays NaN.
- */
-function withoutTiny(x: Tensor): Tensor {
-  return where(less(abs(x), 2 ** -100), 0, x);
 }
 
 /** A run of neighbouring tensors that share the optimizer's per-parameter settings. */
