@@ -14,7 +14,7 @@ import { evaluateOnce } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { allSamples, foldMetrics } from "./evaluate.ts";
 import { placeholders } from "./placeholders.ts";
-import type { ResolvedPlan, Sizes } from "./resolve.ts";
+import type { ResolvedPlan } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
 
 /** What training gives. Holds its own copy of the parameters; there is nothing to dispose of. */
@@ -40,7 +40,6 @@ export interface ModelParts {
   readonly resolved: ResolvedPlan;
   readonly runtime: Runtime;
   readonly data: Dataset;
-  readonly sizes: Pick<Sizes, "evaluationMicrobatchSize">;
 }
 
 /** Key of the file's metadata under which the record of the run lies; the schema has its own. */

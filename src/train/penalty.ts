@@ -1,8 +1,10 @@
 /** The penalties of a plan as a program of their own: it runs once per step, on the parameters alone. */
+import { float32, type NdArray } from "../array/array.ts";
 import { buildProgram } from "../graph/program.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
 import { add, gradient } from "../ops/index.ts";
+import type { Session } from "../runtime/runtime.ts";
 import { parametersIn } from "./loadable.ts";
 import { names } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -45,4 +47,25 @@ export function tracePenalty(
     weight: names.weight,
     value: names.penalty,
   };
+}
+
+/** Runs the program on a step's sums, in place, and gives the penalties' value. */
+export async function addPenalty(
+  program: PenaltyProgram,
+  session: Session,
+  step: {
+    readonly parameters: ReadonlyMap<string, NdArray>;
+    readonly sums: ReadonlyMap<string, NdArray>;
+    readonly weightSum: number;
+  },
+): Promise<number> {
+  const feeds: Record<string, NdArray> = { [program.weight]: float32([step.weightSum], []) };
+  const fetches: Record<string, NdArray> = {};
+  for (const [input, name] of Object.entries(program.parameters)) feeds[input] = step.parameters.get(name)!;
+  for (const [output, name] of Object.entries(program.sums)) {
+    fetches[output] = step.sums.get(name)!;
+    feeds[program.sumInputs[output]!] = fetches[output]!;
+  }
+  const results = await session.bind(feeds, fetches).run();
+  return Number(results[program.value]!.data[0]);
 }

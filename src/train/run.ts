@@ -1,27 +1,26 @@
 /** A run: the resolved plan with its arena, crew and update, opened once, stepped by the loop, closed at the end. */
 import type { NdArray } from "../array/array.ts";
-import { randomSequence } from "../array/random.ts";
+import { elementCount } from "../array/shape.ts";
 import type { EpochOrder } from "../data/sampler.ts";
 import { withWeight } from "../data/weighted.ts";
 import { bug } from "../errors.ts";
-import { alone } from "../parallel/alone.ts";
 import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
-import { mergeSchedule } from "../parallel/lanes.ts";
-import { type Arena, createArena, layout } from "../runtime/arena.ts";
-import { nodeRuntime } from "../runtime/ort-node.ts";
-import { createReduction, type Reduction } from "../runtime/reduction.ts";
+import type { Arena } from "../runtime/arena.ts";
+import type { Reduction } from "../runtime/reduction.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
 import { allSamples, foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
 import { createModel, type Model } from "./model.ts";
+import { addPenalty } from "./penalty.ts";
 import { defaults, type Plan, stopRules } from "./plan.ts";
-import { checkReplay, type ResolvedPlan, resolvePlan, resolveSizes, type Sizes } from "./resolve.ts";
+import { copyRegion, regions, stateRegions } from "./regions.ts";
+import type { ResolvedPlan, Sizes } from "./resolve.ts";
 import { hashRegions, initialState, type TrainingState } from "./state.ts";
-import { type Trace, trace } from "./trace.ts";
-import { regions, Update } from "./update.ts";
+import type { Trace } from "./trace.ts";
+import type { Update } from "./update.ts";
 
 /** Everything that is opened before the first step. */
-interface Opened {
+export interface Opened {
   readonly plan: Plan;
   readonly sizes: Sizes;
   readonly trace: Trace;
@@ -32,82 +31,6 @@ interface Opened {
   readonly update: Update;
   readonly reduction: Reduction;
   readonly penalty?: Session;
-}
-
-/** Opens a run: traces the model, makes the programs, sizes the arena once and fills the first values. */
-export async function openRun(plan: Plan): Promise<Run> {
-  const sizes = resolveSizes(plan);
-  const traced = trace(plan);
-  const runtime = await nodeRuntime();
-  const resolved = await resolvePlan(plan, sizes, traced, runtime);
-  checkReplay(plan.replay, resolved);
-  const lanes = laneRegions(plan, sizes);
-  const arena = createArena({
-    layout: layout(traced.parameters),
-    regions: [...regionNames(plan), ...lanes],
-  });
-  initialize(arena, traced, plan, sizes.seed);
-  const crew = await alone({
-    runtime,
-    dataset: plan.data,
-    arena,
-    gradient: traced.gradient,
-    microbatchSize: sizes.microbatchSize,
-    lanes: sizes.lanes,
-    seed: sizes.seed,
-    parameterRegion: regions.parameters,
-    laneRegions: lanes,
-  });
-  return new Run({
-    plan,
-    sizes,
-    trace: traced,
-    runtime,
-    resolved,
-    arena,
-    crew,
-    update: Update.open(arena, traced.update, plan, lanes[0]!),
-    reduction: await createReduction(arena.memory),
-    ...(traced.penalty && { penalty: await runtime.load("penalty", traced.penalty.bytes) }),
-  });
-}
-
-/**
- * The lane sums one thread needs at once, 1 + log₂ of the busy lanes. Keeping all lanes and adding eight in one pass reads
- * memory less often, yet was slower by 6 % (16 microbatches of 32, 670 k parameters): eight cold sums fall out of the cache.
- */
-function laneRegions(plan: Plan, sizes: Sizes): string[] {
-  const microbatches = Math.ceil(Math.min(sizes.batchSize, plan.data.size) / sizes.microbatchSize);
-  const busy = Math.min(sizes.lanes, microbatches);
-  // A shorter last batch has fewer busy lanes, which never need more slots than the full one.
-  const { slots } = mergeSchedule(busy, 2);
-  return Array.from({ length: slots }, (_, slot) => regions.lane(slot));
-}
-
-function regionNames(plan: Plan): string[] {
-  return [
-    regions.parameters,
-    ...Object.keys(plan.optimizer.slots).map(regions.slot),
-    ...(plan.ema === undefined ? [] : [regions.average]),
-    ...(plan.validation === undefined ? [] : [regions.best]),
-  ];
-}
-
-function initialize(arena: Arena, traced: Trace, plan: Plan, seed: number): void {
-  const tensors = arena.region(regions.parameters).tensors;
-  for (const { name, shape, initializer } of traced.parameters) {
-    const values = tensors.get(name)!.data as Float32Array; // parameters are float32
-    initializer.fill(values, shape, randomSequence(seed, "initialize", name));
-  }
-  for (const [slot, value] of Object.entries(plan.optimizer.slots)) {
-    for (const { data } of arena.region(regions.slot(slot)).tensors.values())
-      (data as Float32Array).fill(value);
-  }
-  if (plan.ema !== undefined) copyRegion(arena, regions.parameters, regions.average);
-}
-
-function copyRegion(arena: Arena, from: string, to: string): void {
-  arena.region(to).floats.set(arena.region(from).floats);
 }
 
 /** The totals of a batch in which no sample has weight. */
@@ -140,7 +63,7 @@ export class Run {
     return {
       type: "started",
       plan: resolved,
-      parameterCount: traced.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      parameterCount: traced.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
       trainingSamples: plan.data.size,
       validationSamples: plan.validation?.data.size ?? 0,
       arenaBytes: arena.memory.buffer.byteLength,
@@ -229,12 +152,12 @@ export class Run {
 
   /** The trained model: the best weights where there are any, else the last (averaged, if the plan averages). */
   model(): Model {
-    const { arena, trace: traced, resolved, runtime, plan, sizes } = this.#opened;
+    const { arena, trace: traced, resolved, runtime, plan } = this.#opened;
     const region = arena.region(this.state.best === null ? this.#servedRegion() : regions.best);
     const parameters = new Map<string, NdArray>();
     for (const [name, { dtype, shape, data }] of region.tensors)
       parameters.set(name, { dtype, shape, data: data.slice() });
-    return createModel({ trace: traced, parameters, resolved, runtime, data: plan.data, sizes });
+    return createModel({ trace: traced, parameters, resolved, runtime, data: plan.data });
   }
 
   /** SHA-256 of the parameters after the last step, and of the whole state. */
@@ -242,7 +165,7 @@ export class Run {
     const { arena, plan } = this.#opened;
     return {
       parametersSha256: await hashRegions(arena, [regions.parameters]),
-      stateSha256: await hashRegions(arena, regionNames(plan), JSON.stringify(this.state)),
+      stateSha256: await hashRegions(arena, stateRegions(plan), JSON.stringify(this.state)),
     };
   }
 
@@ -285,23 +208,16 @@ export class Run {
   /** Σ w · ∂penalty joins the sum once per step; the norms are then those of the whole gradient. */
   async #addPenalty(totals: Totals): Promise<{ penalty: number; squaredNorms: Float64Array }> {
     const { penalty: session, trace: traced, arena, reduction } = this.#opened;
-    const program = traced.penalty;
-    if (session === undefined || program === undefined)
+    if (session === undefined || traced.penalty === undefined)
       return { penalty: 0, squaredNorms: totals.squaredNorms };
-    const parameters = arena.region(regions.parameters).tensors;
     const total = arena.region(regions.lane(0));
-    const feeds: Record<string, NdArray> = {
-      [program.weight]: { dtype: "float32", shape: [], data: Float32Array.of(totals.weightSum) },
-    };
-    const fetches: Record<string, NdArray> = {};
-    for (const [input, name] of Object.entries(program.parameters)) feeds[input] = parameters.get(name)!;
-    for (const [output, name] of Object.entries(program.sums)) {
-      fetches[output] = total.tensors.get(name)!;
-      feeds[program.sumInputs[output]!] = fetches[output]!;
-    }
-    const results = await session.bind(feeds, fetches).run();
+    const penalty = await addPenalty(traced.penalty, session, {
+      parameters: arena.region(regions.parameters).tensors,
+      sums: total.tensors,
+      weightSum: totals.weightSum,
+    });
     const { squaredNorms } = reduction.squaredNorms({ region: total.byteOffset, layout: arena.layout });
-    return { penalty: Number(results[program.value]!.data[0]), squaredNorms };
+    return { penalty, squaredNorms };
   }
 
   async #culprit(batch: Batch): Promise<Culprit> {

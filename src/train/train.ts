@@ -2,8 +2,9 @@
 import type { ColumnSpecs } from "../data/dataset.ts";
 import type { Culprit } from "../parallel/crew.ts";
 import type { DivergedEvent, FinishedEvent, StopReason, TrainEvent } from "./event.ts";
+import { openRun } from "./open.ts";
 import { checkPlan, type Plan, stopRules } from "./plan.ts";
-import { openRun, type Run } from "./run.ts";
+import type { Run } from "./run.ts";
 import { nextStops } from "./stop.ts";
 
 /**

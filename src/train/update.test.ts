@@ -6,7 +6,8 @@ import { adam, matricesOnly, sgd } from "../optim/index.ts";
 import { createArena, layout } from "../runtime/arena.ts";
 import { interpret } from "../runtime/interpreter.ts";
 import type { Plan } from "./plan.ts";
-import { regions, Update, updateProgram } from "./update.ts";
+import { regions } from "./regions.ts";
+import { Update, updateProgram } from "./update.ts";
 
 const line = linear(1);
 const planWith = (optimizer: Plan["optimizer"]): Plan => ({
