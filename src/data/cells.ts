@@ -1,6 +1,6 @@
 /** The cells of a CSV file inside the database: text, trimmed, or nothing where a value is missing. */
 import { bug, fail } from "../errors.ts";
-import type { CsvHeader } from "./csv.ts";
+import type { CsvHeader } from "./csv-header.ts";
 import type { CsvScan } from "./csv-scan.ts";
 import { type Database, sqlPath, sqlText } from "./database.ts";
 

@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { bug, fail } from "../errors.ts";
 import { type Cells, loadCells } from "./cells.ts";
-import { type CsvHeader, readHeader } from "./csv.ts";
+import { type CsvHeader, readHeader } from "./csv-header.ts";
 import { type CsvScan, type CsvScanner, scanCsv } from "./csv-scan.ts";
 import { withDatabase } from "./database.ts";
 import { readPieces } from "./files.ts";

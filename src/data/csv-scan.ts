@@ -4,7 +4,7 @@
  * of whatever is wrong. Source: RFC 4180.
  */
 import { fail } from "../errors.ts";
-import type { CsvHeader } from "./csv.ts";
+import type { CsvHeader } from "./csv-header.ts";
 
 /** What a scan of the whole file gives. */
 export interface CsvScan {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Delimiter, readHeader } from "./csv.ts";
+import { type Delimiter, readHeader } from "./csv-header.ts";
 import { scanCsv } from "./csv-scan.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);

@@ -1,7 +1,7 @@
 /** What each column of a table is for: target, weight, feature, or nothing. */
 import { fail } from "../errors.ts";
 import type { IgnoredReason } from "./columns.ts";
-import type { CsvHeader } from "./csv.ts";
+import type { CsvHeader } from "./csv-header.ts";
 import { nearest } from "./nearest.ts";
 
 /** What `table` needs to know. */
