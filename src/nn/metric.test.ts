@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { runTensors } from "../../test/reference/onnxruntime.ts";
 import { input } from "../graph/tensor.ts";
-import * as classification from "./classification.ts";
+import * as classification from "./classification-metrics.ts";
 import type { Metric } from "./metric.ts";
-import * as regression from "./regression.ts";
+import * as regression from "./regression-metrics.ts";
 
 const { accuracy, auc, f1, logLoss } = classification;
 const { mae, r2, rmse } = regression;

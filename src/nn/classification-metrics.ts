@@ -7,8 +7,8 @@ import { fail } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { cast } from "../ops/selection.ts";
 import { requireAlike, withoutLastOne } from "./alike.ts";
-import { WeightedMean } from "./fold.ts";
 import type { Metric, MetricChunk, MetricFold } from "./metric.ts";
+import { WeightedMean } from "./metric-fold.ts";
 
 /**
  * The part of samples whose class is predicted: that of the largest logit (the first of equal ones), or 1 for a binary

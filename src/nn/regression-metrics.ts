@@ -1,7 +1,7 @@
 /** Metrics of predicted numbers: predictions and targets [batch] or [batch, k], whose k results are averaged. */
 import type { Tensor } from "../graph/tensor.ts";
-import { type ColumnFold, columnMetric, WeightedMean } from "./fold.ts";
 import type { Metric } from "./metric.ts";
+import { type ColumnFold, columnMetric, WeightedMean } from "./metric-fold.ts";
 
 /** √(Σ w·(p − y)² / Σ w), in the target's unit. With k columns the mean of the k roots. NaN without samples. */
 export function rmse(predicted: Tensor, target: Tensor): Metric {
