@@ -1,5 +1,5 @@
 /** Numbers that are already in memory as a dataset. */
-import { formatShape } from "../array/shape.ts";
+import { elementCount, formatShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { ColumnSpec, Dataset } from "./dataset.ts";
 import { type ColumnArray, type MemoryColumn, memoryDataset } from "./memory.ts";
@@ -129,7 +129,7 @@ function fromShaped(where: string, given: ShapedValues): Column {
   }
   const [samples = 0, ...rest] = shape;
   const isWhole = shape.length > 0 && shape.every((dim) => Number.isInteger(dim) && dim >= 1);
-  if (data.length > 0 && (!isWhole || shape.reduce((product, dim) => product * dim, 1) !== data.length)) {
+  if (data.length > 0 && (!isWhole || elementCount(shape) !== data.length)) {
     fail(where, {
       expected: `a shape of ${data.length} elements whose first dimension counts samples`,
       got: formatShape(shape),

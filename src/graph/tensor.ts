@@ -1,7 +1,7 @@
 /** Tensors: frozen nodes of an expression. They hold no numbers; programs made from them do the work. */
 import type { NdArray } from "../array/array.ts";
 import { type DType, type NumericDType, typedArrayOf } from "../array/dtype.ts";
-import type { Dim, Shape } from "../array/shape.ts";
+import { type Dim, formatShape, type Shape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { Attributes, Op } from "./op.ts";
 
@@ -92,7 +92,7 @@ export function parameter(
   if (wrong !== undefined) {
     fail("parameter", {
       expected: "dimensions that are whole numbers from 1 on",
-      got: `[${shape.join(", ")}]`,
+      got: formatShape(shape),
       fix: `replace ${wrong} by a positive whole number`,
     });
   }

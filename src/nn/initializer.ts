@@ -2,7 +2,7 @@
  * First values of parameters. Each is a pure function of the draws it is given, which depend on the seed, the parameter's
  * name and the position alone. Fans are read off the shape [out, in, ...kernel].
  */
-import { formatShape } from "../array/shape.ts";
+import { elementCount, formatShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { Initializer } from "../graph/tensor.ts";
 
@@ -102,7 +102,7 @@ function fansOf(where: string, shape: readonly number[]): Fans {
       fix: "use zeros, or uniform(limit), for parameters of one axis",
     });
   }
-  const field = kernel.reduce((product, size) => product * size, 1);
+  const field = elementCount(kernel);
   return { fanIn: inputs * field, fanOut: outputs * field };
 }
 

@@ -2,6 +2,7 @@
  * Training or inference: what a model is being traced for. Some layers differ, dropout for one. A trace is synchronous, so
  * one module-level mode, set and restored around it, is all that is needed.
  */
+import { elementCount } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 
@@ -64,7 +65,7 @@ export function tracing<Result>(mode: { readonly training: boolean }, build: () 
 export function requestMask(shape: readonly number[], rate: number): Tensor {
   const layer = current.masks.length;
   const name = `dropout:${layer}`;
-  const elements = shape.reduce((product, size) => product * size, 1);
+  const elements = elementCount(shape);
   current.masks.push(Object.freeze({ input: name, shape: Object.freeze([...shape]), elements, rate, layer }));
   return input(name, ["batch", ...shape], "uint8");
 }

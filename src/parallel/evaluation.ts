@@ -1,5 +1,6 @@
 /** Evaluation: a program with one row per sample in every output, run over samples in microbatches. */
 import type { NdArray } from "../array/array.ts";
+import { elementCount } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
 import type { Batch, EvaluatedChunk, LoadableProgram } from "./crew.ts";
@@ -87,6 +88,6 @@ export function cutBatch(batch: Batch, size: number): MicrobatchRequest[] {
 function firstRows(array: NdArray, samples: number): NdArray {
   const [rows, ...rest] = array.shape;
   if (rows === samples) return array;
-  const width = rest.reduce((product, dim) => product * dim, 1);
-  return { dtype: array.dtype, shape: [samples, ...rest], data: array.data.subarray(0, samples * width) };
+  const shape = [samples, ...rest];
+  return { dtype: array.dtype, shape, data: array.data.subarray(0, elementCount(shape)) };
 }

@@ -1,6 +1,7 @@
 /** Feeds: the arrays a program is fed from, filled anew for every microbatch and bound only once per size. */
 import { type NdArray, ndarray } from "../array/array.ts";
 import { allocate, type NumericDType, type TypedArray } from "../array/dtype.ts";
+import { elementCount } from "../array/shape.ts";
 import type { ColumnSpec, Dataset } from "../data/dataset.ts";
 import { bug, fail } from "../errors.ts";
 import type { MaskRequest } from "../nn/mode.ts";
@@ -47,7 +48,7 @@ export class Feeds {
       const spec = dataset.columns[column];
       if (spec === undefined)
         bug(`program "${program.name}" reads column "${column}", which ${dataset.name} lacks`);
-      const elements = spec.shape.reduce((product, dim) => product * dim, 1);
+      const elements = elementCount(spec.shape);
       return { input, column, spec, elements, data: allocate(spec.dtype, elements * rows) };
     });
     this.#masks = program.masks.map((mask) => ({ mask, data: new Uint8Array(mask.elements * rows) }));

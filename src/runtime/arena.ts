@@ -3,7 +3,7 @@
  * it, other threads share it, and ONNX Runtime reads and writes views of it without copies.
  */
 import { type NdArray, ndarray } from "../array/array.ts";
-import { elementCount } from "../array/shape.ts";
+import { elementCount, formatShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import { bytesPerPage, maximumPages } from "./wasm.ts";
 
@@ -71,7 +71,7 @@ export function layout(
     if (names.has(name) || !(Number.isSafeInteger(elements) && elements > 0)) {
       fail(`layout, tensor "${name}"`, {
         expected: "a name of its own and dimensions that are whole numbers from 1 on",
-        got: names.has(name) ? "the same name twice" : `[${shape.join(", ")}]`,
+        got: names.has(name) ? "the same name twice" : formatShape(shape),
         fix: "rename it, or correct its shape",
       });
     }

@@ -2,6 +2,7 @@
 import type { NdArray } from "../array/array.ts";
 import { allocate, type NumericDType } from "../array/dtype.ts";
 import { schemaFromMetadata, type TableSchema } from "../array/schema.ts";
+import { elementCount } from "../array/shape.ts";
 import { readFile } from "../data/files.ts";
 import { fail } from "../errors.ts";
 import { type OnnxSummary, type OnnxValue, summarizeOnnx } from "../onnx/decode.ts";
@@ -93,7 +94,7 @@ function feedOf(
     const data = Array.from({ length: end - start }, (_, index) => textOf(values[start + index]));
     return { dtype: "string", shape, data };
   }
-  const width = shape.slice(1).reduce((product, dim) => product * dim, 1);
+  const width = elementCount(shape.slice(1));
   const data = allocate(input.dtype as NumericDType, width * (end - start)); // string was handled above
   for (let row = start; row < end; row++) {
     const value = values[row];
