@@ -1,7 +1,7 @@
 /** The loop: draw, sum, update, look, until something says stop. */
 import type { ColumnSpecs } from "../data/dataset.ts";
-import type { Culprit } from "../parallel/crew.ts";
-import type { DivergedEvent, FinishedEvent, StopReason, TrainEvent } from "./event.ts";
+import { divergedEvent } from "./divergence.ts";
+import type { FinishedEvent, StopReason, TrainEvent } from "./event.ts";
 import { openRun } from "./open.ts";
 import { checkPlan, type Plan, stopRules } from "./plan.ts";
 import type { Run } from "./run.ts";
@@ -50,7 +50,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
 async function* advance(run: Run, plan: Plan): AsyncGenerator<TrainEvent, void> {
   const outcome = await run.step();
   if ("culprit" in outcome) {
-    yield diverged(run.state.step + 1, outcome.culprit, plan.data.name);
+    yield divergedEvent(run.state.step + 1, outcome.culprit, plan.data.name);
     return;
   }
   yield outcome.event;
@@ -66,17 +66,6 @@ async function evaluated(run: Run): Promise<TrainEvent> {
   const { metrics, isBest } = await run.evaluate();
   const seconds = (performance.now() - began) / 1000;
   return { type: "evaluated", step: run.state.step, epoch: run.state.epoch, metrics, isBest, seconds };
-}
-
-function diverged(step: number, culprit: Culprit, source: string): DivergedEvent {
-  const samples = [...culprit.samples];
-  const shown =
-    samples.length > 16 ? `${samples.slice(0, 16).join(", ")}, … (${samples.length})` : samples.join(", ");
-  const message =
-    `step ${step}, microbatch ${culprit.microbatch}: the ${culprit.what} became NaN or infinite; ` +
-    `samples ${shown} of ${source}. The weights of the step before are kept. ` +
-    "Fix: lower the learning rate, clip the gradient (clipByGlobalNorm), or correct these samples";
-  return { type: "diverged", step, microbatch: culprit.microbatch, samples, what: culprit.what, message };
 }
 
 async function finished(run: Run, stop: StopReason, began: number): Promise<FinishedEvent> {
