@@ -33,6 +33,6 @@ const placeOf = ({ step, microbatch }: Pick<DivergedEvent, "step" | "microbatch"
   `step ${step}, microbatch ${microbatch}`;
 
 function samplesOf({ samples }: Pick<DivergedEvent, "samples">, source: string): string {
-  const rest = samples.length > 16 ? `, … ${samples.length} in all` : "";
+  const rest = samples.length > 16 ? `, … (${samples.length})` : "";
   return `samples ${samples.slice(0, 16).join(", ")}${rest} of ${source}`;
 }
