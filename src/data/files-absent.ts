@@ -7,6 +7,11 @@ export async function writeFileAtomically(path: string, _bytes: Uint8Array): Pro
 }
 
 /** Throws: a browser has no files. */
+export async function requireWritable(path: string): Promise<void> {
+  return noFiles(`write ${path}`, "offer the bytes as a download");
+}
+
+/** Throws: a browser has no files. */
 export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
   return noFiles(`read ${path}`, "fetch it: new Uint8Array(await (await fetch(url)).arrayBuffer())");
 }

@@ -71,9 +71,45 @@ test("what cannot be written or read is refused with what to do instead, and lea
       `Fix: check the name; the folder looked in is ${folder}`,
   });
   await assert.rejects(readFile(folder), /expected a file, got a folder of that name/);
-  await assert.rejects(readPieces(folder).next(), /expected a file, got a folder\. Fix: name a file/);
+  await assert.rejects(readPieces(folder).next(), /expected a file, got a folder of that name/);
   await assert.rejects(readPieces("/dev/zero").next(), /got a device or a pipe/);
   await assert.rejects(readPieces(join(folder, "none")).next(), /got nothing of that name/);
+  assert.deepEqual(await readdir(folder), before);
+});
+
+test("a device or a pipe is neither read, which might never end, nor replaced by a file", async () => {
+  const pipe = join(folder, "pipe");
+  assert.equal(spawnSync("mkfifo", [pipe]).status, 0);
+  try {
+    await assert.rejects(writeFileAtomically(pipe, bytes), {
+      message: `write ${pipe}: expected a file, got a device or a pipe. Fix: name a file`,
+    });
+    await assert.rejects(files.requireWritable(pipe), /got a device or a pipe/);
+    await assert.rejects(readFile(pipe), {
+      message: `read ${pipe}: expected a file, got a device or a pipe. Fix: name a file`,
+    });
+    assert.ok((await stat(pipe)).isFIFO());
+  } finally {
+    await rm(pipe);
+  }
+});
+
+test("whether a file can be written is known before there is anything to write", async () => {
+  const before = await readdir(folder);
+  await files.requireWritable(join(folder, "new"));
+  await files.requireWritable(join(folder, "private")); // it exists
+  for (const path of [
+    join(folder, "none", "a"),
+    join(folder, "sub"),
+    join(folder, "private", "a"),
+    join(folder, "a".repeat(300)),
+  ]) {
+    const message = await writeFileAtomically(path, bytes).then(
+      () => assert.fail(`${path} was written`),
+      (error: Error) => error.message,
+    );
+    await assert.rejects(files.requireWritable(path), { message });
+  }
   assert.deepEqual(await readdir(folder), before);
 });
 

@@ -9,15 +9,12 @@ import { fail } from "../errors.ts";
  * Writes a file so that at `path` there is always either the old content or the whole new one, also when the machine
  * stops in between: a temporary file in the same folder is written, flushed to the disk and renamed. What goes wrong
  * leaves nothing behind. A symbolic link is followed.
- * Throws when the folder does not exist, may not be written to, or is full, and when `path` is a folder.
+ * Throws when the folder does not exist, may not be written to, or is full, and when `path` is a folder, a device or a
+ * pipe: the rename would put a file in the place of /dev/null.
  */
 export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  const where = `write ${path}`;
-  const target = await fs.realpath(path).catch(() => resolve(path));
-  const folder = dirname(target);
-  const temporary = join(folder, `.microbatch-${randomUUID()}.tmp`); // not made of the name, which may be at its limit
-  try {
-    const mode = await modeOf(target);
+  await throughTemporary(path, async (temporary, target) => {
+    const mode = await modeOf(`write ${path}`, target);
     const file = await fs.open(temporary, "wx");
     try {
       if (mode !== undefined) await file.chmod(mode);
@@ -27,17 +24,56 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
       await file.close();
     }
     await fs.rename(temporary, target);
-    await flushFolder(folder);
+    await flushFolder(dirname(target));
+  });
+}
+
+/**
+ * Throws now what `writeFileAtomically` would throw after hours of work, as far as that can be known: it makes an empty
+ * file in the folder and removes it.
+ */
+export async function requireWritable(path: string): Promise<void> {
+  await throughTemporary(path, async (temporary, target) => {
+    await modeOf(`write ${path}`, target);
+    await (await fs.open(temporary, "wx")).close();
+    await fs.rm(temporary);
+  });
+}
+
+/** Hands over a temporary name in the folder of what `path` leads to, and cleans up and explains what goes wrong. */
+async function throughTemporary(
+  path: string,
+  use: (temporary: string, target: string) => Promise<void>,
+): Promise<void> {
+  const target = await fs.realpath(path).catch(() => resolve(path));
+  const folder = dirname(target);
+  const temporary = join(folder, `.microbatch-${randomUUID()}.tmp`); // not made of the name, which may be at its limit
+  try {
+    await use(temporary, target);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
-    failToAccess(where, error, folder, noFolder);
+    failToAccess(`write ${path}`, error, folder, noFolder);
   }
 }
 
 /** The permissions of the file that is replaced: its successor must not be open to more readers. */
-async function modeOf(target: string): Promise<number | undefined> {
-  const existing = await fs.stat(target).catch(() => undefined); // what is wrong with it, the rename will say
+async function modeOf(where: string, target: string): Promise<number | undefined> {
+  const existing = await fs.stat(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined; // the usual case: a new file
+    throw error;
+  });
+  if (existing !== undefined) requireFile(where, existing);
   return existing === undefined ? undefined : existing.mode & 0o777;
+}
+
+/** A pipe or a device might never end, and must not be replaced. */
+function requireFile(where: string, entry: { isFile(): boolean; isDirectory(): boolean }): void {
+  if (entry.isFile()) return;
+  if (entry.isDirectory()) {
+    const [expected, got, fix] = folderInstead;
+    fail(where, { expected, got, fix });
+  }
+  fail(where, { expected: "a file", got: "a device or a pipe", fix: "name a file" });
 }
 
 /** The rename itself reaches the disk only with its folder. Windows cannot open folders and does not need to. */
@@ -51,9 +87,10 @@ async function flushFolder(folder: string): Promise<void> {
   }
 }
 
-/** The whole content of a file. Throws when it does not exist, may not be read or is a folder. */
+/** The whole content of a file. Throws when it does not exist, may not be read or is no file. */
 export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
+    requireFile(`read ${path}`, await fs.stat(path));
     const bytes = await fs.readFile(path);
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   } catch (error) {
@@ -65,11 +102,7 @@ export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
 export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
   const where = `read ${path}`;
   try {
-    // A pipe or a device might never end.
-    if (!(await fs.stat(path)).isFile()) {
-      const kind = (await fs.stat(path)).isDirectory() ? "a folder" : "a device or a pipe";
-      fail(where, { expected: "a file", got: kind, fix: "name a file" });
-    }
+    requireFile(where, await fs.stat(path));
     yield* createReadStream(path, { highWaterMark: 2 ** 20 });
   } catch (error) {
     failToAccess(where, error, dirname(resolve(path)), noFile);
