@@ -1,13 +1,16 @@
 /** microbatch train: a table → a trained model.onnx, with a summary against the trivial baseline. */
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
+import type { Dataset } from "../data/dataset.ts";
+import type { Split } from "../data/split.ts";
 import { statistics } from "../data/statistics.ts";
-import { type Table, table } from "../data/table.ts";
+import { type Table, type TableData, table } from "../data/table.ts";
+import { bug } from "../errors.ts";
 import { adamw, matricesOnly } from "../optim/index.ts";
 import { consoleReporter, digits, duration } from "../report/console.ts";
-import type { EvaluatedEvent, FinishedEvent, StartedEvent } from "../train/event.ts";
+import type { FinishedEvent, StartedEvent } from "../train/event.ts";
 import { measure } from "../train/measure.ts";
-import { definePlan } from "../train/plan.ts";
+import type { Plan } from "../train/plan.ts";
 import { afterEpochs, whenStale } from "../train/stop.ts";
 import { train } from "../train/train.ts";
 import { exitCodes, number, sizes, wholeNumber } from "./options.ts";
@@ -63,64 +66,83 @@ export function addTrain(program: Command): void {
 async function runTrain(path: string, options: TrainOptions): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const all = await table(path, { target: options.target });
-  const { training, validation } = all.split({ validation: options.validation, seed: options.seed });
-  const fitted = await statistics(training);
-  const shaped = tableModel(fitted, options.hidden);
-  say(describeTable(path, all, shaped, training.size, validation.size));
+  const parts = all.split({ validation: options.validation, seed: options.seed });
+  const shaped = tableModel(await statistics(parts.training), options.hidden);
+  say(describeTable(path, all, shaped, parts.training.size, parts.validation.size));
   const controller = new AbortController();
   const interrupt = () => controller.abort(new Error("interrupted"));
   process.once("SIGINT", interrupt);
-  const plan = definePlan({
-    data: training,
-    model: shaped.model,
-    loss: shaped.loss,
-    serve: shaped.serve,
-    optimizer: adamw({
-      learningRate: options.learningRate,
-      weightDecay: options.weightDecay,
-      decays: matricesOnly,
-    }),
-    batchSize: Math.min(options.batchSize, training.size),
-    ...(options.microbatchSize !== undefined && { microbatchSize: options.microbatchSize }),
-    ...(options.lanes !== undefined && { lanes: options.lanes }),
-    seed: options.seed,
-    validation: { data: validation, metrics: shaped.metrics },
-    stop: [whenStale("validation.loss", { patience: options.patience }), afterEpochs(options.epochs)],
-    signal: controller.signal,
-  });
-  const report = consoleReporter({ terminal: process.stderr, epochs: options.epochs });
-  const seen: { started?: StartedEvent; best?: EvaluatedEvent; finished?: FinishedEvent; trainLoss: number } =
-    {
-      trainLoss: Number.NaN,
-    };
-  for await (const event of train(plan)) {
-    report(event);
-    if (event.type === "started") seen.started = event;
-    if (event.type === "epoch") seen.trainLoss = event.loss;
-    if (event.type === "evaluated" && event.isBest) seen.best = event;
-    if (event.type === "finished") seen.finished = event;
-  }
+  const run = await watch(planOf(parts, shaped, options, controller.signal), options.epochs);
   process.removeListener("SIGINT", interrupt);
-  const { started, best, finished } = seen;
-  if (started === undefined || finished === undefined)
-    throw new Error("bug: a run without its first or last event");
+  const { finished } = run;
   await finished.model.save(options.out);
-  const baseline = await measure(validation, (row) => {
-    const predicted = shaped.baseline(row);
-    const metrics = Object.entries(shaped.metrics).map(
-      ([name, make]) => [name, make(predicted, row)] as const,
-    );
-    return { loss: shaped.loss(predicted, row), metrics: Object.fromEntries(metrics) };
-  });
-  const metrics = Object.fromEntries(
-    Object.entries(best?.metrics ?? {}).map(([name, value]) => [name.replace("validation.", ""), value]),
-  );
-  say(summary(shaped, metrics, baseline, finished, options.out));
+  const baseline = await baselineOf(shaped, parts.validation);
+  say(summary(shaped, run.validation, baseline, finished, options.out));
   if (options.json === true) {
-    const record = jsonRecord(shaped, started, finished, seen.trainLoss, metrics, baseline, options.out);
-    process.stdout.write(`${JSON.stringify(record)}\n`);
+    process.stdout.write(`${JSON.stringify(jsonRecord(shaped, run, baseline, options.out))}\n`);
   }
   if (finished.stop.rule === "diverged") process.exitCode = exitCodes.runFailed;
+}
+
+function planOf(
+  { training, validation }: Split<TableData>,
+  { model, loss, serve, metrics }: TableModel,
+  options: TrainOptions,
+  signal: AbortSignal,
+): Plan {
+  const { learningRate, weightDecay, microbatchSize, lanes, seed } = options;
+  return {
+    data: training,
+    model,
+    loss,
+    serve,
+    optimizer: adamw({ learningRate, weightDecay, decays: matricesOnly }),
+    batchSize: Math.min(options.batchSize, training.size),
+    ...(microbatchSize !== undefined && { microbatchSize }),
+    ...(lanes !== undefined && { lanes }),
+    seed,
+    validation: { data: validation, metrics },
+    stop: [whenStale("validation.loss", { patience: options.patience }), afterEpochs(options.epochs)],
+    signal,
+  };
+}
+
+/** What a run came to. */
+interface Watched {
+  readonly started: StartedEvent;
+  readonly finished: FinishedEvent;
+  /** The mean loss of the last whole epoch, NaN without one. */
+  readonly trainLoss: number;
+  /** The best evaluation, its names without "validation."; empty without one. */
+  readonly validation: Readonly<Record<string, number>>;
+}
+
+/** Trains, showing it on the terminal. */
+async function watch(plan: Plan, epochs: number): Promise<Watched> {
+  const report = consoleReporter({ terminal: process.stderr, epochs });
+  let started: StartedEvent | undefined;
+  let finished: FinishedEvent | undefined;
+  let trainLoss = Number.NaN;
+  let best: Readonly<Record<string, number>> = {};
+  for await (const event of train(plan)) {
+    report(event);
+    if (event.type === "started") started = event;
+    if (event.type === "epoch") trainLoss = event.loss;
+    if (event.type === "evaluated" && event.isBest) best = event.metrics;
+    if (event.type === "finished") finished = event;
+  }
+  if (started === undefined || finished === undefined) bug("a run without its first or last event");
+  const metrics = Object.entries(best).map(([name, value]) => [name.replace("validation.", ""), value]);
+  return { started, finished, trainLoss, validation: Object.fromEntries(metrics) };
+}
+
+/** The loss and metrics of the trivial model. */
+function baselineOf(shaped: TableModel, validation: Dataset): Promise<Record<string, number>> {
+  return measure(validation, (row) => {
+    const predicted = shaped.baseline(row);
+    const metrics = Object.entries(shaped.metrics).map(([name, make]) => [name, make(predicted, row)]);
+    return { loss: shaped.loss(predicted, row), metrics: Object.fromEntries(metrics) };
+  });
 }
 
 function describeTable(
@@ -189,10 +211,7 @@ function summary(
 
 function jsonRecord(
   shaped: TableModel,
-  started: StartedEvent,
-  finished: FinishedEvent,
-  trainLoss: number,
-  validation: Readonly<Record<string, number>>,
+  { started, finished, trainLoss, validation }: Watched,
   baseline: Readonly<Record<string, number>>,
   model: string,
 ): Record<string, unknown> {
