@@ -1,12 +1,12 @@
 /** The README is run: its first two blocks are the two commands, its TypeScript trains, and what it prints is what it says. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -17,14 +17,7 @@ const blocks = [...readme.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language, te
 }));
 
 /** The README's paths are those of the repository, so its code runs there; what it writes goes elsewhere. */
-async function inTemporaryFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "microbatch-readme-"));
-  try {
-    await use(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
+const folder = temporaryFolder();
 
 describe("the README", () => {
   it("begins with the two commands, each with all its set-up in one line", () => {
@@ -42,48 +35,42 @@ describe("the README", () => {
   });
 
   it("shows what the first command really prints", async () => {
-    await inTemporaryFolder(async (folder) => {
-      const command = blocks[0]!.text.replace("npm ci && npm run --silent microbatch -- ", "").split(" ");
-      const { stderr } = await run(
-        process.execPath,
-        ["src/cli/main.ts", ...command, "--out", join(folder, "model.onnx")],
-        {
-          cwd: root,
-        },
-      );
-      // Progress lines and times are the machine's; the numbers are the plan's.
-      const steady = (text: string) =>
-        text
-          .trim()
-          .split("\n")
-          .filter((line) => !line.startsWith("epoch "))
-          .map((line) =>
-            line
-              .replace(/steps in [^,]+,/, "steps in … s,")
-              .replace(/Saved \S*model.onnx/, "Saved model.onnx"),
-          );
-      const shown = blocks.find(({ text }) => text.includes("The model beats the baseline"))!;
-      assert.deepEqual(steady(stderr), steady(shown.text));
-      assert.ok((await stat(join(folder, "model.onnx"))).size > 1000);
-    });
+    const command = blocks[0]!.text.replace("npm ci && npm run --silent microbatch -- ", "").split(" ");
+    const { stderr } = await run(
+      process.execPath,
+      ["src/cli/main.ts", ...command, "--out", join(folder, "model.onnx")],
+      {
+        cwd: root,
+      },
+    );
+    // Progress lines and times are the machine's; the numbers are the plan's.
+    const steady = (text: string) =>
+      text
+        .trim()
+        .split("\n")
+        .filter((line) => !line.startsWith("epoch "))
+        .map((line) =>
+          line.replace(/steps in [^,]+,/, "steps in … s,").replace(/Saved \S*model.onnx/, "Saved model.onnx"),
+        );
+    const shown = blocks.find(({ text }) => text.includes("The model beats the baseline"))!;
+    assert.deepEqual(steady(stderr), steady(shown.text));
+    assert.ok((await stat(join(folder, "model.onnx"))).size > 1000);
   });
 
   it("has TypeScript that trains", async () => {
     const code = blocks.find(({ language }) => language === "ts")!.text;
-    await inTemporaryFolder(async (folder) => {
-      const door = (name: string) => JSON.stringify(new URL(`../src/${name}.ts`, import.meta.url).href);
-      const saved = join(folder, "penguins.onnx");
-      const script = join(folder, "readme.ts");
-      await writeFile(
-        script,
-        code
-          .replace('"microbatch/node"', door("node"))
-          .replace('"microbatch"', door("index"))
-          .replace('"penguins.onnx"', JSON.stringify(saved)),
-      );
-      const { stdout } = await run(process.execPath, [script], { cwd: root });
-      assert.ok(Number(stdout) < 0.3, stdout); // always the class frequencies: 1.05
-      assert.ok((await stat(saved)).size > 1000);
-    });
+    const door = (name: string) => JSON.stringify(new URL(`../src/${name}.ts`, import.meta.url).href);
+    const saved = join(folder, "penguins.onnx");
+    const script = join(folder, "readme.ts");
+    await writeFile(
+      script,
+      code
+        .replace('"microbatch/node"', door("node"))
+        .replace('"microbatch"', door("index"))
+        .replace('"penguins.onnx"', JSON.stringify(saved)),
+    );
+    const { stdout } = await run(process.execPath, [script], { cwd: root });
+    assert.ok(Number(stdout) < 0.3, stdout); // always the class frequencies: 1.05
+    assert.ok((await stat(saved)).size > 1000);
   });
 });

@@ -1,7 +1,6 @@
 /** From a file to a saved model: what training saw, the file that people call sees too. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -18,7 +17,9 @@ import {
 } from "../src/index.ts";
 import { table } from "../src/node.ts";
 import { loadModel } from "../src/train/saved-model.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
+const folder = temporaryFolder();
 const path = fileURLToPath(new URL("../examples/penguins/penguins.csv", import.meta.url));
 
 test("a model trained on a table predicts the same from the file's texts once it is saved", async () => {
@@ -37,29 +38,24 @@ test("a model trained on a table predicts the same from the file's texts once it
   const { loss } = await model.evaluate(validation);
   assert.ok(loss! < 0.2, `validation loss ${loss}; knowing nothing has ln 3 ≈ 1.1`);
 
-  const folder = await mkdtemp(join(tmpdir(), "test-saved-"));
+  const file = join(folder, "penguins.onnx");
+  await model.save(file);
+  const saved = await loadModel(file);
   try {
-    const file = join(folder, "penguins.onnx");
-    await model.save(file);
-    const saved = await loadModel(file);
-    try {
-      assert.deepEqual(saved.schema, penguins.schema);
-      const [header, ...lines] = (await readFile(path, "utf8"))
-        .trim()
-        .split("\n")
-        .map((line) => line.split(","));
-      const columns = Object.fromEntries(header!.map((name, at) => [name, lines.map((line) => line[at]!)]));
-      const [fromFile] = Object.values(await saved.predict(columns));
-      const [fromTable] = Object.values(await model.predict(penguins));
-      // The same kernels on the same numbers; only the size of the microbatch may differ, which moves a last bit.
-      fromFile!.data.forEach((value, index) => {
-        assert.ok(Math.abs(Number(value) - Number(fromTable!.data[index])) < 1e-5, `${index}`);
-      });
-      assert.equal(fromFile!.data.length, 344 * 3);
-    } finally {
-      await saved.close();
-    }
+    assert.deepEqual(saved.schema, penguins.schema);
+    const [header, ...lines] = (await readFile(path, "utf8"))
+      .trim()
+      .split("\n")
+      .map((line) => line.split(","));
+    const columns = Object.fromEntries(header!.map((name, at) => [name, lines.map((line) => line[at]!)]));
+    const [fromFile] = Object.values(await saved.predict(columns));
+    const [fromTable] = Object.values(await model.predict(penguins));
+    // The same kernels on the same numbers; only the size of the microbatch may differ, which moves a last bit.
+    fromFile!.data.forEach((value, index) => {
+      assert.ok(Math.abs(Number(value) - Number(fromTable!.data[index])) < 1e-5, `${index}`);
+    });
+    assert.equal(fromFile!.data.length, 344 * 3);
   } finally {
-    await rm(folder, { recursive: true });
+    await saved.close();
   }
 });

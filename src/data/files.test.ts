@@ -1,18 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
+import { temporaryFolder } from "../../test/temporary-folder.ts";
 import * as files from "./files.ts";
 import * as absent from "./files-absent.ts";
 
 const { readFile, readPieces, writeFileAtomically } = files;
-let folder = "";
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "microbatch-files-"));
-});
-after(() => rm(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const bytes = Uint8Array.of(1, 2, 3);
 

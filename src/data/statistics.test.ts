@@ -1,19 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { arrays } from "./arrays.ts";
 import { subset } from "./split.ts";
 import { statistics } from "./statistics.ts";
 import { table } from "./table.ts";
 
-let folder = "";
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "test-statistics-"));
-});
-after(() => rm(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 async function tableOf(text: string, target: string) {
   const path = join(folder, "t.csv");

@@ -1,19 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
+import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { missingMarkers } from "./cells.ts";
 import type { Dataset } from "./dataset.ts";
 import { type TableOptions, table } from "./table.ts";
 
-let folder = "";
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "test-table-"));
-});
-after(() => rm(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 /** Reads a table from text or bytes; errors name the file "t.csv". */
 async function tableOf(content: string | Uint8Array, options: TableOptions) {
@@ -443,14 +440,18 @@ test("weights and targets that cannot be used are refused", async () => {
 });
 
 test("reading leaves nothing behind in the folder for temporary files", async () => {
-  const before = (await readdir(tmpdir())).filter((name) => name.startsWith("microbatch-"));
-  await tableOf("x,y\n1,2\n2,3\n", { target: "y" });
-  await refusal("x,y\n1,2\n2\n");
-  const later = (await readdir(tmpdir())).filter((name) => name.startsWith("microbatch-"));
-  assert.deepEqual(
-    later.filter((name) => !before.includes(name) && !name.startsWith("microbatch-files")),
-    [],
-  );
+  const usual = process.env.TMPDIR;
+  const own = await mkdtemp(join(folder, "temporary-")); // other tests write to the usual one at the same time
+  process.env.TMPDIR = own;
+  try {
+    assert.equal(tmpdir(), own);
+    await tableOf("x,y\n1,2\n2,3\n", { target: "y" });
+    await refusal("x,y\n1,2\n2\n");
+  } finally {
+    if (usual === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = usual;
+  }
+  assert.deepEqual(await readdir(own), []);
 });
 
 test("a name may hold line ends, of any kind, whatever ends the lines", async () => {
