@@ -130,20 +130,8 @@ class Pen {
       outputTensor: tensor,
       output,
       attributes: tensor.attributes,
-      node: (type, from, attributes = {}, to = this.#fresh(type), domain = "") => {
-        if (domain !== "") this.#usedDomains.add(domain);
-        this.nodes.push(
-          create(NodeProtoSchema, {
-            opType: type,
-            name: `${to}:${type}`,
-            domain,
-            input: [...from],
-            output: [to],
-            attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
-          }),
-        );
-        return to;
-      },
+      node: (type, from, attributes = {}, to = this.#fresh(type), domain = "") =>
+        this.#node(type, from, attributes, to, domain),
       ints: (values, shape = [values.length]) => this.#ints(values, shape),
       constant: (values, shape = [], dtype = "float32") => this.#constant(values, shape, dtype),
       size: (dim) => this.#size(dim),
@@ -155,14 +143,7 @@ class Pen {
   #copyRemainingOutputs(outputNames: ReadonlyMap<Tensor, string>): void {
     for (const { name, tensor } of this.#program.outputs) {
       if (outputNames.get(tensor) === name) continue;
-      this.nodes.push(
-        create(NodeProtoSchema, {
-          opType: "Identity",
-          name: `${name}:Identity`,
-          input: [this.#names.get(tensor)!],
-          output: [name],
-        }),
-      );
+      this.#node("Identity", [this.#names.get(tensor)!], {}, name);
     }
   }
 
@@ -204,7 +185,12 @@ class Pen {
       name =
         factorOf(dim) === 1
           ? batch
-          : this.#plain("Mul", [batch, this.#ints([factorOf(dim)], [1])], `size_${factorOf(dim)}`);
+          : this.#node(
+              "Mul",
+              [batch, this.#ints([factorOf(dim)], [1])],
+              {},
+              this.#fresh(`size_${factorOf(dim)}`),
+            );
       this.#shared.set(key, name);
     }
     return name;
@@ -217,14 +203,16 @@ class Pen {
     const axes = this.#program.inputs.flatMap(({ name, tensor }) =>
       tensor.shape.flatMap((dim, axis) => (isBatchDim(dim) ? [{ name, axis, factor: factorOf(dim) }] : [])),
     );
-    const found = axes.find(({ factor }) => factor === 1) ?? axes[0];
-    if (found !== undefined) {
-      const { name, axis, factor } = found;
-      const read = this.#plain("Shape", [name], "batch_size", { start: axis, end: axis + 1 });
-      const size = factor === 1 ? read : this.#plain("Div", [read, this.#ints([factor], [1])], "batch_size");
-      this.#shared.set("size batch", size);
-      return size;
+    const { name, axis, factor } = axes.find((one) => one.factor === 1) ?? axes[0] ?? this.#noBatchAxis();
+    let size = this.#node("Shape", [name], { start: axis, end: axis + 1 }, this.#fresh("batch_size"));
+    if (factor > 1) {
+      size = this.#node("Div", [size, this.#ints([factor], [1])], {}, this.#fresh("batch_size"));
     }
+    this.#shared.set("size batch", size);
+    return size;
+  }
+
+  #noBatchAxis(): never {
     return fail(`encodeOnnx("${this.#program.name}")`, {
       expected: "an input with a batch axis, to read the number of samples from",
       got: "none",
@@ -238,19 +226,27 @@ class Pen {
     let name = this.#shared.get(key);
     if (name === undefined) {
       const sizes = shape.map((dim) => this.#size(dim));
-      name = sizes.length === 1 ? sizes[0]! : this.#plain("Concat", sizes, "shape", { axis: 0 });
+      name = sizes.length === 1 ? sizes[0]! : this.#node("Concat", sizes, { axis: 0 }, this.#fresh("shape"));
       this.#shared.set(key, name);
     }
     return name;
   }
 
-  #plain(type: string, inputs: string[], stem: string, attributes: Record<string, number> = {}): string {
-    const output = this.#fresh(stem);
+  /** Writes a node and returns the name of its output. */
+  #node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    output: string,
+    domain = "",
+  ): string {
+    if (domain !== "") this.#usedDomains.add(domain);
     this.nodes.push(
       create(NodeProtoSchema, {
         opType: type,
         name: `${output}:${type}`,
-        input: inputs,
+        ...(domain !== "" && { domain }),
+        input: [...inputs],
         output: [output],
         attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
       }),
