@@ -13,6 +13,7 @@ import {
 } from "../array/schema.ts";
 import { fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
+import { allSamples } from "./samples.ts";
 
 /**
  * The statistics an encoder is fitted on. Pass the training samples only: what is fitted on others too makes validation
@@ -23,7 +24,7 @@ export async function statistics(
   data: Pick<Dataset, "name" | "size" | "columns" | "read" | "schema">,
 ): Promise<TableStatistics> {
   const schema = data.schema ?? noSchema(data.name);
-  const samples = Uint32Array.from({ length: data.size }, (_, sample) => sample);
+  const samples = allSamples(data);
   const numbers = async (name: string) => {
     const values = new Float32Array(data.size);
     await data.read(name, samples, values);

@@ -62,8 +62,3 @@ export async function foldMetrics(
   });
   return result;
 }
-
-/** 0, 1, … size − 1. */
-export function allSamples(size: number): Uint32Array {
-  return Uint32Array.from({ length: size }, (_, index) => index);
-}

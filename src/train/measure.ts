@@ -1,12 +1,12 @@
 /** Measures anything that is computed from a dataset's columns alone: the trivial baseline a model must beat, for one. */
 import type { Dataset } from "../data/dataset.ts";
-import { withWeight } from "../data/weighted.ts";
+import { allSamples, withWeight } from "../data/samples.ts";
 import { buildProgram } from "../graph/program.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Metric } from "../nn/metric.ts";
 import { evaluateOnce } from "../parallel/evaluation.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
-import { allSamples, foldMetrics, metricOutputs } from "./evaluate.ts";
+import { foldMetrics, metricOutputs } from "./evaluate.ts";
 import { loadable } from "./loadable.ts";
 import { names } from "./names.ts";
 import { placeholders } from "./placeholders.ts";
@@ -28,7 +28,7 @@ export async function measure(data: Dataset, of: (row: Row) => Measured): Promis
     parameterNames: new Map(),
     masks: [],
   });
-  const samples = await withWeight(data, allSamples(data.size));
+  const samples = await withWeight(data, allSamples(data));
   const parts = { program: ready, dataset: data, parameters: new Map(), microbatchSize: 1024 };
   return foldMetrics(evaluateOnce(await nodeRuntime(), parts, samples), traced.metrics);
 }

@@ -5,14 +5,14 @@ import { schemaToMetadata } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { writeFileAtomically } from "../data/files.ts";
-import { withWeight } from "../data/weighted.ts";
+import { allSamples, withWeight } from "../data/samples.ts";
 import { fail } from "../errors.ts";
 import { rawRow } from "../nn/raw-row.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
 import type { LoadableProgram } from "../parallel/crew.ts";
 import { evaluateOnce } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { allSamples, foldMetrics } from "./evaluate.ts";
+import { foldMetrics } from "./evaluate.ts";
 import { placeholders } from "./placeholders.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
@@ -67,12 +67,12 @@ export function createModel(parts: ModelParts): Model {
     parameters,
     predict: async (data: Dataset) => {
       const chunks: Readonly<Record<string, NdArray>>[] = [];
-      const evaluated = run(trace.inference, data, allSamples(data.size));
+      const evaluated = run(trace.inference, data, allSamples(data));
       for await (const { outputs } of evaluated) chunks.push(outputs);
       return joinRows(chunks, data.size);
     },
     evaluate: async (data: Dataset) => {
-      const samples = await withWeight(data, allSamples(data.size));
+      const samples = await withWeight(data, allSamples(data));
       return foldMetrics(run(trace.evaluation, data, samples), trace.metrics);
     },
     toOnnx,

@@ -2,13 +2,13 @@
 import type { NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
 import type { EpochOrder } from "../data/sampler.ts";
-import { withWeight } from "../data/weighted.ts";
+import { allSamples, withWeight } from "../data/samples.ts";
 import { bug } from "../errors.ts";
 import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Reduction } from "../runtime/reduction.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
-import { allSamples, foldMetrics } from "./evaluate.ts";
+import { foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
 import { createModel, type Model } from "./model.ts";
 import { addPenalty } from "./penalty.ts";
@@ -136,7 +136,7 @@ export class Run {
     const chunks = crew.evaluate({
       dataset: validation.data,
       program: traced.evaluation,
-      samples: await withWeight(validation.data, allSamples(validation.data.size)),
+      samples: await withWeight(validation.data, allSamples(validation.data)),
       microbatchSize: sizes.evaluationMicrobatchSize,
       parameterRegion: this.#servedRegion(),
     });
