@@ -4,6 +4,7 @@
  */
 import type { DType } from "../array/dtype.ts";
 import type { Dim, Shape } from "../array/shape.ts";
+import { fail } from "../errors.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Values that steer an op and are no tensors. Frozen plain data, so that equal nodes can be merged. */
@@ -108,9 +109,15 @@ export interface Op<A extends Attributes = Attributes> {
 
 const registry = new Map<string, Op>();
 
-/** Registers an op, which makes the contract suite test it, and returns it. */
+/** Registers an op, which makes the contract suite test it, and returns it. Throws for a name that is taken. */
 export function defineOp<A extends Attributes = Attributes>(op: Op<A>): Op<A> {
-  if (registry.has(op.name)) throw new Error(`bug: two ops are called "${op.name}"`);
+  if (registry.has(op.name)) {
+    fail(`defineOp("${op.name}")`, {
+      expected: "a name that no other op has",
+      got: "that of a registered op",
+      fix: "rename it: equal nodes are merged by the names of their ops",
+    });
+  }
   // An Op<A> is only ever called with the attributes its own function made, so widening A is sound.
   registry.set(op.name, op as unknown as Op);
   return Object.freeze(op);
