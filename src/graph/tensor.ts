@@ -114,15 +114,20 @@ export function constant(value: NdArray | number): Tensor {
 /** The tensor itself, or the constant a number stands for. Throws for a number that the integer dtype cannot hold. */
 export function asTensor(value: TensorLike, dtype: NumericDType = "float32"): Tensor {
   if (typeof value !== "number") return value;
-  const range = wholeNumbers[dtype];
-  if (range !== undefined && !(Number.isInteger(value) && range[0] <= value && value <= range[1])) {
-    fail("constant", {
-      expected: `a whole number from ${range[0]} to ${range[1]}, as an ${dtype} tensor is on the other side`,
-      got: String(value),
-      fix: `cast the tensor first: cast(x, "float32")`,
-    });
-  }
+  requireHeld(value, dtype);
   return constant({ dtype, shape: [], data: typedArrayOf(dtype, [value]) });
+}
+
+function requireHeld(value: number, dtype: NumericDType): void {
+  const range = wholeNumbers[dtype];
+  if (range === undefined) return;
+  const [least, most] = range;
+  if (Number.isInteger(value) && least <= value && value <= most) return;
+  fail("constant", {
+    expected: `a whole number from ${least} to ${most}, as an ${dtype} tensor is on the other side`,
+    got: String(value),
+    fix: `cast the tensor first: cast(x, "float32")`,
+  });
 }
 
 /** The numbers that integer dtypes hold (for int64: those that a JavaScript number holds exactly). */
