@@ -49,8 +49,9 @@ export interface TableReport {
  * Columns of the dataset: a number is float32 [1], NaN where missing; a category is an int32 code [], −1 where missing,
  * its categories in the order of their code points; a target is float32 [1] or an int32 class []; the weight is
  * float32 []. Missing is an empty field or NA, N/A, NaN, null, None or ?, in any case; blanks around a value are dropped.
- * (A saved model takes trimmed text, and "" alone for missing.) A feature is a number when all its values are; a target is a class when it is text or has at most 10 different whole numbers. What tells nothing
- * (constants, names of samples, columns without a name) is left out. `report` says what was found.
+ * (A saved model takes trimmed text, and "" alone for missing.) A feature is a number when all its values are; a target is
+ * a class when it is text or has at most 10 different whole numbers. What tells nothing (constants, names of samples,
+ * columns without a name) is left out. `report` says what was found.
  *
  * Throws, naming file, line and column, when the file is missing, empty, damaged or no text; when an option names no
  * column; when numbers and text are mixed; and when there is nothing to predict or nothing to predict from.

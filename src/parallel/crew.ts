@@ -25,7 +25,7 @@ export interface LaneReport {
   readonly dataSeconds: number;
 }
 
-/** What a batch comes to. The gradient itself, Σ w·∇ℓ, is left in the arena's region `totalRegion`. */
+/** What a batch comes to. The gradient itself, Σ w·∇ℓ, is left in the first of the job's `laneRegions`. */
 export interface Totals {
   /** Σ w·ℓ. */
   readonly lossSum: number;

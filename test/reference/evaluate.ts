@@ -68,7 +68,7 @@ function fed(tensor: Tensor, feeds: ReadonlyMap<Tensor, Feed>): Value {
 }
 
 /** A feed as the reference holds it. */
-export function toValue(feed: Feed): Value {
+function toValue(feed: Feed): Value {
   const elements = Array.from(feed.data);
   if (elements.length !== countOf(feed.shape)) {
     throw new Error(`${elements.length} elements do not have the shape ${formatShape(feed.shape)}`);
