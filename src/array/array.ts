@@ -1,6 +1,6 @@
 /** The only numeric container: a dtype, a shape and a flat typed array, row-major. */
 import { fail } from "../errors.ts";
-import { allocate, holds, type NumericDType, type TypedArray } from "./dtype.ts";
+import { holds, type NumericDType, type TypedArray } from "./dtype.ts";
 import { elementCount, formatShape } from "./shape.ts";
 
 /** Numbers with a shape. `data` is row-major and may be a view of memory somebody else owns. */
@@ -24,11 +24,6 @@ export function ndarray(dtype: NumericDType, shape: readonly number[], data: Typ
     });
   }
   return Object.freeze({ dtype, shape: Object.freeze([...shape]), data });
-}
-
-/** A zeroed array. */
-export function zeros(dtype: NumericDType, shape: readonly number[]): NdArray {
-  return ndarray(dtype, shape, allocate(dtype, elementCount(shape)));
 }
 
 /** A float32 array from plain numbers. */
