@@ -35,6 +35,11 @@ export function fail(where: string, proof: Proof, options?: ErrorOptions): never
   throw new MicrobatchError(where, proof, options);
 }
 
+/** What something that was thrown says; anything may be thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 /** Throws for something that cannot happen unless this package is wrong. */
 export function bug(what: string): never {
   throw new Error(`bug: ${what}. Please report this message with the plan that led to it.`);

@@ -1,5 +1,5 @@
 /** The cells of a CSV file inside the database: text, trimmed, or nothing where a value is missing. */
-import { bug, fail } from "../errors.ts";
+import { bug, fail, messageOf } from "../errors.ts";
 import type { CsvHeader } from "./csv-header.ts";
 import type { CsvScan } from "./csv-scan.ts";
 import { type Database, sqlPath, sqlText } from "./database.ts";
@@ -84,12 +84,11 @@ function csv({ file, header, scan }: CellsOptions): string {
 }
 
 function refused(path: string, error: unknown): never {
-  const message = error instanceof Error ? error.message : String(error);
   return fail(
     path,
     {
       expected: "CSV text that the database can read",
-      got: message.split("\n").slice(0, 3).join(" | "),
+      got: messageOf(error).split("\n").slice(0, 3).join(" | "),
       fix: "correct the file there, or report this message with the line",
     },
     { cause: error },

@@ -4,7 +4,7 @@
  */
 import { type NdArray, ndarray } from "../array/array.ts";
 import { elementCount, formatShape } from "../array/shape.ts";
-import { fail } from "../errors.ts";
+import { fail, messageOf } from "../errors.ts";
 import { bytesPerPage, maximumPages } from "./wasm.ts";
 
 /** Every tensor, every region and the scratch start on a multiple of this: two cache lines, a row of the kernels. */
@@ -104,7 +104,7 @@ export function createArena(plan: ArenaPlan): Arena {
       "createArena",
       {
         expected: `${pages * bytesPerPage} bytes of shared memory`,
-        got: `"${cause instanceof Error ? cause.message : cause}"`,
+        got: `"${messageOf(cause)}"`,
         fix: "free memory, or train a smaller model; in a browser the page must be cross-origin isolated",
       },
       { cause },

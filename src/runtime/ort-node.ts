@@ -6,7 +6,7 @@ import type * as Ort from "onnxruntime-node";
 import type { NdArray } from "../array/array.ts";
 import { holds, type NumericDType } from "../array/dtype.ts";
 import { elementCount, formatShape } from "../array/shape.ts";
-import { fail } from "../errors.ts";
+import { fail, messageOf } from "../errors.ts";
 import type { Binding, Feed, Runtime, Session } from "./runtime.ts";
 
 /**
@@ -53,7 +53,7 @@ async function load(ort: typeof Ort, name: string, bytes: Uint8Array): Promise<S
       `program "${name}"`,
       {
         expected: "a program ONNX Runtime accepts",
-        got: messageOf(cause),
+        got: messageOf(cause).trim(),
         fix: "if the file is damaged, make it again; if this package wrote it, please report it",
       },
       { cause },
@@ -91,7 +91,7 @@ function bind(
           `program "${name}"`,
           {
             expected: "a run without errors",
-            got: messageOf(cause),
+            got: messageOf(cause).trim(),
             fix: "check the values that were fed",
           },
           { cause },
@@ -132,8 +132,6 @@ function arrayOf(tensor: Ort.Tensor): NdArray {
   // Programs of this package have numeric outputs, and ONNX Runtime gives each dtype its own typed array.
   return { dtype: tensor.type as NumericDType, shape: tensor.dims, data: tensor.data as NdArray["data"] };
 }
-
-const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)).trim();
 
 /** Which kernels this processor gets: results may differ in the last bits between kinds. */
 function processorKind(): string {
