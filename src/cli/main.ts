@@ -25,10 +25,26 @@ const program = new Command("microbatch")
 addTrain(program);
 addPredict(program);
 
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") return; // whoever read has seen enough (| head -1); the model is saved all the same
+    process.exitCode = exitCodes.runFailed;
+    if (stream === process.stdout) process.stderr.write(`write standard output: ${error.message}\n`);
+  });
+}
+
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof MicrobatchError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = exitCodes.badInput;
+  process.exitCode = error instanceof MicrobatchError ? exitCodes.badInput : exitCodes.runFailed;
+  process.stderr.write(`${describe(error)}\n`);
+}
+
+/** One line; what nobody foresaw is a bug, and its stack is for whoever mends it. */
+function describe(error: unknown): string {
+  if (error instanceof MicrobatchError) return error.message;
+  if (process.env.MICROBATCH_STACK !== undefined && error instanceof Error) return String(error.stack);
+  const message = error instanceof Error ? error.message : String(error);
+  const line = message.replace(/\s*\n\s*/g, " | ");
+  return `${line.startsWith("bug: ") ? "" : "bug: "}${line} (with MICROBATCH_STACK=1 in the environment: where)`;
 }

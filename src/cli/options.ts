@@ -1,27 +1,37 @@
 /** What options of commands have in common: how their texts become values, and what the help says. */
 import { InvalidArgumentError } from "commander";
 
-/** Turns a text into a whole number of at least `smallest`. */
-export function wholeNumber(smallest: number): (text: string) => number {
+/** Turns a text into a whole number of at least `smallest` and at most `largest`. */
+export function wholeNumber(smallest: number, largest = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= smallest) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${smallest} on.`);
+    const isWhole = text.trim() !== "" && Number.isSafeInteger(value);
+    if (isWhole && value >= smallest && value <= largest) return value;
+    const range = largest < Number.MAX_SAFE_INTEGER ? `to ${largest}` : "on";
+    throw new InvalidArgumentError(`Expected a whole number from ${smallest} ${range}.`);
   };
 }
 
-/** Turns a text into a number between the limits. */
+/** Turns a text into a number between the limits: `from` may be reached, `above` and `below` may not. */
 export function number(limits: {
-  readonly above: number;
+  readonly from?: number;
+  readonly above?: number;
   readonly below?: number;
 }): (text: string) => number {
-  const { above, below = Number.POSITIVE_INFINITY } = limits;
+  const { from, above, below } = limits;
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== "" && value > above && value < below) return value;
-    throw new InvalidArgumentError(
-      `Expected a number above ${above}${below === Number.POSITIVE_INFINITY ? "" : ` and below ${below}`}.`,
-    );
+    const isInside =
+      value >= (from ?? Number.NEGATIVE_INFINITY) &&
+      value > (above ?? Number.NEGATIVE_INFINITY) &&
+      value < (below ?? Number.POSITIVE_INFINITY);
+    if (text.trim() !== "" && isInside) return value;
+    const parts = [
+      from === undefined ? "" : `from ${from} on`,
+      above === undefined ? "" : `above ${above}`,
+      below === undefined ? "" : `below ${below}`,
+    ];
+    throw new InvalidArgumentError(`Expected a number ${parts.filter((part) => part !== "").join(" and ")}.`);
   };
 }
 

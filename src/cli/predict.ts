@@ -1,6 +1,6 @@
 /** microbatch predict: a saved model and a table of raw rows → the table with predictions. */
 import type { Command } from "commander";
-import { writeFileAtomically } from "../data/files.ts";
+import { requireWritable, writeFileAtomically } from "../data/files.ts";
 import { rawColumns } from "../data/raw-columns.ts";
 import { fail } from "../errors.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";
@@ -23,6 +23,7 @@ export function addPredict(program: Command): void {
 }
 
 async function runPredict(file: string, path: string, options: { readonly out?: string }): Promise<void> {
+  if (options.out !== undefined) await requireWritable(options.out);
   const model = await loadModel(file);
   try {
     const text = await predictionsCsv(file, model, path);
@@ -36,7 +37,7 @@ async function runPredict(file: string, path: string, options: { readonly out?: 
 async function predictionsCsv(file: string, model: SavedModel, path: string): Promise<string> {
   const needed = model.summary.inputs.map(({ name }) => name);
   const { names, rows, columns } = await rawColumns(path, needed);
-  const outputs = await model.predict(columns);
+  const outputs = await model.predict(columns, path);
   const target = model.schema?.targets[0];
   const added: [string, (row: number) => string][] = [];
   if (target?.task === "classification" && outputs.probabilities !== undefined) {
@@ -68,12 +69,21 @@ async function predictionsCsv(file: string, model: SavedModel, path: string): Pr
       fix: "predict with a model that microbatch train has saved",
     });
   }
-  const lines = [[...names, ...added.map(([name]) => name)].map(quoted).join(",")];
+  const taken = new Set(names);
+  const lines = [[...names, ...added.map(([name]) => freeName(name, taken))].map(quoted).join(",")];
   for (let row = 0; row < rows; row++) {
     const own = names.map((name) => quoted(columns[name]![row] ?? ""));
     lines.push([...own, ...added.map(([, value]) => value(row))].join(","));
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** The name, with a number behind it where the table has a column of that name already. */
+function freeName(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let count = 2; taken.has(free); count++) free = `${name} ${count}`;
+  taken.add(free);
+  return free;
 }
 
 /** A field of a CSV file. Source: RFC 4180. */

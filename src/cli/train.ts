@@ -2,10 +2,11 @@
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import type { Dataset } from "../data/dataset.ts";
+import { requireWritable } from "../data/files.ts";
 import type { Split } from "../data/split.ts";
 import { statistics } from "../data/statistics.ts";
 import { type Table, type TableData, table } from "../data/table.ts";
-import { bug } from "../errors.ts";
+import { bug, fail } from "../errors.ts";
 import { adamw, matricesOnly } from "../optim/index.ts";
 import { consoleReporter, digits, duration } from "../report/console.ts";
 import type { FinishedEvent, StartedEvent } from "../train/event.ts";
@@ -45,9 +46,9 @@ export function addTrain(program: Command): void {
     .option("--patience <n>", "evaluations without improvement before stopping", wholeNumber(1), 20)
     .option("--batch-size <n>", "samples per update", wholeNumber(1), 32)
     .option("--microbatch-size <n>", "samples per pass: speed and memory only", wholeNumber(1))
-    .option("--lanes <n>", "slots of the gradient sum", wholeNumber(1))
+    .option("--lanes <n>", "slots of the gradient sum", wholeNumber(1, 1024))
     .option("--learning-rate <r>", "size of an update", number({ above: 0 }), 0.003)
-    .option("--weight-decay <r>", "pull of the weights towards 0", number({ above: -1e-300 }), 0.01)
+    .option("--weight-decay <r>", "pull of the weights towards 0", number({ from: 0 }), 0.01)
     .option(
       "--validation <part>",
       "part of the samples kept for validation",
@@ -65,23 +66,43 @@ export function addTrain(program: Command): void {
 
 async function runTrain(path: string, options: TrainOptions): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
+  checkSizes(options);
+  await requireWritable(options.out);
   const all = await table(path, { target: options.target });
   const parts = all.split({ validation: options.validation, seed: options.seed });
   const shaped = tableModel(await statistics(parts.training), options.hidden);
   say(describeTable(path, all, shaped, parts.training.size, parts.validation.size));
   const controller = new AbortController();
-  const interrupt = () => controller.abort(new Error("interrupted"));
+  const interrupt = () => {
+    say("interrupted: this step is finished and the best model saved; Ctrl-C again ends at once");
+    controller.abort(new Error("interrupted"));
+  };
   process.once("SIGINT", interrupt);
   const run = await watch(planOf(parts, shaped, options, controller.signal), options.epochs);
   process.removeListener("SIGINT", interrupt);
   const { finished } = run;
-  await finished.model.save(options.out);
+  const isDiverged = finished.stop.rule === "diverged";
+  // Weights that were never evaluated, one step before infinity, must not replace a good model.
+  const isKept = !isDiverged || Object.keys(run.validation).length > 0;
+  if (isKept) await finished.model.save(options.out);
   const baseline = await baselineOf(shaped, parts.validation);
-  say(summary(shaped, run.validation, baseline, finished, options.out));
+  if (isKept) say(summary(shaped, run.validation, baseline, finished, options.out));
+  else say(`No model is saved: the run diverged at step ${finished.steps + 1}, before its first evaluation.`);
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify(jsonRecord(shaped, run, baseline, options.out))}\n`);
+    const record = jsonRecord(shaped, run, baseline, isKept ? options.out : null);
+    process.stdout.write(`${JSON.stringify(record)}\n`);
   }
-  if (finished.stop.rule === "diverged") process.exitCode = exitCodes.runFailed;
+  if (isDiverged) process.exitCode = exitCodes.runFailed;
+}
+
+/** In the words of the command line; the plan would say it too, in its own. */
+function checkSizes({ batchSize, microbatchSize }: TrainOptions): void {
+  if (microbatchSize === undefined || microbatchSize <= batchSize) return;
+  fail("--microbatch-size", {
+    expected: `at most --batch-size (${batchSize})`,
+    got: String(microbatchSize),
+    fix: "a batch is one or more microbatches: lower --microbatch-size or raise --batch-size",
+  });
 }
 
 function planOf(
@@ -91,14 +112,15 @@ function planOf(
   signal: AbortSignal,
 ): Plan {
   const { learningRate, weightDecay, microbatchSize, lanes, seed } = options;
+  const batchSize = Math.min(options.batchSize, training.size);
   return {
     data: training,
     model,
     loss,
     serve,
     optimizer: adamw({ learningRate, weightDecay, decays: matricesOnly }),
-    batchSize: Math.min(options.batchSize, training.size),
-    ...(microbatchSize !== undefined && { microbatchSize }),
+    batchSize,
+    ...(microbatchSize !== undefined && { microbatchSize: Math.min(microbatchSize, batchSize) }),
     ...(lanes !== undefined && { lanes }),
     seed,
     validation: { data: validation, metrics },
@@ -194,12 +216,15 @@ function summary(
   const own = metrics[headline] ?? Number.NaN;
   const trivial = baseline[headline] ?? Number.NaN;
   const isBetter = headline === "rmse" ? own < trivial : own > trivial;
+  // The reporter has shown where it diverged.
+  const stopped =
+    finished.stop.rule === "diverged" ? "diverged; kept: the best evaluation" : finished.stop.reason;
   const rows = Object.keys(metrics).map(
     (key) =>
       `  ${key.padEnd(10)} ${digits(metrics[key]!).padStart(10)} ${digits(baseline[key] ?? Number.NaN).padStart(10)}`,
   );
   return [
-    `${finished.steps} steps in ${duration(finished.seconds)}, ${finished.epochs} epochs; stopped: ${finished.stop.reason}`,
+    `${finished.steps} steps in ${duration(finished.seconds)}, ${finished.epochs} epochs; stopped: ${stopped}`,
     `  validation      model   baseline (${name})`,
     ...rows,
     isBetter
@@ -213,7 +238,7 @@ function jsonRecord(
   shaped: TableModel,
   { started, finished, trainLoss, validation }: Watched,
   baseline: Readonly<Record<string, number>>,
-  model: string,
+  model: string | null,
 ): Record<string, unknown> {
   const { batchSize, microbatchSize, lanes } = started.plan;
   return {

@@ -283,8 +283,28 @@ const refusals: readonly (readonly [() => unknown, string])[] = [
     "lion: expected decays to be a function of a parameter's name and shape, got true. Fix: for example matricesOnly",
   ],
   [
+    () => optim.sgd({ learningRate: 1e39 }),
+    "sgd: expected learningRate to fit float32, got 1e+39. Fix: for example 0.001, or cosineRate(0.001, { steps: 1000 })",
+  ],
+  [
+    () => optim.adamw({ weightDecay: 1e300 }),
+    "adamw: expected weightDecay to fit float32, got 1e+300. Fix: for example 0.01, or 0 for none",
+  ],
+  [
+    () => optim.adam({ beta1: 0.999999999 }), // 1 in float32
+    "adam: expected beta1 to be a number from 0 to below 1, got 0.999999999. Fix: for example 0.9",
+  ],
+  [
+    () => optim.adam({ epsilon: 1e-50 }), // 0 in float32
+    "adam: expected epsilon to be a number above 0, or a parameter without gradient becomes 0 / 0, got 1e-50. Fix: for example 1e-8",
+  ],
+  [
+    () => optim.sgd({ learningRate: () => 1e39 }).learningRate(3),
+    "sgd, schedule at step 3: expected a learning rate from 0 on that fits float32, got 1e+39. Fix: make the schedule return a number for every step",
+  ],
+  [
     () => optim.adam({ learningRate: () => Number.NaN }).learningRate(12),
-    "adam, schedule at step 12: expected a learning rate from 0 on, got NaN. Fix: make the schedule return a number for every step",
+    "adam, schedule at step 12: expected a learning rate from 0 on that fits float32, got NaN. Fix: make the schedule return a number for every step",
   ],
 ];
 

@@ -61,6 +61,10 @@ export function settle<Options extends object>(
     if (!rule.holds(value)) {
       fail(where, { expected: `${name} to be ${rule.expected}`, got: String(value), fix: rule.fix });
     }
+    // In the update, which is float32, it would be infinite.
+    if (typeof value === "number" && !Number.isFinite(Math.fround(value))) {
+      fail(where, { expected: `${name} to fit float32`, got: String(value), fix: rule.fix });
+    }
   }
   return settled as Required<Options>; // every name of Options has a default or was found missing above
 }
@@ -93,9 +97,9 @@ function recorded(value: Setting): number | boolean | string {
 function checked(where: string, schedule: Schedule): Schedule {
   const at = (step: number) => {
     const rate = schedule(step);
-    if (!isFromZero(rate)) {
+    if (!isFromZero(rate) || !Number.isFinite(Math.fround(rate))) {
       fail(`${where}, schedule at step ${step}`, {
-        expected: "a learning rate from 0 on",
+        expected: "a learning rate from 0 on that fits float32",
         got: String(rate),
         fix: "make the schedule return a number for every step",
       });
@@ -117,7 +121,7 @@ const isFunction = (value: unknown) => typeof value === "function";
 
 const fraction = (fix: string): Rule => ({
   expected: "a number from 0 to below 1",
-  holds: (value) => isFromZero(value) && value < 1,
+  holds: (value) => isFromZero(value) && Math.fround(value) < 1, // 0.999999999 is 1 in the update
   fix,
 });
 const fromZero = (fix: string): Rule => ({ expected: "a number from 0 on", holds: isFromZero, fix });
@@ -146,7 +150,7 @@ const rules: Readonly<Record<string, Rule>> = {
   decay: fraction("for example 0.99"),
   epsilon: {
     expected: "a number above 0, or a parameter without gradient becomes 0 / 0",
-    holds: (value) => isFromZero(value) && value > 0,
+    holds: (value) => isFromZero(value) && Math.fround(value) > 0,
     fix: "for example 1e-8",
   },
   initialAccumulator: fromZero("for example 0.1, or 0"),

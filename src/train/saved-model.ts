@@ -21,8 +21,11 @@ export interface SavedModel {
   /** Columns, categories and class names, where the model was trained on a table. */
   readonly schema: TableSchema | undefined;
   readonly summary: OnnxSummary;
-  /** Predictions for every row, by output name. Columns the model does not read are ignored. */
-  predict(rows: RawColumns): Promise<Readonly<Record<string, NdArray>>>;
+  /**
+   * Predictions for every row, by output name. Columns the model does not read are ignored. A text in a column of numbers
+   * is read as `table` reads it: decimal, fitting float32. rowsName: what errors call the rows, by default the model's path.
+   */
+  predict(rows: RawColumns, rowsName?: string): Promise<Readonly<Record<string, NdArray>>>;
   close(): Promise<void>;
 }
 
@@ -33,38 +36,65 @@ const rowsPerRun = 1024;
 export async function loadModel(path: string): Promise<SavedModel> {
   const bytes = await readFile(path);
   const summary = summarizeOnnx(bytes, path);
+  for (const value of summary.inputs) requireFeedable(path, value);
   const schema = schemaFromMetadata(summary.metadata);
   const session = await (await nodeRuntime()).load(path, bytes);
   return Object.freeze({
     schema,
     summary,
-    predict: (rows: RawColumns) => predict(path, session, summary, rows),
+    predict: (rows: RawColumns, rowsName = `${path}, predict`) => predict(rowsName, session, summary, rows),
     close: () => session.close(),
   });
 }
 
 async function predict(
-  path: string,
+  where: string,
   session: Session,
   summary: OnnxSummary,
   rows: RawColumns,
 ): Promise<Record<string, NdArray>> {
-  const count = rowCount(path, summary, rows);
+  const count = rowCount(where, summary, rows);
   const chunks: Readonly<Record<string, NdArray>>[] = [];
   for (let start = 0; start < count; start += rowsPerRun) {
     const end = Math.min(count, start + rowsPerRun);
     const feeds = Object.fromEntries(
-      summary.inputs.map((input) => [input.name, feedOf(path, input, rows[input.name]!, start, end)]),
+      summary.inputs.map((input) => [input.name, feedOf(where, input, rows[input.name]!, start, end)]),
     );
-    chunks.push(await session.bind(feeds).run());
+    const outputs = await session.bind(feeds).run();
+    requireRows(where, outputs, end - start);
+    chunks.push(outputs);
   }
   return joinRows(chunks, count);
 }
 
-function rowCount(path: string, summary: OnnxSummary, rows: RawColumns): number {
-  const missing = summary.inputs.filter(({ name }) => rows[name] === undefined).map(({ name }) => name);
+/** A model of somebody else may take what rows cannot give. */
+function requireFeedable(path: string, { name, dtype, shape }: OnnxValue): void {
+  const [batch, ...rest] = shape;
+  const isFixed = typeof batch === "string" && rest.every((dim) => typeof dim === "number");
+  const isSingle = elementCount(rest.map(Number)) === 1;
+  if (isFixed && (dtype === "string" ? isSingle : ["float32", "int32", "uint8"].includes(dtype))) return;
+  fail(`${path}, input "${name}"`, {
+    expected: "float32, int32, uint8 or one text for each of any number of rows",
+    got: `${dtype} [${shape.join(", ")}]`,
+    fix: "load a model that this package has saved",
+  });
+}
+
+function requireRows(where: string, outputs: Readonly<Record<string, NdArray>>, rows: number): void {
+  for (const [name, { shape }] of Object.entries(outputs)) {
+    if (shape[0] === rows) continue;
+    fail(`${where}, output "${name}"`, {
+      expected: `one row for each of ${rows} rows`,
+      got: `[${shape.join(", ")}]`,
+      fix: "load a model that keeps the batch axis",
+    });
+  }
+}
+
+function rowCount(where: string, summary: OnnxSummary, rows: RawColumns): number {
+  const missing = summary.inputs.map(({ name }) => name).filter((name) => !Object.hasOwn(rows, name));
   if (missing.length > 0) {
-    fail(`${path}, predict`, {
+    fail(where, {
       expected: `columns ${summary.inputs.map(({ name }) => name).join(", ")}`,
       got: `no ${missing.join(", ")}`,
       fix: "add the columns, empty where a value is missing",
@@ -73,7 +103,7 @@ function rowCount(path: string, summary: OnnxSummary, rows: RawColumns): number 
   const lengths = summary.inputs.map(({ name }) => rows[name]!.length);
   const uneven = summary.inputs.find((_, index) => lengths[index] !== lengths[0]);
   if (uneven !== undefined || lengths[0] === 0) {
-    fail(`${path}, predict`, {
+    fail(where, {
       expected: "columns of one length, at least 1",
       got: summary.inputs.map(({ name }, index) => `${name} ${lengths[index]}`).join(", "),
       fix: "give every column one value per row",
@@ -83,7 +113,7 @@ function rowCount(path: string, summary: OnnxSummary, rows: RawColumns): number 
 }
 
 function feedOf(
-  path: string,
+  where: string,
   input: OnnxValue,
   values: RawColumns[string],
   start: number,
@@ -98,16 +128,18 @@ function feedOf(
   const data = allocate(input.dtype as NumericDType, width * (end - start)); // string was handled above
   for (let row = start; row < end; row++) {
     const value = values[row];
-    const list = Array.isArray(value)
-      ? (value as readonly number[])
-      : [numberOf(path, input.name, row, value as RawValue)];
+    const place = `${where}, column "${input.name}", row ${row}`;
+    const list = (Array.isArray(value) ? (value as readonly RawValue[]) : [value as RawValue]).map((one) =>
+      numberOf(place, one),
+    );
     if (list.length !== width) {
-      fail(`${path}, predict, column "${input.name}", row ${row}`, {
+      fail(place, {
         expected: `${width} numbers`,
         got: String(list.length),
         fix: "give every row the shape the model was trained on",
       });
     }
+    if (input.dtype !== "float32") for (const one of list) requireWhole(place, input.dtype, one);
     // Integer inputs of this package are int32 or uint8; both take plain numbers.
     (data as Float32Array).set(list, (row - start) * width);
   }
@@ -116,13 +148,28 @@ function feedOf(
 
 const textOf = (value: unknown) => (value === null || value === undefined ? "" : String(value));
 
-function numberOf(path: string, column: string, row: number, value: RawValue): number {
+function numberOf(place: string, value: RawValue): number {
+  if (typeof value === "number") return value;
   if (value === null || value === undefined || value === "") return Number.NaN;
-  const number = Number(value);
-  if (!Number.isNaN(number) || (typeof value === "number" && Number.isNaN(value))) return number;
-  return fail(`${path}, predict, column "${column}", row ${row}`, {
-    expected: "a number, or nothing where it is missing",
-    got: `"${value}"`,
+  const number = typeof value === "boolean" || decimal.test(value.trim()) ? Number(value) : Number.NaN;
+  if (Number.isFinite(Math.fround(number))) return number;
+  return fail(place, {
+    expected: "a number that fits float32, or nothing where it is missing",
+    got: JSON.stringify(value),
     fix: "correct the value, or leave it empty",
   });
 }
+
+/** A typed array would make 0 of a missing value, and another number of a fraction. */
+function requireWhole(place: string, dtype: string, value: number): void {
+  const [least, most] = dtype === "uint8" ? [0, 255] : [-(2 ** 31), 2 ** 31 - 1];
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  fail(place, {
+    expected: `a whole number from ${least} to ${most} (${dtype})`,
+    got: Number.isNaN(value) ? "none" : String(value),
+    fix: "correct the value: only columns of float32 may miss one",
+  });
+}
+
+/** What `table` takes for a number; JavaScript would take 0x10 and Infinity too. */
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;

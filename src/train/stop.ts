@@ -113,7 +113,9 @@ export function whenStale(
     next: (state, event) => {
       if (event.type !== "evaluated") return { state };
       const value = metricOf(event.metrics, metric, "whenStale");
-      const isBetter = state.best === null || sign * value < sign * state.best - minimumChange;
+      // A NaN (a metric that is undefined on these samples) is never the best: nothing would be better than it.
+      const isBetter =
+        !Number.isNaN(value) && (state.best === null || sign * value < sign * state.best - minimumChange);
       const next = isBetter ? { best: value, stale: 0 } : { best: state.best, stale: state.stale + 1 };
       if (next.stale < patience) return { state: next };
       return {
