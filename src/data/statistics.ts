@@ -13,6 +13,7 @@ import {
 } from "../array/schema.ts";
 import { fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
+import type { ColumnArray } from "./memory.ts";
 import { allSamples } from "./samples.ts";
 
 /**
@@ -62,7 +63,8 @@ async function allColumns(
   return { features, targets };
 }
 
-function numberStatistics(name: string, values: Float32Array): NumberStatistics {
+/** The statistics of one column of numbers, NaN where they are missing. */
+export function numberStatistics(name: string, values: ColumnArray): NumberStatistics {
   let count = 0;
   let sum = 0;
   let minimum = Number.POSITIVE_INFINITY;

@@ -4,6 +4,7 @@ import type { Cells } from "./cells.ts";
 import { type ColumnProfile, categoriesType, classText, columnsPerQuery } from "./columns.ts";
 import type { ColumnSpec } from "./dataset.ts";
 import type { ColumnArray, MemoryColumn } from "./memory.ts";
+import { numberStatistics } from "./statistics.ts";
 
 /** A column of the dataset and the SQL of its numbers. */
 export interface ValueColumn {
@@ -71,19 +72,10 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
       columns.map(({ name, spec }, index) => [name, { spec, data: arrays[index]! }]),
     ),
     imprecise: columns
-      .filter((_, index) => errors[index]! > 0 && 1000 * errors[index]! > deviationOf(arrays[index]!))
-      .map(({ name }) => name),
+      .map(({ name }) => name)
+      .filter((name, index) => {
+        const error = errors[index]!;
+        return error > 0 && 1000 * error > numberStatistics(name, arrays[index]!).deviation;
+      }),
   };
-}
-
-function deviationOf(values: ColumnArray): number {
-  let [count, mean, squares] = [0, 0, 0];
-  for (const value of values) {
-    if (Number.isNaN(value)) continue;
-    count++;
-    const distance = value - mean;
-    mean += distance / count;
-    squares += distance * (value - mean);
-  }
-  return Math.sqrt(squares / count);
 }
