@@ -48,7 +48,7 @@ class Alone implements Crew {
   async sumGradients(batch: Batch): Promise<Totals> {
     const microbatches = cutBatch(batch, this.#job.microbatchSize);
     const busy = busyLanes(this.#job.lanes, microbatches.length);
-    const schedule = mergeSchedule(busy.length, 2);
+    const schedule = mergeSchedule(busy.length);
     const lanes: LaneReport[] = [];
     const norms = new LaneNorms();
     let lossSum = 0;

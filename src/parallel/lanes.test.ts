@@ -10,14 +10,6 @@ function treeOf(first: number, count: number): string {
   return `(${treeOf(first, power)}+${treeOf(first + power, count - power)})`;
 }
 
-/** Adds texts pairwise as the reduction adds sums. */
-function treeOfTexts(texts: readonly string[]): string {
-  if (texts.length === 1) return texts[0]!;
-  let power = 1;
-  while (power * 2 < texts.length) power *= 2;
-  return `(${treeOfTexts(texts.slice(0, power))}+${treeOfTexts(texts.slice(power))})`;
-}
-
 describe("lanes", () => {
   it("cut any number of microbatches into contiguous runs that differ by at most one", () => {
     for (let lanes = 1; lanes <= 17; lanes++) {
@@ -36,45 +28,39 @@ describe("lanes", () => {
     }
   });
 
-  it("are added in one fixed tree, whatever the number of sums added in one pass", () => {
-    for (const fanIn of [2, 4, 8]) {
-      for (let count = 1; count <= 150; count++) {
-        const schedule = mergeSchedule(count, fanIn);
-        const slots = Array<string | undefined>(schedule.slots);
-        const ownNorms: number[] = [];
-        schedule.lanes.forEach(({ slot, merges }, lane) => {
-          assert.equal(slots[slot], undefined, `slot ${slot} is in use when lane ${lane} starts`);
-          slots[slot] = String(lane);
-          for (const merge of merges) {
-            const texts = merge.slots.map((from) => slots[from]!);
-            assert.ok(merge.slots.length <= fanIn);
-            merge.laneCounts.forEach((laneCount, index) => {
-              assert.equal(texts[index]!.split("+").length, laneCount);
-              if (laneCount === 1) ownNorms.push(Number(texts[index]));
-            });
-            for (const from of merge.slots) slots[from] = undefined;
-            slots[merge.slots[0]!] = treeOfTexts(texts);
-          }
-        });
-        assert.equal(slots[0], treeOf(0, count), `${count} lanes, ${fanIn} at once`);
-        // Every lane's own norm is seen exactly once, in order; a single lane is never merged.
-        if (count > 1)
-          assert.deepEqual(
-            ownNorms,
-            Array.from({ length: count }, (_, lane) => lane),
-          );
-      }
+  it("are added in one fixed tree, each lane's own sum being seen once and in order", () => {
+    for (let count = 1; count <= 150; count++) {
+      const schedule = mergeSchedule(count);
+      const slots = Array<string | undefined>(schedule.slots);
+      const own: number[] = [];
+      schedule.lanes.forEach(({ slot, merges }, lane) => {
+        assert.equal(slots[slot], undefined, `slot ${slot} is in use when lane ${lane} starts`);
+        slots[slot] = String(lane);
+        for (const { slots: both, laneCounts } of merges) {
+          const [left, right] = both.map((from) => slots[from]!) as [string, string];
+          [left, right].forEach((text, index) => {
+            assert.equal(text.split("+").length, laneCounts[index]);
+            if (laneCounts[index] === 1) own.push(Number(text));
+          });
+          slots[both[0]!] = `(${left}+${right})`;
+          slots[both[1]!] = undefined;
+        }
+      });
+      assert.equal(slots[0], treeOf(0, count), `${count} lanes`);
+      if (count > 1)
+        assert.deepEqual(
+          own,
+          Array.from({ length: count }, (_, lane) => lane),
+        );
     }
   });
 
-  it("need 1 + log₂ sums in memory when two are added at a time", () => {
-    for (const count of [1, 2, 4, 8, 64, 1024]) {
-      assert.equal(mergeSchedule(count, 2).slots, 1 + Math.log2(count));
-    }
+  it("need 1 + log₂ sums in memory, and fewer lanes never need more", () => {
     let most = 0;
     for (let count = 1; count <= 1024; count++) {
-      const { slots } = mergeSchedule(count, 2);
-      assert.ok(slots >= most, `${count} lanes need ${slots}, fewer need ${most}`); // so a shorter batch fits too
+      const { slots } = mergeSchedule(count);
+      assert.equal(slots, 1 + Math.floor(Math.log2(count)), `${count} lanes`);
+      assert.ok(slots >= most);
       most = slots;
     }
   });

@@ -29,64 +29,34 @@ export interface MergeSchedule {
   readonly lanes: readonly { readonly slot: number; readonly merges: readonly Merge[] }[];
 }
 
-/** Adds slots in order, as a fixed tree, into the first of them. */
+/** Adds slots in the fixed tree into the first of them: always two, or one that only wants measuring. */
 export interface Merge {
   readonly slots: readonly number[];
-  /** The busy lanes each slot stands for at this moment; one means the slot still is that lane's own sum. */
+  /** The busy lanes each slot stands for at this moment; 1 means the slot still is that lane's own sum. */
   readonly laneCounts: readonly number[];
 }
 
 /**
- * The merges that add `count` lanes in the one fixed tree, tree(n) = tree(p) + tree(n − p) with p the largest power of
- * two below n, merging up to `fanIn` (2, 4 or 8) sums in one pass. A larger fan-in reads memory less often and keeps more
- * sums: fanIn 2 needs 1 + log₂ count, fanIn = count needs all. The tree, and so every bit, is the same for all of them.
+ * The merges that add `count` lanes in the one fixed tree, tree(n) = tree(p) + tree(n − p) with p the largest power of two
+ * below n: like a binary counter, two sums that stand for equally many lanes are added at once, so that 1 + log₂ count sums
+ * are enough. What is left at the end is added from the smallest up. The total ends in slot 0.
  */
-export function mergeSchedule(count: number, fanIn: number): MergeSchedule {
-  const levels: number[][] = []; // levels[l]: slots that each stand for fanInˡ lanes
-  const free: number[] = [];
+export function mergeSchedule(count: number): MergeSchedule {
+  const open: { slot: number; lanes: number }[] = []; // what waits to be added; slot i is the i-th of them
   let slots = 0;
-  const take = () => free.shift() ?? slots++;
   const lanes = Array.from({ length: count }, (_, index) => {
+    const slot = open.length;
+    slots = Math.max(slots, slot + 1);
+    open.push({ slot, lanes: 1 });
     const merges: Merge[] = [];
-    let slot = take();
-    const start = slot;
-    for (let level = 0; ; level++) {
-      levels[level] ??= [];
-      const siblings = levels[level];
-      siblings.push(slot);
-      if (siblings.length < fanIn) break;
-      merges.push({ slots: [...siblings], laneCounts: siblings.map(() => fanIn ** level) });
-      slot = siblings[0]!;
-      release(free, siblings.slice(1));
-      levels[level] = [];
+    const isLast = index === count - 1;
+    while (open.length > 1 && (isLast || open.at(-1)!.lanes === open.at(-2)!.lanes)) {
+      const right = open.pop()!;
+      const left = open.pop()!;
+      merges.push({ slots: [left.slot, right.slot], laneCounts: [left.lanes, right.lanes] });
+      open.push({ slot: left.slot, lanes: left.lanes + right.lanes });
     }
-    if (index === count - 1) merges.push(...lastMerges(levels, fanIn));
-    return { slot: start, merges };
+    return { slot, merges };
   });
   return { slots, lanes };
-}
-
-/** What is left over is added from the smallest level up; each level's rest is the last summand of the next. */
-function lastMerges(levels: readonly number[][], fanIn: number): Merge[] {
-  const merges: Merge[] = [];
-  let rest: number | undefined;
-  let restCount = 0;
-  levels.forEach((siblings, level) => {
-    const size = fanIn ** level;
-    const slots = rest === undefined ? siblings : [...siblings, rest];
-    if (slots.length === 0) return;
-    if (slots.length > 1) {
-      const laneCounts = slots.map((_, index) => (index < siblings.length ? size : restCount));
-      merges.push({ slots, laneCounts });
-    }
-    restCount += siblings.length * size;
-    rest = slots[0];
-  });
-  return merges;
-}
-
-/** Lower slots are used first, so that the total of a whole schedule always ends in slot 0. */
-function release(free: number[], slots: readonly number[]): void {
-  free.push(...slots);
-  free.sort((a, b) => a - b);
 }

@@ -31,7 +31,7 @@ export function laneRegions(plan: Plan, sizes: Sizes): string[] {
   const microbatches = Math.ceil(Math.min(sizes.batchSize, plan.data.size) / sizes.microbatchSize);
   const busy = Math.min(sizes.lanes, microbatches);
   // A shorter last batch has fewer busy lanes, which never need more slots than the full one.
-  const { slots } = mergeSchedule(busy, 2);
+  const { slots } = mergeSchedule(busy);
   return Array.from({ length: slots }, (_, slot) => regions.lane(slot));
 }
 
