@@ -40,6 +40,16 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** What kind of value came, in a few words, where anything may come. */
+export function kindOf(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "a list";
+  const kind = value.constructor?.name ?? "Object";
+  return kind === "Object" ? "an object" : `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+}
+
 /** Throws for something that cannot happen unless this package is wrong. */
 export function bug(what: string): never {
   throw new Error(`bug: ${what}. Please report this message with the plan that led to it.`);

@@ -2,13 +2,14 @@
 import { formatShape } from "../array/shape.ts";
 import type { ColumnSpec, ColumnSpecs, Dataset } from "../data/dataset.ts";
 import { type Sampler, shuffled } from "../data/sampler.ts";
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Metric } from "../nn/metric.ts";
 import type { Penalty } from "../nn/penalty.ts";
 import type { Clip } from "../optim/clip.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import { checkFields } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import { afterEpochs, type StopRule } from "./stop.ts";
 
@@ -92,23 +93,7 @@ export function stopRules(plan: { readonly stop?: StopRule | readonly StopRule[]
 
 /** Refuses a plan that cannot run, before the first sample is read. */
 export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Columns, Prediction>): void {
-  for (const field of ["data", "model", "loss", "optimizer"] as const) {
-    if (plan[field] === undefined) {
-      fail("plan", {
-        expected: "data, model, loss and optimizer",
-        got: `no ${field}`,
-        fix: `add ${field}`,
-      });
-    }
-  }
-  const unknown = Object.keys(plan).filter((field) => !Object.hasOwn(fields, field));
-  if (unknown.length > 0) {
-    fail("plan", {
-      expected: `only ${Object.keys(fields).join(", ")}`,
-      got: unknown.join(", "),
-      fix: "correct the name",
-    });
-  }
+  checkFields(plan);
   if (plan.data.size < 1) {
     fail("plan.data", {
       expected: "at least one sample",
@@ -133,32 +118,11 @@ export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Co
   if (plan.validation?.monitor !== undefined) checkMonitor(plan.validation.monitor, plan.validation.metrics);
 }
 
-/** A table, so that a field of Plan that is missing here does not compile. */
-const fields: Readonly<Record<keyof Plan, true>> = {
-  data: true,
-  model: true,
-  loss: true,
-  optimizer: true,
-  batchSize: true,
-  microbatchSize: true,
-  lanes: true,
-  seed: true,
-  sampler: true,
-  clip: true,
-  penalty: true,
-  ema: true,
-  validation: true,
-  stop: true,
-  signal: true,
-  serve: true,
-  replay: true,
-};
-
 function wholeNumber(where: string, value: number | undefined, smallest: number): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= smallest)) return;
   fail(where, {
     expected: `a whole number from ${smallest} on`,
-    got: String(value),
+    got: kindOf(value),
     fix: "leave it out to have it decided",
   });
 }

@@ -2,10 +2,10 @@
  * Trace: runs the user's model and loss once on placeholder tensors and makes the programs of a run from what they built.
  * Closures end here; from now on there are programs and numbers.
  */
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import { buildProgram, type Program } from "../graph/program.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
-import { parametersOf } from "../graph/walk.ts";
+import { inputsOf, parametersOf } from "../graph/walk.ts";
 import { tracing } from "../nn/mode.ts";
 import { accumulate, gradient } from "../ops/index.ts";
 import type { GradientPrograms, LoadableProgram } from "../parallel/crew.ts";
@@ -39,7 +39,7 @@ export interface Trace {
 export function trace(plan: Plan): Trace {
   const row = placeholders(plan.data);
   const { result: weighted, masks } = tracing({ training: true }, () =>
-    weightedLoss(plan.loss(plan.model(row), row)),
+    weightedLoss(plan.loss(predicted(plan, row), row)),
   );
   const leaves = parametersOf([weighted.loss]);
   if (leaves.length === 0) {
@@ -108,10 +108,10 @@ function traceEvaluation(
   sources: Sources,
 ): { evaluation: LoadableProgram; metrics: TracedMetric[] } {
   const { result } = tracing({ training: false }, () => {
-    const predicted = plan.model(row);
+    const prediction = predicted(plan, row);
     const makers = Object.entries(plan.validation?.metrics ?? {});
-    const metrics = Object.fromEntries(makers.map(([name, make]) => [name, make(predicted, row)]));
-    return { weighted: weightedLoss(plan.loss(predicted, row)), metrics };
+    const metrics = Object.fromEntries(makers.map(([name, make]) => [name, make(prediction, row)]));
+    return { weighted: weightedLoss(plan.loss(prediction, row)), metrics };
   });
   const { outputs, metrics } = metricOutputs("plan.validation.metrics", result.metrics);
   const program = buildProgram({
@@ -124,19 +124,48 @@ function traceEvaluation(
 
 function traceInference(plan: Plan, row: Row, parameterNames: ReadonlyMap<Tensor, string>): Program {
   const { result: outputs } = tracing({ training: false }, () => {
-    const predicted = plan.model(row);
-    return plan.serve === undefined ? tensorsOf(predicted) : plan.serve(predicted);
+    const prediction = predicted(plan, row);
+    return plan.serve === undefined
+      ? tensorsOf("plan.model", prediction)
+      : tensorsOf("plan.serve", plan.serve(prediction));
   });
+  const read = new Set(
+    inputsOf(Object.values(outputs)).map(({ leaf }) => leaf?.kind === "input" && leaf.name),
+  );
+  const taken = Object.keys(outputs).find((name) => read.has(name));
+  if (taken !== undefined) {
+    fail(`column "${taken}"`, {
+      expected: "columns and outputs of the model under different names",
+      got: `an output "${taken}" too`,
+      fix: "rename the column, or name the outputs yourself with plan.serve",
+    });
+  }
   return buildProgram({ name: "model", outputs, parameterNames });
 }
 
-function tensorsOf(predicted: unknown): Record<string, Tensor> {
-  if (isTensor(predicted)) return { prediction: predicted };
-  const entries = Object.entries(predicted ?? {});
-  if (entries.length > 0 && entries.every(([, value]) => isTensor(value))) return Object.fromEntries(entries);
+/** What the model makes of a row. A function that is async, or returns nothing, is told as such. */
+function predicted(plan: Plan, row: Row): Tensor {
+  const prediction: unknown = plan.model(row);
+  if (typeof prediction === "object" && prediction !== null && !("then" in prediction))
+    return prediction as Tensor; // of whatever form; it is only handed back to functions of the same plan
   return fail("plan.model", {
     expected: "a tensor, or an object of tensors",
-    got: predicted === null ? "null" : typeof predicted,
-    fix: "return a tensor, or say what to save with plan.serve",
+    got: kindOf(prediction),
+    fix: "write a function that returns what it predicts and is not async",
+  });
+}
+
+function tensorsOf(where: string, prediction: unknown): Record<string, Tensor> {
+  if (isTensor(prediction) && where === "plan.model") return { prediction };
+  const entries = Object.entries(prediction ?? {});
+  if (!isTensor(prediction) && entries.length > 0 && entries.every(([, value]) => isTensor(value)))
+    return Object.fromEntries(entries);
+  return fail(where, {
+    expected: where === "plan.model" ? "a tensor, or an object of tensors" : "an object of tensors",
+    got: isTensor(prediction) ? "a tensor" : kindOf(prediction),
+    fix:
+      where === "plan.model"
+        ? "return a tensor, or say what to save with plan.serve"
+        : "for example (predicted) => ({ prediction: predicted })",
   });
 }

@@ -1,6 +1,6 @@
 /** The loss a plan returns, with the weight of each of its numbers. It is summed outside of the programs, in float64. */
 import { elementCount, formatShape } from "../array/shape.ts";
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
 import { expand, mul, reshape } from "../ops/index.ts";
 import type { LossOutputs } from "../parallel/crew.ts";
@@ -23,13 +23,20 @@ export function weightedLoss(result: LossResult): WeightedLoss {
   if (!isTensor(loss) || loss.shape[0] !== "batch" || loss.dtype !== "float32") {
     fail("plan.loss", {
       expected: "one float32 number per sample or token, [batch] or [batch, …], or { loss, weight }",
-      got: isTensor(loss) ? `${loss.dtype} ${formatShape(loss.shape)}` : typeof result,
+      got: isTensor(loss) ? `${loss.dtype} ${formatShape(loss.shape)}` : kindOf(result),
       fix: "return the loss of each sample, not their mean: the trainer divides once per step",
     });
   }
   const rank = loss.shape.length;
   const sampleWeight = withTrailingOnes(input(names.weight, ["batch"]), rank);
   if (own === undefined) return { loss, weights: expand(sampleWeight, loss.shape), hasOwnWeights: false };
+  if (!isTensor(own) || own.dtype !== "float32") {
+    fail("plan.loss weight", {
+      expected: "a float32 tensor",
+      got: isTensor(own) ? own.dtype : kindOf(own),
+      fix: "leave it out for the weight 1, or give one weight per number of the loss",
+    });
+  }
   if (own.shape.length > rank || !own.shape.every((dim, axis) => dim === loss.shape[axis] || dim === 1)) {
     fail("plan.loss weight", {
       expected: `a shape that stretches to the loss's ${formatShape(loss.shape)}`,

@@ -1,0 +1,128 @@
+/** What each field of a plan must be, for callers without types: a table with one entry per field. */
+import { fail, kindOf } from "../errors.ts";
+import type { Plan } from "./plan.ts";
+
+interface Field {
+  readonly expected: string;
+  readonly holds: (value: unknown) => boolean;
+  readonly fix: string;
+}
+
+const isFunction = (value: unknown) => typeof value === "function";
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+/** True for an object whose named members are functions. */
+const hasFunctions = (value: unknown, ...names: readonly string[]) =>
+  isRecord(value) && names.every((name) => isFunction(value[name]));
+const isOneOrSome = (value: unknown, holds: (one: unknown) => boolean) =>
+  Array.isArray(value) ? value.length > 0 && value.every(holds) : holds(value);
+
+const isDataset = (value: unknown) =>
+  hasFunctions(value, "read", "fingerprint") &&
+  isRecord(value) &&
+  typeof value.name === "string" &&
+  Number.isSafeInteger(value.size) &&
+  isRecord(value.columns);
+
+const aFunction = (signature: string): Field => ({
+  expected: `a function ${signature}`,
+  holds: isFunction,
+  fix: `write ${signature}`,
+});
+/** Checked where the other sizes are, with their limits. */
+const aSize: Field = { expected: "", holds: () => true, fix: "" };
+
+/** Typed by Plan, so that a field that is missing here does not compile. */
+const fields: Readonly<Record<keyof Plan, Field>> = {
+  data: {
+    expected: "a dataset",
+    holds: isDataset,
+    fix: "for example arrays({ x: [1, 2], y: [3, 4] }), or await table(path, { target })",
+  },
+  model: aFunction("(row) => prediction"),
+  loss: aFunction("(predicted, row) => loss of each sample"),
+  optimizer: {
+    expected: "an optimizer",
+    holds: (value) =>
+      hasFunctions(value, "update", "learningRate", "decays") && isRecord(value) && isRecord(value.slots),
+    fix: "for example adamw({ learningRate: 1e-3 })",
+  },
+  batchSize: aSize,
+  microbatchSize: aSize,
+  lanes: aSize,
+  seed: aSize,
+  sampler: {
+    expected: "a sampler",
+    holds: (value) => hasFunctions(value, "epoch"),
+    fix: "for example shuffled(), with the brackets",
+  },
+  clip: {
+    expected: "a clip",
+    holds: (value) => hasFunctions(value, "scale") || hasFunctions(value, "apply"),
+    fix: "for example clipByGlobalNorm(1)",
+  },
+  penalty: {
+    expected: "a penalty or a list of them",
+    holds: (value) =>
+      (Array.isArray(value) && value.length === 0) || isOneOrSome(value, (one) => hasFunctions(one, "value")),
+    fix: "for example l2(1e-4)",
+  },
+  ema: {
+    expected: "an average of the weights",
+    holds: (value) => hasFunctions(value, "at"),
+    fix: "for example ema({ decay: 0.999 })",
+  },
+  validation: {
+    expected: "{ data: a dataset } with metrics that are functions, if any",
+    holds: (value) =>
+      isRecord(value) &&
+      isDataset(value.data) &&
+      (value.metrics === undefined ||
+        (isRecord(value.metrics) && Object.values(value.metrics).every(isFunction))),
+    fix: "for example { data: validation, metrics: { mae: (predicted, row) => mae(predicted, row.y) } }",
+  },
+  stop: {
+    expected: "a stop rule or a list with at least one", // an empty list would never end
+    holds: (value) => isOneOrSome(value, (one) => hasFunctions(one, "next")),
+    fix: "for example afterEpochs(10)",
+  },
+  signal: {
+    expected: "an AbortSignal",
+    holds: (value) => isRecord(value) && typeof value.aborted === "boolean",
+    fix: "pass the signal of an AbortController: controller.signal",
+  },
+  serve: aFunction("(predicted) => ({ name: tensor })"),
+  replay: {
+    expected: "the record of an earlier run, version 1",
+    holds: (value) => isRecord(value) && value.version === 1,
+    fix: 'pass the plan of the "started" event or of a model: model.plan',
+  },
+};
+
+/** Refuses what is no plan, a required field that is missing, names that no field has and values of the wrong kind. */
+export function checkFields(plan: unknown): void {
+  if (!isRecord(plan)) {
+    fail("plan", {
+      expected: "an object of fields",
+      got: kindOf(plan),
+      fix: "{ data, model, loss, optimizer }",
+    });
+  }
+  for (const field of ["data", "model", "loss", "optimizer"]) {
+    if (plan[field] !== undefined) continue;
+    fail("plan", { expected: "data, model, loss and optimizer", got: `no ${field}`, fix: `add ${field}` });
+  }
+  const unknown = Object.keys(plan).filter((name) => !Object.hasOwn(fields, name));
+  if (unknown.length > 0) {
+    fail("plan", {
+      expected: `only ${Object.keys(fields).join(", ")}`,
+      got: unknown.join(", "),
+      fix: "correct the name",
+    });
+  }
+  for (const [name, { expected, holds, fix }] of Object.entries(fields)) {
+    const value = plan[name];
+    if (value === undefined || holds(value)) continue;
+    fail(`plan.${name}`, { expected, got: kindOf(value), fix });
+  }
+}
