@@ -215,10 +215,21 @@ test("a saved model refuses rows that its columns cannot hold", async () => {
     const separator = message.startsWith("column") ? ", " : ": ";
     await assert.rejects(model.predict(rows), { message: `${path}, predict${separator}${message}` });
   }
+  for (const [rows, got] of [
+    [null, "null"],
+    [{ codes: 5 }, '5 for "codes"'],
+  ] as const) {
+    await assert.rejects(model.predict(rows as unknown as Record<string, never>), {
+      message:
+        `${path}, predict: expected an object with a list of values for each column, got ${got}. ` +
+        "Fix: for example predict({ a: [1, 2], b: [3, null] })",
+    });
+  }
   const { codes2, constructor2 } = await model.predict({ codes: [[1, 2]], constructor: [null] });
   assert.deepEqual([...codes2!.data], [2, 4]);
   assert.deepEqual([...constructor2!.data], [Number.NaN]);
   await model.close();
+  await model.close(); // twice does no harm
 });
 
 test("an evaluation that is undefined is not taken for the best, so later ones can be better", () => {

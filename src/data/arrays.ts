@@ -42,6 +42,13 @@ export function arrays<const Values extends Readonly<Record<string, ColumnValues
   options: ArraysOptions<keyof Values & string> = {},
 ): Dataset<ColumnsOf<keyof Values>> {
   const { name = "arrays", weight } = options;
+  if (typeof values !== "object" || values === null) {
+    fail(name, {
+      expected: "an object of columns",
+      got: describe(values),
+      fix: "for example arrays({ x: [1, 2], y: [3, 4] })",
+    });
+  }
   const columns = Object.entries(values).map(
     ([column, given]) => [column, readColumn(`${name}, column "${column}"`, given)] as const,
   );

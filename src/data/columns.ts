@@ -164,9 +164,13 @@ async function readCategories(cells: Cells, name: string, value: string, isWhole
 
 /** Where nine values in ten are numbers, the tenth is a slip and no category. */
 async function refuseNearlyNumbers(cells: Cells, profile: ColumnProfile, asText: string): Promise<void> {
-  if (profile.numbers >= 0.9 * profile.present) await refuseText(cells, profile, asText);
   const { name, present } = profile;
   const id = cells.id(name);
+  // Those that float32 cannot hold are numbers too.
+  const [counts] = await cells.database.rows(
+    `select count(*) filter (try_cast(${id} as double) is not null and not contains(${id}, '_'))::double from kept`,
+  );
+  if (Number(counts![0]) >= 0.9 * present) await refuseText(cells, profile, asText);
   const pattern = sqlText("[+-]?([0-9]+|[0-9]{1,3}([. ][0-9]{3})+)(,[0-9]+)?");
   const [row] = await cells.database.rows(
     `select count(*) filter (regexp_full_match(${id}, ${pattern}))::double,

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 
 /**
  * Writes a file so that at `path` there is always either the old content or the whole new one, also when the machine
@@ -45,6 +45,7 @@ async function throughTemporary(
   path: string,
   use: (temporary: string, target: string) => Promise<void>,
 ): Promise<void> {
+  requirePath("write", path);
   const target = await fs.realpath(path).catch(() => resolve(path));
   const folder = dirname(target);
   const temporary = join(folder, `.microbatch-${randomUUID()}.tmp`); // not made of the name, which may be at its limit
@@ -64,6 +65,12 @@ async function modeOf(where: string, target: string): Promise<number | undefined
   });
   if (existing !== undefined) requireFile(where, existing);
   return existing === undefined ? undefined : existing.mode & 0o777;
+}
+
+/** Callers without types may pass anything. */
+function requirePath(where: string, path: unknown): void {
+  if (typeof path === "string" && path !== "") return;
+  fail(where, { expected: "the path of a file", got: kindOf(path), fix: "pass a text that is not empty" });
 }
 
 /** A pipe or a device might never end, and must not be replaced. */
@@ -89,6 +96,7 @@ async function flushFolder(folder: string): Promise<void> {
 
 /** The whole content of a file. Throws when it does not exist, may not be read or is no file. */
 export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  requirePath("read", path);
   try {
     requireFile(`read ${path}`, await fs.stat(path));
     const bytes = await fs.readFile(path);
@@ -100,6 +108,7 @@ export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
 
 /** The content of a file in pieces of 1 MiB (the last is shorter). Throws like `readFile`, and for what is no file. */
 export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
+  requirePath("read", path);
   const where = `read ${path}`;
   try {
     requireFile(where, await fs.stat(path));

@@ -1,5 +1,5 @@
 /** What each column of a table is for: target, weight, feature, or nothing. */
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import type { IgnoredReason } from "./columns.ts";
 import type { CsvHeader } from "./csv-header.ts";
 import { nearest } from "./nearest.ts";
@@ -35,6 +35,7 @@ export interface Roles {
 
 /** Throws when an option names no column, or one column has two roles. */
 export function assignRoles(path: string, header: CsvHeader, options: TableOptions): Roles {
+  checkOptions(path, options);
   const targets = typeof options.target === "string" ? [options.target] : [...options.target];
   const weights = options.weight === undefined ? [] : [options.weight];
   const asked = options.ignore ?? [];
@@ -74,6 +75,40 @@ export function assignRoles(path: string, header: CsvHeader, options: TableOptio
       ...asked.map((column) => ({ column, reason: "asked" as const })),
     ],
   };
+}
+
+const isText = (value: unknown) => typeof value === "string";
+const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
+/** Typed by TableOptions, so that an option that is missing here does not compile. */
+const kinds: Readonly<
+  Record<keyof TableOptions, readonly [expected: string, holds: (value: unknown) => boolean]>
+> = {
+  target: ["the name of a column, or a list of names", (value) => isText(value) || isTexts(value)],
+  task: ["a task", isText],
+  types: [
+    "{ column: type }",
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  ],
+  ignore: ["a list of names", isTexts],
+  weight: ["the name of a column", isText],
+};
+
+/** JavaScript may pass anything. */
+function checkOptions(path: string, options: unknown): void {
+  const given = typeof options === "object" && options !== null ? Object.entries(options) : [];
+  const unknown = given.find(([name]) => !Object.hasOwn(kinds, name));
+  if (unknown !== undefined || !given.some(([name, value]) => name === "target" && value !== undefined)) {
+    fail(`${path}, options`, {
+      expected: `target, and at most ${Object.keys(kinds).slice(1).join(", ")}`,
+      got: unknown === undefined ? "no target" : `"${unknown[0]}"`,
+      fix: unknown === undefined ? 'for example table(path, { target: "price" })' : "rename or remove it",
+    });
+  }
+  for (const [name, [expected, holds]] of Object.entries(kinds)) {
+    const value = given.find(([option]) => option === name)?.[1];
+    if (value === undefined || holds(value)) continue;
+    fail(`${path}, option ${name}`, { expected, got: kindOf(value), fix: "correct it, or leave it out" });
+  }
 }
 
 /** JavaScript and command lines may pass anything. */

@@ -478,3 +478,27 @@ test("a table of hundreds of columns needs little memory", async () => {
     );
   }
 });
+
+test("options of the wrong kind and under wrong names are refused", async () => {
+  const refused = (options: unknown) => refusal("a,y\n1,2\n2,3\n", options as TableOptions);
+  assert.equal(
+    await refused(null),
+    't.csv, options: expected target, and at most task, types, ignore, weight, got no target. Fix: for example table(path, { target: "price" })',
+  );
+  assert.equal(
+    await refused({ target: "y", ignored: ["a"] }),
+    't.csv, options: expected target, and at most task, types, ignore, weight, got "ignored". Fix: rename or remove it',
+  );
+  assert.equal(
+    await refused({ target: "y", ignore: "a" }),
+    't.csv, option ignore: expected a list of names, got "a". Fix: correct it, or leave it out',
+  );
+});
+
+test("numbers that float32 cannot hold are no classes, however many they are", async () => {
+  const rows = Array.from({ length: 20 }, (_, row) => `${row % 7},${row - 10}e38`);
+  assert.match(
+    await refusal(`a,y\n${rows.join("\n")}\n`),
+    /^t\.csv, line 2, column "y": expected a number that fits float32, as 7 of 20 values are, got "-10e38"/,
+  );
+});

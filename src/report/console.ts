@@ -108,6 +108,7 @@ function bar(done: number): string {
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
+  if (size >= 1e9) return value.toExponential(2);
   if (size >= 1000) return Math.round(value).toLocaleString("en-US");
   if (size !== 0 && size < 1e-3) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));

@@ -1,6 +1,6 @@
 /** Evaluation: per-sample numbers, folded in float64 in the order of the samples, so no partition can change them. */
 import { formatShape } from "../array/shape.ts";
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Metric } from "../nn/metric.ts";
 import type { EvaluatedChunk } from "../parallel/crew.ts";
@@ -21,6 +21,13 @@ export function metricOutputs(
 ): { readonly outputs: Record<string, Tensor>; readonly metrics: TracedMetric[] } {
   const outputs: Record<string, Tensor> = {};
   const traced = Object.entries(metrics).map(([name, metric]): TracedMetric => {
+    if (!Array.isArray(metric?.tensors) || typeof metric.start !== "function") {
+      fail(`${where}.${name}`, {
+        expected: "a metric",
+        got: kindOf(metric),
+        fix: "for example (predicted, row) => mae(predicted, row.y)",
+      });
+    }
     const keys = metric.tensors.map((tensor, index) => {
       if (tensor.shape[0] !== "batch") {
         fail(`${where}.${name}`, {

@@ -14,6 +14,8 @@ import { evaluateOnce } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { foldMetrics } from "./evaluate.ts";
 import { placeholders } from "./placeholders.ts";
+import { describeColumn } from "./plan.ts";
+import { requireDataset } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
 
@@ -58,7 +60,7 @@ export function createModel(parts: ModelParts): Model {
     return encodeOnnx(program, { values, metadata: { ...schema, ...own, ...metadata } });
   };
   const run = (program: LoadableProgram, dataset: Dataset, samples: Uint32Array) => {
-    checkColumns(program, dataset);
+    checkColumns(program, parts.data, dataset);
     const microbatchSize = resolved.evaluationMicrobatchSize;
     return evaluateOnce(parts.runtime, { program, dataset, parameters, microbatchSize }, samples);
   };
@@ -66,12 +68,14 @@ export function createModel(parts: ModelParts): Model {
     plan: resolved,
     parameters,
     predict: async (data: Dataset) => {
+      requireDataset("model.predict", data);
       const chunks: Readonly<Record<string, NdArray>>[] = [];
       const evaluated = run(trace.inference, data, allSamples(data));
       for await (const { outputs } of evaluated) chunks.push(outputs);
       return joinRows(chunks, data.size);
     },
     evaluate: async (data: Dataset) => {
+      requireDataset("model.evaluate", data);
       const samples = await withWeight(data, allSamples(data));
       return foldMetrics(run(trace.evaluation, data, samples), trace.metrics);
     },
@@ -102,12 +106,25 @@ export function joinRows(
   return joined;
 }
 
-function checkColumns(program: LoadableProgram, data: Dataset): void {
-  const missing = program.columns.find(({ column }) => !(column in data.columns));
-  if (missing === undefined) return;
-  fail(data.name, {
-    expected: `columns ${program.columns.map(({ column }) => column).join(", ")}`,
-    got: Object.keys(data.columns).join(", "),
-    fix: `add the column "${missing.column}"`,
-  });
+function checkColumns(program: LoadableProgram, training: Dataset, data: Dataset): void {
+  const missing = program.columns.find(({ column }) => !Object.hasOwn(data.columns, column));
+  if (missing !== undefined) {
+    fail(data.name, {
+      expected: `columns ${program.columns.map(({ column }) => column).join(", ")}`,
+      got: Object.keys(data.columns).join(", "),
+      fix: `add the column "${missing.column}"`,
+    });
+  }
+  for (const { column } of program.columns) {
+    const [trained, given] = [
+      describeColumn(training.columns[column]!),
+      describeColumn(data.columns[column]!),
+    ];
+    if (trained === given) continue;
+    fail(`${data.name}, column "${column}"`, {
+      expected: `${trained}, as in training`,
+      got: given,
+      fix: "give the column the type and shape that the model was trained on",
+    });
+  }
 }

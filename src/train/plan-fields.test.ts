@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plan } from "../../test/plan.ts";
 import { arrays } from "../data/arrays.ts";
+import type { Dataset } from "../data/dataset.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { l2, linear, mean, squaredError } from "../index.ts";
+import { l2, linear, mae, mean, squaredError } from "../index.ts";
+import type { TrainEvent } from "./event.ts";
 import { fit } from "./fit.ts";
 import type { Plan, Row } from "./plan.ts";
-import { afterSteps } from "./stop.ts";
+import { afterSteps, whenReached, whenStale } from "./stop.ts";
+import { train } from "./train.ts";
 
 /** A plan with fields of any kind, as a caller without types writes it. */
 const odd = (change: object) => fit({ ...plan({ stop: afterSteps(1) }), ...change } as Plan);
@@ -115,9 +118,94 @@ test("a column may not be called what programs or JavaScript need", async () => 
     });
   }
   const data = arrays({ prediction: [[1], [2]], y: [[1], [2]] });
-  await assert.rejects(odd({ data, model: (row: Row) => linear(1)(row.prediction!) }), {
+  const body = linear(1);
+  await assert.rejects(odd({ data, model: (row: Row) => body(row.prediction!) }), {
     message:
       'column "prediction": expected columns and outputs of the model under different names, got an output "prediction" too. ' +
       "Fix: rename the column, or name the outputs yourself with plan.serve",
+  });
+});
+
+test("a layer made inside of the model is refused: every call would make another one", async () => {
+  const message =
+    'plan.model: expected predictions and metrics from parameters that the loss trains, got "linear.weight" [1, 3], ' +
+    "which the loss does not reach. Fix: make layers once, outside of the function: const body = linear(1); " +
+    "model: (row) => body(row.x). Leave out of plan.serve what is not trained";
+  await assert.rejects(odd({ model: (row: Row) => linear(1)(row.x!) }), { message });
+  const [used, unused] = [linear(1), linear(1)];
+  const change = {
+    model: (row: Row) => ({ used: used(row.x!), unused: unused(row.x!) }),
+    loss: (p: { used: Tensor }, row: Row) => squaredError(p.used, row.y!),
+  };
+  await assert.rejects(odd(change), { message });
+  await odd({ ...change, serve: (p: { used: Tensor }) => ({ used: p.used }) });
+});
+
+test("a rule that waits for a metric nobody evaluates is refused, since it would wait for ever", async () => {
+  await assert.rejects(odd({ stop: whenStale("validation.loss", { patience: 1 }) }), {
+    message:
+      'plan.stop, whenStale: expected validation, which gives "validation.loss", got none. ' +
+      "Fix: add validation: { data }, or stop by afterSteps or afterEpochs",
+  });
+  const validation = { data: plan({}).data };
+  await assert.rejects(odd({ validation, stop: whenReached("validation.mae", { below: 1 }) }), {
+    message:
+      'plan.stop, whenReached: expected one of validation.loss, got "validation.mae". ' +
+      "Fix: name one of them, or add the metric to validation.metrics",
+  });
+  await assert.rejects(odd({ validation: { ...validation, metrics: { loss: mae } } }), {
+    message:
+      'plan.validation.metrics: expected metrics under other names than loss, got "loss". ' +
+      "Fix: rename it: validation.loss is the mean of the plan's loss, and always there",
+  });
+  await assert.rejects(odd({ validation: { ...validation, metrics: { mine: () => null } } }), {
+    message:
+      "plan.validation.metrics.mine: expected a metric, got null. Fix: for example (predicted, row) => mae(predicted, row.y)",
+  });
+  await assert.rejects(odd({ validation: { data: { ...validation.data, size: 0 } } }), {
+    message:
+      "plan.validation.data: expected at least one sample, got arrays with none. Fix: add samples, or leave validation out",
+  });
+  assert.throws(() => whenReached("validation.loss", { below: Number.NaN }), {
+    message:
+      "whenReached: expected a number for exactly one of below and above, got below NaN, above undefined. " +
+      'Fix: for example whenReached("validation.loss", { below: 0.5 })',
+  });
+  assert.throws(() => whenStale("validation.loss", { patience: 1, better: "up" as "higher" }), {
+    message:
+      'whenStale: expected better: "lower" or "higher", and a minimumChange from 0 on, got better: "up", minimumChange: 0. ' +
+      'Fix: for example whenStale("validation.loss", { patience: 5, better: "higher" })',
+  });
+});
+
+test("a run aborted before it starts does no step", async () => {
+  const events: TrainEvent[] = [];
+  for await (const event of train({ ...plan({}), signal: AbortSignal.abort("no time") })) events.push(event);
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ["started", "finished"],
+  );
+  const last = events.at(-1)!;
+  assert.deepEqual(last.type === "finished" && [last.stop, last.steps], [
+    { rule: "aborted", reason: "no time" },
+    0,
+  ]);
+});
+
+test("a trained model takes datasets of the columns it was trained on, and says which one is another", async () => {
+  const model = await odd({});
+  const y = [[1], [2]];
+  await assert.rejects(model.predict(null as unknown as Dataset), {
+    message:
+      "model.predict: expected a dataset, got null. " +
+      "Fix: for example arrays({ x: [1, 2], y: [3, 4] }), or await table(path, { target })",
+  });
+  await assert.rejects(model.evaluate(arrays({ x: y, y })), {
+    message:
+      'arrays, column "x": expected float32 [3], as in training, got float32 [1]. ' +
+      "Fix: give the column the type and shape that the model was trained on",
+  });
+  await assert.rejects(model.save(5 as unknown as string), {
+    message: "write: expected the path of a file, got 5. Fix: pass a text that is not empty",
   });
 });

@@ -17,13 +17,26 @@ const hasFunctions = (value: unknown, ...names: readonly string[]) =>
 const isOneOrSome = (value: unknown, holds: (one: unknown) => boolean) =>
   Array.isArray(value) ? value.length > 0 && value.every(holds) : holds(value);
 
+/** A column of a dataset of the caller's own. */
+const isColumn = (spec: unknown) =>
+  isRecord(spec) &&
+  ["float32", "int32", "uint8"].includes(String(spec.dtype)) &&
+  Array.isArray(spec.shape) &&
+  spec.shape.every((dim) => Number.isSafeInteger(dim) && dim >= 1);
 const isDataset = (value: unknown) =>
   hasFunctions(value, "read", "fingerprint") &&
   isRecord(value) &&
   typeof value.name === "string" &&
   Number.isSafeInteger(value.size) &&
-  isRecord(value.columns);
+  isRecord(value.columns) &&
+  Object.values(value.columns).every(isColumn) &&
+  (value.weight === undefined || Object.hasOwn(value.columns, String(value.weight)));
 
+const aDataset: Field = {
+  expected: "a dataset",
+  holds: isDataset,
+  fix: "for example arrays({ x: [1, 2], y: [3, 4] }), or await table(path, { target })",
+};
 const aFunction = (signature: string): Field => ({
   expected: `a function ${signature}`,
   holds: isFunction,
@@ -34,11 +47,7 @@ const aSize: Field = { expected: "", holds: () => true, fix: "" };
 
 /** Typed by Plan, so that a field that is missing here does not compile. */
 const fields: Readonly<Record<keyof Plan, Field>> = {
-  data: {
-    expected: "a dataset",
-    holds: isDataset,
-    fix: "for example arrays({ x: [1, 2], y: [3, 4] }), or await table(path, { target })",
-  },
+  data: aDataset,
   model: aFunction("(row) => prediction"),
   loss: aFunction("(predicted, row) => loss of each sample"),
   optimizer: {
@@ -98,6 +107,12 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     fix: 'pass the plan of the "started" event or of a model: model.plan',
   },
 };
+
+/** Refuses what is no dataset, or one of the caller's own whose columns cannot be. */
+export function requireDataset(where: string, value: unknown): void {
+  const { expected, holds, fix } = aDataset;
+  if (!holds(value)) fail(where, { expected, got: kindOf(value), fix });
+}
 
 /** Refuses what is no plan, a required field that is missing, names that no field has and values of the wrong kind. */
 export function checkFields(plan: unknown): void {

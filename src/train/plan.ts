@@ -114,8 +114,10 @@ export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Co
     });
   }
   checkMicrobatch(plan);
-  if (plan.validation !== undefined) checkColumns(plan.data, plan.validation.data);
-  if (plan.validation?.monitor !== undefined) checkMonitor(plan.validation.monitor, plan.validation.metrics);
+  if (plan.validation !== undefined) checkValidation(plan.data, plan.validation);
+  for (const { name, metric } of stopRules(plan)) {
+    if (metric !== undefined) requireEvaluated(`plan.stop, ${name}`, metric, plan.validation);
+  }
 }
 
 function wholeNumber(where: string, value: number | undefined, smallest: number): void {
@@ -137,26 +139,68 @@ function checkMicrobatch(plan: Pick<Plan, "batchSize" | "microbatchSize">): void
   });
 }
 
+function checkValidation(
+  training: Dataset,
+  validation: Pick<AnyValidation, "data" | "metrics" | "monitor">,
+): void {
+  const { data, metrics = {}, monitor } = validation;
+  if (data.size < 1) {
+    fail("plan.validation.data", {
+      expected: "at least one sample",
+      got: `${data.name} with none`,
+      fix: "add samples, or leave validation out",
+    });
+  }
+  checkColumns(training, data);
+  if (Object.hasOwn(metrics, "loss")) {
+    fail("plan.validation.metrics", {
+      expected: "metrics under other names than loss",
+      got: '"loss"',
+      fix: "rename it: validation.loss is the mean of the plan's loss, and always there",
+    });
+  }
+  if (monitor !== undefined) requireEvaluated("plan.validation.monitor", monitor, validation);
+}
+
 function checkColumns(training: Dataset, validation: Dataset): void {
   for (const [name, spec] of Object.entries(training.columns)) {
     const other = validation.columns[name];
-    if (other !== undefined && describe(other) === describe(spec)) continue;
+    if (other !== undefined && describeColumn(other) === describeColumn(spec)) continue;
     fail("plan.validation.data", {
-      expected: `the training columns, with "${name}" as ${describe(spec)}`,
-      got: other === undefined ? `no "${name}"` : `"${name}" as ${describe(other)}`,
+      expected: `the training columns, with "${name}" as ${describeColumn(spec)}`,
+      got: other === undefined ? `no "${name}"` : `"${name}" as ${describeColumn(other)}`,
       fix: "split one dataset into training and validation",
     });
   }
 }
 
-const describe = ({ dtype, shape }: ColumnSpec) => `${dtype} ${formatShape(shape)}`;
+/** "float32 [3]". */
+export const describeColumn = ({ dtype, shape }: ColumnSpec) => `${dtype} ${formatShape(shape)}`;
 
-function checkMonitor(monitor: string, metrics: Readonly<Record<string, unknown>> = {}): void {
-  const known = ["loss", ...Object.keys(metrics)].map((name) => `validation.${name}`);
-  if (known.includes(monitor)) return;
-  fail("plan.validation.monitor", {
+function requireEvaluated(
+  where: string,
+  metric: string,
+  validation: Pick<AnyValidation, "metrics"> | undefined,
+): void {
+  if (validation === undefined) {
+    fail(where, {
+      expected: `validation, which gives "${metric}"`,
+      got: "none",
+      fix: "add validation: { data }, or stop by afterSteps or afterEpochs",
+    });
+  }
+  const known = ["loss", ...Object.keys(validation.metrics ?? {})].map((name) => `validation.${name}`);
+  if (known.includes(metric)) return;
+  fail(where, {
     expected: `one of ${known.join(", ")}`,
-    got: `"${monitor}"`,
+    got: `"${metric}"`,
     fix: "name one of them, or add the metric to validation.metrics",
   });
+}
+
+/** What is looked at here is the same for all columns and predictions. */
+interface AnyValidation {
+  readonly data: Dataset;
+  readonly metrics?: Readonly<Record<string, unknown>>;
+  readonly monitor?: string;
 }

@@ -4,7 +4,7 @@ import { allocate, type NumericDType } from "../array/dtype.ts";
 import { schemaFromMetadata, type TableSchema } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import { readFile } from "../data/files.ts";
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import { type OnnxSummary, type OnnxValue, summarizeOnnx } from "../onnx/decode.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import type { Feed, Session } from "../runtime/runtime.ts";
@@ -39,11 +39,15 @@ export async function loadModel(path: string): Promise<SavedModel> {
   for (const value of summary.inputs) requireFeedable(path, value);
   const schema = schemaFromMetadata(summary.metadata);
   const session = await (await nodeRuntime()).load(path, bytes);
+  let closing: Promise<void> | undefined;
   return Object.freeze({
     schema,
     summary,
     predict: (rows: RawColumns, rowsName = `${path}, predict`) => predict(rowsName, session, summary, rows),
-    close: () => session.close(),
+    close: () => {
+      closing ??= session.close();
+      return closing;
+    },
   });
 }
 
@@ -53,6 +57,7 @@ async function predict(
   summary: OnnxSummary,
   rows: RawColumns,
 ): Promise<Record<string, NdArray>> {
+  requireColumns(where, rows);
   const count = rowCount(where, summary, rows);
   const chunks: Readonly<Record<string, NdArray>>[] = [];
   for (let start = 0; start < count; start += rowsPerRun) {
@@ -89,6 +94,17 @@ function requireRows(where: string, outputs: Readonly<Record<string, NdArray>>, 
       fix: "load a model that keeps the batch axis",
     });
   }
+}
+
+function requireColumns(where: string, rows: RawColumns): void {
+  const columns = typeof rows === "object" && rows !== null ? Object.entries(rows) : undefined;
+  const wrong = columns?.find(([, values]) => !Number.isInteger(values?.length));
+  if (columns !== undefined && wrong === undefined) return;
+  fail(where, {
+    expected: "an object with a list of values for each column",
+    got: wrong === undefined ? kindOf(rows) : `${kindOf(wrong[1])} for "${wrong[0]}"`,
+    fix: "for example predict({ a: [1, 2], b: [3, null] })",
+  });
 }
 
 function rowCount(where: string, summary: OnnxSummary, rows: RawColumns): number {
@@ -151,11 +167,12 @@ const textOf = (value: unknown) => (value === null || value === undefined ? "" :
 function numberOf(place: string, value: RawValue): number {
   if (typeof value === "number") return value;
   if (value === null || value === undefined || value === "") return Number.NaN;
-  const number = typeof value === "boolean" || decimal.test(value.trim()) ? Number(value) : Number.NaN;
+  const isNumber = typeof value === "boolean" || (typeof value === "string" && decimal.test(value.trim()));
+  const number = isNumber ? Number(value) : Number.NaN;
   if (Number.isFinite(Math.fround(number))) return number;
   return fail(place, {
     expected: "a number that fits float32, or nothing where it is missing",
-    got: JSON.stringify(value),
+    got: kindOf(value),
     fix: "correct the value, or leave it empty",
   });
 }

@@ -1,5 +1,5 @@
 /** Stop rules: plain-data state and a pure step, so that a checkpoint can hold them. */
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import type { TrainEvent } from "./event.ts";
 
 /** Plain data: what JSON can hold. */
@@ -15,6 +15,8 @@ export type PlainData =
 export interface StopRule<State extends PlainData = PlainData> {
   readonly name: string;
   readonly initial: State;
+  /** The validation metric it reads, if any: a plan that does not evaluate it is refused, since it would never end. */
+  readonly metric?: string;
   next(state: State, event: TrainEvent): { readonly state: State; readonly reason?: string };
 }
 
@@ -66,11 +68,11 @@ export function whenReached(
   metric: string,
   target: { readonly below?: number; readonly above?: number },
 ): StopRule<null> {
-  const { below, above } = target;
-  if ((below === undefined) === (above === undefined)) {
+  const { below, above } = target ?? {};
+  if ((below === undefined) === (above === undefined) || Number.isNaN(Number(below ?? above))) {
     fail("whenReached", {
-      expected: "exactly one of below and above",
-      got: JSON.stringify(target),
+      expected: "a number for exactly one of below and above",
+      got: `below ${below}, above ${above}`,
       fix: `for example whenReached("${metric}", { below: 0.5 })`,
     });
   }
@@ -78,6 +80,7 @@ export function whenReached(
   const limit = below === undefined ? `at least ${above}` : `at most ${below}`;
   return {
     name: "whenReached",
+    metric,
     initial: null,
     next: (state, event) => {
       if (event.type !== "evaluated") return { state };
@@ -104,11 +107,19 @@ export function whenStale(
   metric: string,
   options: StaleOptions,
 ): StopRule<{ best: number | null; stale: number }> {
-  const { patience, better = "lower", minimumChange = 0 } = options;
+  const { patience, better = "lower", minimumChange = 0 } = options ?? {};
   requirePositive("whenStale patience", patience);
+  if ((better !== "lower" && better !== "higher") || !(minimumChange >= 0)) {
+    fail("whenStale", {
+      expected: 'better: "lower" or "higher", and a minimumChange from 0 on',
+      got: `better: ${kindOf(better)}, minimumChange: ${kindOf(minimumChange)}`,
+      fix: `for example whenStale("${metric}", { patience: 5, better: "higher" })`,
+    });
+  }
   const sign = better === "lower" ? 1 : -1;
   return {
     name: "whenStale",
+    metric,
     initial: { best: null, stale: 0 },
     next: (state, event) => {
       if (event.type !== "evaluated") return { state };

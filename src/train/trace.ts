@@ -2,7 +2,8 @@
  * Trace: runs the user's model and loss once on placeholder tensors and makes the programs of a run from what they built.
  * Closures end here; from now on there are programs and numbers.
  */
-import { fail, kindOf } from "../errors.ts";
+import { formatShape } from "../array/shape.ts";
+import { bug, fail, kindOf } from "../errors.ts";
 import { buildProgram, type Program } from "../graph/program.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
 import { inputsOf, parametersOf } from "../graph/walk.ts";
@@ -114,6 +115,8 @@ function traceEvaluation(
     return { weighted: weightedLoss(plan.loss(prediction, row)), metrics };
   });
   const { outputs, metrics } = metricOutputs("plan.validation.metrics", result.metrics);
+  const { loss, weights } = result.weighted;
+  requireTrained([loss, weights, ...Object.values(outputs)], sources.parameterNames);
   const program = buildProgram({
     name: "evaluation",
     outputs: { ...lossOutputs(result.weighted), ...outputs },
@@ -129,6 +132,7 @@ function traceInference(plan: Plan, row: Row, parameterNames: ReadonlyMap<Tensor
       ? tensorsOf("plan.model", prediction)
       : tensorsOf("plan.serve", plan.serve(prediction));
   });
+  requireTrained(Object.values(outputs), parameterNames);
   const read = new Set(
     inputsOf(Object.values(outputs)).map(({ leaf }) => leaf?.kind === "input" && leaf.name),
   );
@@ -141,6 +145,18 @@ function traceInference(plan: Plan, row: Row, parameterNames: ReadonlyMap<Tensor
     });
   }
   return buildProgram({ name: "model", outputs, parameterNames });
+}
+
+/** The model is called more than once: a layer made inside of it would be another one each time, never trained. */
+function requireTrained(outputs: readonly Tensor[], parameterNames: ReadonlyMap<Tensor, string>): void {
+  const other = parametersOf(outputs).find((leaf) => !parameterNames.has(leaf));
+  if (other === undefined) return;
+  const label = other.leaf?.kind === "parameter" ? other.leaf.label : bug("a parameter that is none");
+  fail("plan.model", {
+    expected: "predictions and metrics from parameters that the loss trains",
+    got: `"${label}" ${formatShape(other.shape)}, which the loss does not reach`,
+    fix: "make layers once, outside of the function: const body = linear(1); model: (row) => body(row.x). Leave out of plan.serve what is not trained",
+  });
 }
 
 /** What the model makes of a row. A function that is async, or returns nothing, is told as such. */

@@ -1,5 +1,6 @@
 /** The loop: draw, sum, update, look, until something says stop. */
 import type { ColumnSpecs } from "../data/dataset.ts";
+import { messageOf } from "../errors.ts";
 import { divergedEvent } from "./divergence.ts";
 import type { FinishedEvent, StopReason, TrainEvent } from "./event.ts";
 import { openRun } from "./open.ts";
@@ -20,7 +21,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
   const began = performance.now();
   const rules = stopRules(plan);
   const run = await openRun(erased);
-  let stop: StopReason | undefined;
+  let stop = abortOf(plan.signal);
   try {
     yield run.started();
     while (stop === undefined) {
@@ -31,7 +32,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
           next.stop ?? (event.type === "diverged" ? { rule: "diverged", reason: event.message } : undefined);
         yield event;
       }
-      if (plan.signal?.aborted) stop ??= { rule: "aborted", reason: reasonOf(plan.signal) };
+      stop ??= abortOf(plan.signal);
     }
     if (
       plan.validation !== undefined &&
@@ -82,5 +83,6 @@ async function finished(run: Run, stop: StopReason, began: number): Promise<Fini
   };
 }
 
-const reasonOf = (signal: AbortSignal) =>
-  signal.reason instanceof Error ? signal.reason.message : String(signal.reason ?? "aborted");
+function abortOf(signal: AbortSignal | undefined): StopReason | undefined {
+  return signal?.aborted ? { rule: "aborted", reason: messageOf(signal.reason ?? "aborted") } : undefined;
+}
