@@ -7,8 +7,9 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { add, buildProgram, encodeOnnx, input, sum, whenStale } from "../src/index.ts";
+import { add, buildProgram, encodeOnnx, input, sgd, sum, train, whenStale } from "../src/index.ts";
 import { loadModel } from "../src/node.ts";
+import { plan } from "./plan.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
@@ -245,4 +246,14 @@ test("an evaluation that is undefined is not taken for the best, so later ones c
     reasons.findIndex((reason) => reason !== undefined),
     7,
   );
+});
+
+test("an evaluation that is infinite is never the best", async () => {
+  const optimizer = sgd({ learningRate: 1e36 });
+  const validation = { data: plan({}).data, every: 1 };
+  const seen: [number, boolean][] = [];
+  for await (const event of train({ ...plan({}), optimizer, validation })) {
+    if (event.type === "evaluated") seen.push([event.metrics["validation.loss"]!, event.isBest]);
+  }
+  assert.ok(seen.length > 0 && seen.every(([loss, isBest]) => !Number.isFinite(loss) && !isBest), `${seen}`);
 });

@@ -231,8 +231,9 @@ export class Run {
     const value = metrics[monitor] ?? bug(`the monitored metric "${monitor}" was not evaluated`);
     const metric = traced.metrics.find(({ name }) => `validation.${name}` === monitor)?.metric;
     const sign = metric?.better === "higher" ? -1 : 1;
+    // An infinite loss is what weights about to diverge give: they must not be kept as the best.
     const isBest =
-      this.state.best === null ? !Number.isNaN(value) : sign * value < sign * this.state.best.value;
+      Number.isFinite(value) && (this.state.best === null || sign * value < sign * this.state.best.value);
     if (isBest) this.state.best = { value, step: this.state.step };
     return isBest;
   }
