@@ -46,6 +46,7 @@ async function openSums(plan: Plan, microbatchSize: number, lanes: number) {
     seed: 5,
     parameterRegion: "parameters",
     laneRegions,
+    measureLanes: false,
   });
   return {
     sums: async (samples: Uint32Array): Promise<Sums> => {

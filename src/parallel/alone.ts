@@ -176,7 +176,8 @@ class Alone implements Crew {
   #merge(merge: Merge, norms: LaneNorms, measuresTotal: boolean): void {
     const { arena, laneRegions } = this.#job;
     const lanes = merge.slots.map((slot) => arena.region(laneRegions[slot]!).byteOffset);
-    const measuredLanes = merge.laneCounts.flatMap((count, index) => (count === 1 ? [index] : []));
+    const own = merge.laneCounts.flatMap((count, index) => (count === 1 ? [index] : []));
+    const measuredLanes = this.#job.measureLanes ? own : [];
     const call = { lanes, into: lanes[0]!, layout: arena.layout, measuredLanes, measuresTotal };
     norms.take(merge, this.#reduction.reduceTree(call));
   }
@@ -196,7 +197,8 @@ class LaneNorms {
 
   take(merge: Merge, reduced: Reduced): void {
     merge.laneCounts.forEach((count, index) => {
-      if (count === 1) this.lanes.push(reduced.laneSquaredNorms[index]!);
+      const measured = reduced.laneSquaredNorms[index]!;
+      if (count === 1 && measured.length > 0) this.lanes.push(measured);
     });
     this.total = reduced.squaredNorms;
     this.isFinite &&= reduced.isFinite;

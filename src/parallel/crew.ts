@@ -33,7 +33,7 @@ export interface Totals {
   readonly weightSum: number;
   /** ‖Σ w·∇ℓ‖² per parameter, float64. */
   readonly squaredNorms: Float64Array;
-  /** The same per lane, in lane order; lanes without microbatches are left out. */
+  /** The same per lane, in lane order; lanes without microbatches are left out. Empty unless the job measures lanes. */
   readonly laneSquaredNorms: readonly Float64Array[];
   /** False where any loss or gradient element is NaN or infinite. */
   readonly isFinite: boolean;
@@ -123,6 +123,8 @@ export interface CrewJob {
   readonly parameterRegion: string;
   /** Regions that lane sums may use; the first is where the total is left. */
   readonly laneRegions: readonly string[];
+  /** Whether each lane's sum is measured as it is added, for whoever estimates the gradient's noise. */
+  readonly measureLanes: boolean;
 }
 
 /** What an evaluation runs: a program with one row per sample in every output. */

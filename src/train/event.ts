@@ -50,6 +50,8 @@ export interface StepEvent {
   readonly dataSeconds: number;
   readonly updateSeconds: number;
   readonly lanes: readonly LaneReport[];
+  /** ‖Σ w·∇ℓ‖² per parameter of each entry of `lanes`, where the plan asks (measureLanes); else empty. */
+  readonly laneSquaredNorms: readonly Float64Array[];
 }
 
 /** After the last step of a pass over the samples. */

@@ -34,6 +34,7 @@ export async function openRun(plan: Plan): Promise<Run> {
     seed: sizes.seed,
     parameterRegion: regions.parameters,
     laneRegions: lanes,
+    measureLanes: plan.measureLanes ?? false,
   });
   return new Run({
     plan,

@@ -81,6 +81,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     holds: (value) => hasFunctions(value, "at"),
     fix: "for example ema({ decay: 0.999 })",
   },
+  measureLanes: {
+    expected: "true or false",
+    holds: (value) => typeof value === "boolean",
+    fix: "leave it out, unless something reads laneSquaredNorms",
+  },
   validation: {
     expected: "{ data: a dataset } with metrics that are functions, if any",
     holds: (value) =>

@@ -53,6 +53,11 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly penalty?: Penalty | readonly Penalty[];
   /** Averages the weights; evaluation, best weights and the saved model then use the average. */
   readonly ema?: Ema;
+  /**
+   * Measures every lane's part of the gradient, ‖Σ w·∇ℓ‖² per parameter: step events then carry `laneSquaredNorms`, from
+   * which the gradient's noise can be estimated. Default false: it costs one more read of every lane's sum.
+   */
+  readonly measureLanes?: boolean;
   readonly validation?: Validation<Columns, Prediction>;
   /** Default: one epoch. The first rule that gives a reason ends the run. */
   readonly stop?: StopRule | readonly StopRule[];

@@ -117,6 +117,7 @@ export class Run {
         dataSeconds: totals.lanes.reduce((sum, lane) => sum + lane.dataSeconds, 0),
         updateSeconds: (now - beforeUpdate) / 1000,
         lanes: totals.lanes,
+        laneSquaredNorms: totals.laneSquaredNorms,
       },
     };
   }

@@ -244,6 +244,25 @@ describe("a run", () => {
     }
   });
 
+  it("measures lanes where the plan asks, with any number of lanes and the same bytes", async () => {
+    const measured = await collect(train(plan({ measureLanes: true, microbatchSize: 2, lanes: 5 })));
+    const plain = await collect(train(plan({ microbatchSize: 2, lanes: 5 })));
+    assert.equal(lastOf(measured).stateSha256, lastOf(plain).stateSha256);
+    for (const { lanes, laneSquaredNorms, gradientNorm, weight } of stepsOf(measured)) {
+      assert.equal(laneSquaredNorms.length, lanes.length);
+      const norms = laneSquaredNorms.map((squares) =>
+        Math.sqrt(squares.reduce((sum, square) => sum + square, 0)),
+      );
+      // The triangle: the whole is no longer than its parts together (1e-6 for float32 sums).
+      assert.ok(gradientNorm * weight <= norms.reduce((sum, norm) => sum + norm, 0) * (1 + 1e-6));
+    }
+    assert.deepEqual(stepsOf(plain)[0]!.laneSquaredNorms, []);
+    // One lane alone is the whole gradient.
+    const [one] = stepsOf(await collect(train(plan({ measureLanes: true, lanes: 1, stop: afterSteps(1) }))));
+    const square = one!.laneSquaredNorms[0]!.reduce((sum, value) => sum + value, 0);
+    assert.ok(Math.abs(Math.sqrt(square) / one!.weight - one!.gradientNorm) < 1e-12);
+  });
+
   it("clips the gradient of the whole batch", async () => {
     const free = stepsOf(await collect(train(plan({ stop: afterSteps(1) }))))[0]!;
     const clipped = await collect(
