@@ -19,9 +19,9 @@ interface Traces {
 async function watch(source: string): Promise<Traces> {
   const home = await mkdtemp(join(tmpdir(), "microbatch-silence-"));
   try {
-    const { ORT_DISABLE_TELEMETRY: _, ...inherited } = process.env;
     const environment = {
-      ...inherited,
+      // Nothing else is inherited: the runtime is silent by itself where it sees a build server's variables.
+      PATH: process.env.PATH,
       HOME: home,
       XDG_CACHE_HOME: join(home, ".cache"),
       TMPDIR: home,
