@@ -45,8 +45,13 @@ export async function openRun(plan: Plan): Promise<Run> {
     arena,
     crew,
     update: Update.open(arena, traced.update, plan, lanes[0]!),
-    reduction: await createReduction(arena.memory),
-    ...(traced.penalty && { penalty: await runtime.load("penalty", traced.penalty.bytes) }),
+    ...(traced.penalty && {
+      penalty: {
+        program: traced.penalty,
+        session: await runtime.load("penalty", traced.penalty.bytes),
+        reduction: createReduction(arena.memory),
+      },
+    }),
   });
 }
 

@@ -11,7 +11,7 @@ import type { Runtime, Session } from "../runtime/runtime.ts";
 import { foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
 import { createModel, type Model } from "./model.ts";
-import { addPenalty } from "./penalty.ts";
+import { addPenalty, type PenaltyProgram } from "./penalty.ts";
 import { defaults, type Plan, stopRules } from "./plan.ts";
 import { copyRegion, regions, stateRegions } from "./regions.ts";
 import type { ResolvedPlan, Sizes } from "./resolve.ts";
@@ -29,8 +29,12 @@ export interface Opened {
   readonly arena: Arena;
   readonly crew: Crew;
   readonly update: Update;
-  readonly reduction: Reduction;
-  readonly penalty?: Session;
+  /** What a plan with penalties needs: their program, and what measures the sum they have joined. */
+  readonly penalty?: {
+    readonly program: PenaltyProgram;
+    readonly session: Session;
+    readonly reduction: Reduction;
+  };
 }
 
 /** The totals of a batch in which no sample has weight. */
@@ -172,7 +176,7 @@ export class Run {
 
   async close(): Promise<void> {
     await this.#opened.crew.close();
-    await this.#opened.penalty?.close();
+    await this.#opened.penalty?.session.close();
   }
 
   #servedRegion(): string {
@@ -208,16 +212,18 @@ export class Run {
 
   /** Σ w · ∂penalty joins the sum once per step; the norms are then those of the whole gradient. */
   async #addPenalty(totals: Totals): Promise<{ penalty: number; squaredNorms: Float64Array }> {
-    const { penalty: session, trace: traced, arena, reduction } = this.#opened;
-    if (session === undefined || traced.penalty === undefined)
-      return { penalty: 0, squaredNorms: totals.squaredNorms };
+    const { penalty: opened, arena } = this.#opened;
+    if (opened === undefined) return { penalty: 0, squaredNorms: totals.squaredNorms };
     const total = arena.region(regions.lane(0));
-    const penalty = await addPenalty(traced.penalty, session, {
+    const penalty = await addPenalty(opened.program, opened.session, {
       parameters: arena.region(regions.parameters).tensors,
       sums: total.tensors,
       weightSum: totals.weightSum,
     });
-    const { squaredNorms } = reduction.squaredNorms({ region: total.byteOffset, layout: arena.layout });
+    const { squaredNorms } = opened.reduction.squaredNorms({
+      region: total.byteOffset,
+      layout: arena.layout,
+    });
     return { penalty, squaredNorms };
   }
 
