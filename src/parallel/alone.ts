@@ -1,5 +1,6 @@
 /** A crew of one: this thread computes every microbatch, lane after lane. */
 import type { NdArray } from "../array/array.ts";
+import { elementCount } from "../array/shape.ts";
 import { createReduction, type Reduced, type Reduction } from "../runtime/reduction.ts";
 import type { Binding, Session } from "../runtime/runtime.ts";
 import type {
@@ -20,7 +21,7 @@ import { type LossSums, sumLoss } from "./loss-sums.ts";
 
 /** Opens a crew of one on this thread. */
 export async function alone(job: CrewJob): Promise<Crew> {
-  return new Alone(job, await createReduction(job.arena.memory));
+  return new Alone(job, createReduction(job.arena.memory));
 }
 
 class Alone implements Crew {
@@ -34,13 +35,13 @@ class Alone implements Crew {
   /** Where the programs put ℓ, and w where the loss has weights of its own. */
   readonly #loss: Float32Array;
   readonly #lossWeights: Float32Array;
-  readonly #evaluations: { job: EvaluationJob; region: string; evaluation: Evaluation }[] = [];
+  readonly #evaluations: { readonly job: EvaluationJob; readonly evaluation: Evaluation }[] = [];
 
   constructor(job: CrewJob, reduction: Reduction) {
     this.#job = job;
     this.#reduction = reduction;
     this.#feeds = new Feeds(job.dataset, job.gradient.first, job.microbatchSize, job.seed);
-    const numbers = rowsOf(job.microbatchSize) * job.gradient.loss.perSample;
+    const numbers = elementCount([rowsOf(job.microbatchSize), ...job.gradient.loss.shape]);
     this.#loss = new Float32Array(numbers);
     this.#lossWeights = new Float32Array(job.gradient.loss.weights === undefined ? 0 : numbers);
   }
@@ -113,8 +114,8 @@ class Alone implements Crew {
       this.#bindings.set(key, binding);
     }
     await binding.run();
-    const { perSample, weights } = this.#job.gradient.loss;
-    const loss = this.#loss.subarray(0, samples * perSample);
+    const { shape, weights } = this.#job.gradient.loss;
+    const loss = this.#loss.subarray(0, elementCount([samples, ...shape]));
     return sumLoss(
       loss,
       weights === undefined ? this.#feeds.weights(samples) : this.#lossWeights.subarray(0, loss.length),
@@ -127,8 +128,8 @@ class Alone implements Crew {
     const session = await this.#session(program);
     const feeds = this.#feeds.arrays(samples);
     const fetches: Record<string, NdArray> = {};
-    const shape = [rowsOf(samples), ...gradient.lossShape];
-    const numbers = rowsOf(samples) * gradient.loss.perSample;
+    const shape = [rowsOf(samples), ...gradient.loss.shape];
+    const numbers = elementCount(shape);
     fetches[gradient.loss.loss] = { dtype: "float32", shape, data: this.#loss.subarray(0, numbers) };
     if (gradient.loss.weights !== undefined) {
       fetches[gradient.loss.weights] = {
@@ -161,7 +162,8 @@ class Alone implements Crew {
       (one) =>
         one.job.program === job.program &&
         one.job.dataset === job.dataset &&
-        one.region === job.parameterRegion,
+        one.job.microbatchSize === job.microbatchSize &&
+        one.job.parameterRegion === job.parameterRegion,
     );
     if (known !== undefined) return known.evaluation;
     const evaluation = new Evaluation({
@@ -169,7 +171,7 @@ class Alone implements Crew {
       session: await this.#session(job.program),
       parameters: this.#job.arena.region(job.parameterRegion).tensors,
     });
-    this.#evaluations.push({ job, region: job.parameterRegion, evaluation });
+    this.#evaluations.push({ job, evaluation });
     return evaluation;
   }
 

@@ -96,8 +96,6 @@ export interface GradientPrograms {
   /** Output name → the input of `add` it is written over. */
   readonly sumInputs: Readonly<Record<string, string>>;
   readonly loss: LossOutputs;
-  /** Shape of one sample's ℓ: [] or, for tokens, [time]. */
-  readonly lossShape: readonly number[];
 }
 
 /** How a program tells its loss: one number per sample or token, summed in float64 by whoever runs it. */
@@ -106,8 +104,8 @@ export interface LossOutputs {
   readonly loss: string;
   /** Output w in the shape of ℓ, where the loss has weights of its own; else every number has its sample's weight. */
   readonly weights?: string;
-  /** Numbers per sample: 1, or the tokens. */
-  readonly perSample: number;
+  /** Shape of one sample's ℓ: [] or, for tokens, [time]. */
+  readonly shape: readonly number[];
 }
 
 /** What a crew is opened with. */
@@ -136,6 +134,3 @@ export interface EvaluationJob {
   /** Region of the arena the parameters are read from (the weights, their average or the best ones). */
   readonly parameterRegion: string;
 }
-
-/** Opens a crew for a run. */
-export type OpenCrew = (job: CrewJob) => Promise<Crew>;

@@ -99,7 +99,6 @@ function traceGradient(weighted: WeightedLoss, sources: Sources): GradientProgra
     sums,
     sumInputs,
     loss: describeLoss(weighted),
-    lossShape: weighted.loss.shape.slice(1) as number[], // the batch comes first, and only once
   };
 }
 

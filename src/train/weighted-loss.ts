@@ -1,5 +1,5 @@
 /** The loss a plan returns, with the weight of each of its numbers. It is summed outside of the programs, in float64. */
-import { elementCount, formatShape } from "../array/shape.ts";
+import { formatShape } from "../array/shape.ts";
 import { fail, kindOf } from "../errors.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
 import { expand, mul, reshape } from "../ops/index.ts";
@@ -63,6 +63,6 @@ export function describeLoss({ loss, hasOwnWeights }: WeightedLoss): LossOutputs
   return {
     loss: names.loss,
     ...(hasOwnWeights && { weights: names.lossWeights }),
-    perSample: elementCount(loss.shape),
+    shape: loss.shape.slice(1) as number[], // the batch comes first, and only once
   };
 }
