@@ -15,6 +15,8 @@ export interface CategoryColumn {
   readonly kind: "category";
   readonly name: string;
   readonly categories: readonly string[];
+  /** True where the categories stand in an order that means something, from least to most: the code is a rank. */
+  readonly isOrdered?: boolean;
 }
 
 /** What a model may read. */
@@ -92,6 +94,18 @@ export interface TableStatistics {
   readonly targets: readonly TargetStatistics[];
 }
 
+/**
+ * What a saved model calls its outputs for a target: "prediction" (the number, or the name of the class) and
+ * "probabilities" (one per class), with "of <target>" behind them where there are several targets.
+ */
+export function outputNames(
+  schema: Pick<TableSchema, "targets">,
+  target: string,
+): { readonly prediction: string; readonly probabilities: string } {
+  const suffix = schema.targets.length === 1 ? "" : ` of ${target}`;
+  return { prediction: `prediction${suffix}`, probabilities: `probabilities${suffix}` };
+}
+
 /** How many categories of one column get a feature of their own: the most frequent ones. */
 export const categoryLimit = 100;
 
@@ -140,7 +154,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isFeature(value: unknown): value is FeatureColumn {
   if (!isRecord(value) || typeof value.name !== "string") return false;
-  return value.kind === "number" || (value.kind === "category" && isTexts(value.categories));
+  if (value.kind === "number") return true;
+  const isOrdered = value.isOrdered === undefined || typeof value.isOrdered === "boolean";
+  return value.kind === "category" && isTexts(value.categories) && isOrdered;
 }
 
 function isTarget(value: unknown): value is TargetColumn {
