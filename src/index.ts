@@ -32,7 +32,7 @@ export type { LaneReport } from "./parallel/crew.ts";
 export { DivergedError } from "./train/divergence.ts";
 export * from "./train/event.ts";
 export { fit, type Reporter } from "./train/fit.ts";
-export { type Measured, measure } from "./train/measure.ts";
+export { type Measured, measure, measureBaseline } from "./train/measure.ts";
 export type { Model } from "./train/model.ts";
 export { definePlan, type LossResult, type Plan, type Row, type Validation } from "./train/plan.ts";
 export type { ResolvedPlan } from "./train/resolve.ts";

@@ -106,6 +106,7 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     fix: "pass the signal of an AbortController: controller.signal",
   },
   serve: aFunction("(predicted) => ({ name: tensor })"),
+  baseline: aFunction("(row) => prediction"),
   replay: {
     expected: "the record of an earlier run, version 1",
     holds: (value) => isRecord(value) && value.version === 1,

@@ -68,6 +68,11 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
    * tensors by their names where the model returns an object of tensors.
    */
   readonly serve?: (predicted: Prediction) => Readonly<Record<string, Tensor>>;
+  /**
+   * The trivial prediction a model must beat: the mean, the class frequencies. It trains nothing; `measureBaseline` says how
+   * good it is, by the plan's own loss and metrics.
+   */
+  readonly baseline?: (row: Row<Columns>) => Prediction;
   /** The record of an earlier run: what was left out then is decided the same way, and the bytes are the same. */
   readonly replay?: ResolvedPlan;
 }
