@@ -3,9 +3,7 @@ import { bug, fail, messageOf } from "../errors.ts";
 import type { CsvHeader } from "./csv-header.ts";
 import type { CsvScan } from "./csv-scan.ts";
 import { type Database, sqlPath, sqlText } from "./database.ts";
-
-/** What counts as a missing value, whatever its case, with blanks around it or in quotes. */
-export const missingMarkers: readonly string[] = ["", "NA", "N/A", "NaN", "null", "None", "?"];
+import { largestFloat32, missingMarkers } from "./numbers.ts";
 
 /** A file in the database: table `cells` holds every record, view `kept` those whose targets are present. */
 export interface Cells {
@@ -59,11 +57,7 @@ export async function loadCells(database: Database, options: CellsOptions): Prom
   }
   const isKept = targets.map((name) => `${id(name)} is not null`).join(" and ") || "true";
   await database.run(`create view kept as select *, rowid as record from cells where ${isKept}`);
-  // Written once: a number is what the database casts to a double that float32 can hold. It would take 1_000 for one.
-  await database.run(
-    `create macro number(v) as case when not contains(v, '_') and abs(try_cast(v as double)) <= ${largestFloat32}
-     then try_cast(v as double) end`,
-  );
+  await database.run(numberMacro);
   const [counts] = await database.rows(
     "select (select count(*)::double from cells), (select count(*)::double from kept)",
   );
@@ -72,7 +66,13 @@ export async function loadCells(database: Database, options: CellsOptions): Prom
   return { path, database, samples: samples!, id, lineOf };
 }
 
-const largestFloat32 = "3.4028234663852886e38";
+/**
+ * `number(text)` in SQL, the same as `parseNumber`: what the database casts to a double that float32 can hold. It would
+ * take 1_000 and +-1 for numbers too.
+ */
+export const numberMacro = `create macro number(v) as
+  case when not contains(v, '_') and not contains(v, '+-') and abs(try_cast(v as double)) <= ${largestFloat32}
+  then try_cast(v as double) end`;
 
 function csv({ file, header, scan }: CellsOptions): string {
   const columns = header.names.map((_, index) => `'c${index}': 'VARCHAR'`).join(", ");

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
-import { missingMarkers } from "./cells.ts";
 import type { Dataset } from "./dataset.ts";
+import { missingMarkers } from "./numbers.ts";
 import { type TableOptions, table } from "./table.ts";
 
 const folder = temporaryFolder();

@@ -1,0 +1,38 @@
+/** What is a number in a table, and what is a missing value: the same for a table and for the raw rows of a saved model. */
+
+/** What counts as a missing value, whatever its case, with blanks around it or in quotes. */
+export const missingMarkers: readonly string[] = ["", "NA", "N/A", "NaN", "null", "None", "?"];
+
+/** The largest number that float32 holds. */
+export const largestFloat32 = 3.4028234663852886e38;
+
+/**
+ * The number that a text says in decimal form ("7", "-0.5", ".5", "6.", "1e-3"; blanks around it do no harm), or undefined
+ * where it says none: hexadecimal, Infinity, 1_000, 1,000 and 12% are none, and neither is what float32 cannot hold.
+ */
+export function parseNumber(text: string): number | undefined {
+  if (!decimal.test(text) && !decimal.test(trimBlanks(text))) return undefined;
+  const number = Number(text);
+  return Math.abs(number) <= largestFloat32 ? number : undefined;
+}
+
+/** The text without the blanks around it: Unicode's spaces, but no tab and no line end, as the database trims. */
+export function trimBlanks(text: string): string {
+  const [first, last] = [text.charCodeAt(0), text.charCodeAt(text.length - 1)];
+  if (isPrintable(first) && isPrintable(last)) return text; // nearly always
+  return text.replace(/^\p{Zs}+|\p{Zs}+$/gu, "");
+}
+
+/** True for a trimmed text that stands for a missing value. */
+export function isMissing(trimmed: string): boolean {
+  return trimmed.length <= longestMarker && markers.has(trimmed.toLowerCase());
+}
+
+/** Between the blank and the first character that Unicode added to ASCII. */
+const isPrintable = (code: number) => code > 0x20 && code < 0x80;
+
+/** Anchored; JavaScript's Number takes 0x10 and Infinity too. Tabs and line ends around it are skipped, as by the database. */
+const decimal = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i;
+
+const markers: ReadonlySet<string> = new Set(missingMarkers.map((marker) => marker.toLowerCase()));
+const longestMarker = Math.max(...missingMarkers.map((marker) => marker.length));
