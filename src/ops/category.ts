@@ -45,14 +45,7 @@ export function categoryCodes(
   options: CategoryCodeOptions = {},
 ): Tensor {
   const { missing = -1, unseen = categories.length } = options;
-  const twice = categories.find((category, index) => categories.indexOf(category) !== index);
-  if (twice !== undefined || categories.includes("")) {
-    fail("categoryCodes", {
-      expected: "categories that are not empty, each once",
-      got: twice === undefined ? `""` : `"${twice}" twice`,
-      fix: twice === undefined ? `remove it: "" already means missing` : "remove one of them",
-    });
-  }
+  requireCategories("categoryCodes", categories);
   for (const [name, code] of Object.entries({ missing, unseen })) {
     if (!Number.isInteger(code)) {
       fail("categoryCodes", {
@@ -63,6 +56,28 @@ export function categoryCodes(
     }
   }
   return apply(categoryCodesOp, [strings], { categories: [...categories], missing, unseen });
+}
+
+/**
+ * The name of each code, the other way round: codes of any shape (int32 or int64) → strings of the same shape. A code
+ * outside 0 … categories.length − 1 gives "". So a saved classifier puts out the name of the class:
+ * categoryNames(argMax(logits), classes). Strings exist in saved models only.
+ * Throws for a category that is empty or comes twice. Source: ONNX ai.onnx.ml LabelEncoder-2.
+ */
+export function categoryNames(codes: Tensor, categories: readonly string[]): Tensor {
+  requireCategories("categoryNames", categories);
+  return apply(categoryNamesOp, [codes], { categories: [...categories] });
+}
+
+function requireCategories(where: string, categories: readonly string[]): void {
+  const kinds = new Set(categories);
+  if (kinds.size === categories.length && !kinds.has("")) return;
+  const twice = categories.find((category, index) => categories.indexOf(category) !== index);
+  fail(where, {
+    expected: "categories that are not empty, each once",
+    got: twice === undefined ? `""` : `"${twice}" twice`,
+    fix: twice === undefined ? `remove it: "" already means missing` : "remove one of them",
+  });
 }
 
 type CategoryCodesAttributes = {
@@ -102,6 +117,35 @@ const categoryCodesOp = defineOp<CategoryCodesAttributes>({
     {
       inputs: [{ shape: ["batch", 4], dtype: "string" }],
       build: (x) => categoryCodes(x, ["b", "c", "a"], { missing: 7, unseen: -2 }),
+    },
+  ],
+});
+
+const categoryNamesOp = defineOp<{ readonly categories: readonly string[] }>({
+  name: "categoryNames",
+  infer: ([codes]) => {
+    requireIndices("categoryNames", codes!);
+    return { shape: codes!.shape, dtype: "string" };
+  },
+  onnx: ({ inputs, tensors, attributes: { categories }, node, output }) => {
+    const wide = tensors[0]!.dtype === "int64" ? inputs : [node("Cast", inputs, { to: onnxDType.int64 })];
+    const keys = [...categories.keys()];
+    node(
+      "LabelEncoder",
+      wide,
+      { keys_int64s: keys, values_strings: { strings: categories }, default_string: "" },
+      output,
+      "ai.onnx.ml",
+    );
+  },
+  samples: [
+    {
+      inputs: [{ shape: ["batch"], dtype: "int32", range: [-1, 4] }],
+      build: (x) => categoryNames(x, ["a", "b", "ä ß 漢"]),
+    },
+    {
+      inputs: [{ shape: ["batch", 4], dtype: "int64", range: [-2, 2] }],
+      build: (x) => categoryNames(x, ["yes"]),
     },
   ],
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { runTensors } from "../../test/reference/onnxruntime.ts";
 import { refuses } from "../../test/reference/refusals.ts";
 import { input } from "../graph/tensor.ts";
-import { gradient, less, max, mean, min, sum } from "./index.ts";
+import { argMax, cast, gradient, less, max, mean, min, mul, sum } from "./index.ts";
 
 const x = input("x", ["batch", 4]);
 const scalar = input("scalar", []);
@@ -44,6 +44,21 @@ refuses("a reduction", [
     () => max(input("text", ["batch"], "string")),
     `max: expected a float32, float64, int32 or int64 tensor, got string. Fix: cast first: cast(x, "float32")`,
   ],
+  [
+    "the largest sample, whose place depends on how the batch is cut",
+    () => argMax(x, { axis: 0 }),
+    "argMax: expected an axis of fixed size, got axis 0 of [batch, 4]. Fix: take the largest of each sample: argMax(x) along the last axis",
+  ],
+  [
+    "the position of the largest of integers that ONNX Runtime does not compare",
+    () => argMax(input("long", ["batch", 4], "int64")),
+    `argMax: expected a float32, float64, int32 or uint8 tensor, got int64. Fix: cast first: cast(x, "float32")`,
+  ],
+  [
+    "the position of the largest of nothing",
+    () => argMax(scalar),
+    "argMax: expected a tensor with axes, got a scalar. Fix: reshape it to [1] first",
+  ],
 ]);
 
 const rows = input("rows", [2, 3]);
@@ -76,4 +91,29 @@ test("ONNX Runtime's largest element skips NaN, its sum does not", async () => {
   );
   assert.deepEqual([...got.most.data], [2, 3]);
   assert.deepEqual([...got.total.data], [Number.NaN, 6]);
+});
+
+test("argMax is the first of equal ones, in rows of any length", async () => {
+  // Kernels compare several elements at once; lengths around their widths, and values of which most occur often.
+  for (const size of [1, 3, 4, 8, 15, 16, 17, 33, 100]) {
+    const wide = input("wide", ["batch", size]);
+    const data = Array.from({ length: 20 * size }, (_, at) => (at * at * 7 + at) % 4);
+    const { first } = await runTensors(
+      { first: argMax(wide) },
+      new Map([[wide, { shape: [20, size], data }]]),
+    );
+    const expected = Array.from({ length: 20 }, (_, row) => {
+      const line = data.slice(row * size, (row + 1) * size);
+      return line.indexOf(Math.max(...line));
+    });
+    assert.deepEqual([first.dtype, ...first.data], ["int32", ...expected], `${size} elements`);
+  }
+});
+
+test("a position has no gradient: what is made of it is a constant to the walk back", () => {
+  const position = cast(argMax(rows), "float32");
+  const [dx] = gradient(mul(sum(rows, { axes: [1] }), position), [rows]);
+  assert.deepEqual(dx!.shape, [2, 3]);
+  const [none] = gradient(position, [rows]);
+  assert.equal(none!.op.name, "fill");
 });

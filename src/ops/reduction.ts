@@ -1,12 +1,16 @@
 /** Reductions: many elements to one, along axes. */
-import { type Dim, factorOf, isBatchDim, normalizeAxis, type Shape } from "../array/shape.ts";
+import { type DType, onnxDType } from "../array/dtype.ts";
+import { type Dim, factorOf, formatShape, isBatchDim, normalizeAxis, type Shape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import { defineOp, type Op, type OpSample } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
 import { div, mul } from "./arithmetic.ts";
 import { expand, reshape } from "./movement.ts";
-import { numbers, requireDType } from "./require.ts";
+import { floats, numbers, requireDType } from "./require.ts";
 import { cast, equal } from "./selection.ts";
+
+/** Dtypes for which ONNX Runtime finds the position of the largest element. */
+const ordered: readonly DType[] = [...floats, "int32", "uint8"];
 
 /** Which axes go, and whether they stay with size 1. */
 export interface ReductionOptions {
@@ -48,6 +52,21 @@ export function max(x: Tensor, options: ReductionOptions = {}): Tensor {
 /** Smallest element. Ties share the gradient equally. Source: ONNX ReduceMin-20. */
 export function min(x: Tensor, options: ReductionOptions = {}): Tensor {
   return reduce(minOp, x, options);
+}
+
+/** Along which axis. */
+export interface ArgMaxOptions {
+  /** Default −1, the last: there lie the classes. */
+  readonly axis?: number;
+}
+
+/**
+ * Position of the largest element along one axis, the first of equal ones: x [..., size, ...] → int32, without that axis.
+ * A whole number has no gradient. Refused along the batch: a sample's place in its microbatch depends on how the batch is
+ * cut. What comes out where an element is NaN is left to ONNX Runtime. Source: ONNX ArgMax-13.
+ */
+export function argMax(x: Tensor, options: ArgMaxOptions = {}): Tensor {
+  return apply(argMaxOp, [x], { axis: normalizeAxis(options.axis ?? -1, x.shape.length, "argMax") });
 }
 
 function reducedAxes(where: string, x: Tensor, options: ReductionOptions): number[] {
@@ -118,6 +137,32 @@ const meanOp = reductionOp(
 );
 const maxOp = reductionOp("max", "ReduceMax", extremeGradient, fixedSamples(max));
 const minOp = reductionOp("min", "ReduceMin", extremeGradient, fixedSamples(min));
+
+const argMaxOp = defineOp<{ axis: number }>({
+  name: "argMax",
+  infer: ([x], { axis }) => {
+    requireDType("argMax", x!, ordered);
+    if (isBatchDim(x!.shape[axis]!)) {
+      fail("argMax", {
+        expected: "an axis of fixed size",
+        got: `axis ${axis} of ${formatShape(x!.shape)}`,
+        fix: "take the largest of each sample: argMax(x) along the last axis",
+      });
+    }
+    return { shape: x!.shape.toSpliced(axis, 1), dtype: "int32" };
+  },
+  onnx: ({ inputs, attributes: { axis }, node, output }) => {
+    const positions = node("ArgMax", inputs, { axis, keepdims: 0 }); // int64
+    node("Cast", [positions], { to: onnxDType.int32 }, output);
+  },
+  samples: [
+    { inputs: [["batch", 4]], build: (x) => argMax(x) },
+    { inputs: [["batch", 3, 2]], build: (x) => argMax(x, { axis: 1 }) },
+    // Whole numbers from a few, so that several are the largest.
+    { inputs: [{ shape: ["batch", 5], dtype: "int32", range: [0, 3] }], build: (x) => argMax(x) },
+    { inputs: [[3, "batch"]], build: (x) => argMax(x, { axis: -2 }) },
+  ],
+});
 
 /** Where several elements tie for the extreme, each gets an equal share. */
 function extremeGradient({ x, kept, dy, axes }: ReducedContext): Tensor {

@@ -80,6 +80,7 @@ test("an emission that writes other numbers is rejected, for every op", async ()
       emittedThen(op, ({ node, constant, outputTensor: { dtype }, output }, right) => {
         if (dtype === "bool") node("Not", [right], {}, output);
         else if (dtype === "int32") node("Add", [right, constant([1], [], "int32")], {}, output);
+        else if (dtype === "string") node("StringConcat", [right, right], {}, output);
         else node("Mul", [right, constant([1.001])], {}, output);
       }),
     );

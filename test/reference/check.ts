@@ -190,8 +190,18 @@ async function differences(
     if (actual.dtype !== tensor.dtype) {
       return [`${name}: ONNX Runtime returned ${actual.dtype}, promised was ${tensor.dtype}`];
     }
-    return gap(`${name} of ONNX Runtime`, actual.data, want[index]!.data, floatTolerance);
+    return compareValues(`${name} of ONNX Runtime`, actual, want[index]!);
   });
+}
+
+/** Numbers up to rounding, texts letter by letter. */
+function compareValues(name: string, got: Value, want: Value): string[] {
+  if (want.text === undefined) return gap(name, got.data, want.data, floatTolerance);
+  const index = want.text.findIndex((text, at) => got.text?.[at] !== text);
+  if (index < 0) return [];
+  return [
+    `${name}: element ${index} is ${JSON.stringify(got.text?.[index])}, should be ${JSON.stringify(want.text[index])}`,
+  ];
 }
 
 /** Gradient rules, evaluated in float64, against central differences of what they are the gradient of. */

@@ -59,6 +59,11 @@ export const category: Rules = {
       }),
     }),
   ),
+  categoryNames: rule<{ categories: readonly string[] }>(([codes], { categories }) => ({
+    shape: codes!.shape,
+    data: new Float64Array(0),
+    text: Array.from(codes!.data, (code) => categories[code] ?? ""),
+  })),
 };
 
 const copy = (value: Value): Value => ({ shape: value.shape, data: value.data.slice() });

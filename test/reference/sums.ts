@@ -62,4 +62,12 @@ export const reduction: Rules = {
   }),
   max: rule<Reduction>(([x], options) => largest(x!, options)),
   min: rule<Reduction>(([x], options) => smallest(x!, options)),
+  argMax: rule<{ axis: number }>(([x], { axis }) =>
+    build(x!.shape.toSpliced(axis, 1), (position) => {
+      const line = Array.from({ length: x!.shape[axis]! }, (_, index) =>
+        read(x!, position.toSpliced(axis, 0, index)),
+      );
+      return line.indexOf(Math.max(...line));
+    }),
+  ),
 };
