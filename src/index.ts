@@ -1,5 +1,5 @@
 /** The public door: everything symbolic and the training loop, without a Node.js built-in. */
-export { float32, int32, type NdArray, ndarray } from "./array/array.ts";
+export { type AnyArray, float32, int32, type NdArray, ndarray, type StringArray } from "./array/array.ts";
 export type { DType, NumericDType, TypedArray } from "./array/dtype.ts";
 export * from "./array/schema.ts";
 export type { Dim, Shape } from "./array/shape.ts";

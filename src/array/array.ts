@@ -1,4 +1,4 @@
-/** The only numeric container: a dtype, a shape and a flat typed array, row-major. */
+/** The only containers: a dtype, a shape and its elements, row-major. Numbers everywhere; strings at the ends of saved models. */
 import { fail } from "../errors.ts";
 import { holds, type NumericDType, type TypedArray } from "./dtype.ts";
 import { elementCount, formatShape } from "./shape.ts";
@@ -9,6 +9,16 @@ export interface NdArray {
   readonly shape: readonly number[];
   readonly data: TypedArray;
 }
+
+/** Strings with a shape: only saved models take them in and put them out. */
+export interface StringArray {
+  readonly dtype: "string";
+  readonly shape: readonly number[];
+  readonly data: readonly string[];
+}
+
+/** What a program is fed and what it puts out. */
+export type AnyArray = NdArray | StringArray;
 
 /**
  * Wraps a typed array, without copying, as an array of the given shape.

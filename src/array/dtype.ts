@@ -1,6 +1,6 @@
 /** Element types: their names, sizes and typed arrays. */
 
-/** The element types a tensor can have. `bool` is stored as one byte (0 or 1); `string` only enters saved models. */
+/** The element types a tensor can have. `bool` is stored as one byte (0 or 1); `string` occurs in saved models only. */
 export type DType = "float32" | "float64" | "int32" | "int64" | "uint8" | "bool" | "string";
 
 /** The typed arrays that hold numeric elements. */

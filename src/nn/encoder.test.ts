@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { AnyArray } from "../array/array.ts";
 import type { TableSchema, TableStatistics } from "../array/schema.ts";
 import { statistics } from "../data/statistics.ts";
 import { table } from "../data/table.ts";
@@ -9,7 +10,6 @@ import { buildProgram } from "../graph/program.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
-import type { Feed } from "../runtime/runtime.ts";
 import { encoder, featureNames } from "./encoder.ts";
 import { rawRow } from "./raw-row.ts";
 
@@ -22,7 +22,7 @@ const codedRow = (schema: TableSchema): Readonly<Record<string, Tensor>> =>
     ]),
   );
 
-async function run(output: Tensor, feeds: Readonly<Record<string, Feed>>): Promise<number[]> {
+async function run(output: Tensor, feeds: Readonly<Record<string, AnyArray>>): Promise<number[]> {
   const program = buildProgram({ name: "encoder", outputs: { features: output } });
   const session = await (await nodeRuntime()).load("encoder", encodeOnnx(program));
   try {
@@ -32,17 +32,17 @@ async function run(output: Tensor, feeds: Readonly<Record<string, Feed>>): Promi
     await session.close();
   }
 }
-const numbers = (...values: number[]): Feed => ({
+const numbers = (...values: number[]): AnyArray => ({
   dtype: "float32",
   shape: [values.length, 1],
   data: Float32Array.from(values),
 });
-const codes = (...values: number[]): Feed => ({
+const codes = (...values: number[]): AnyArray => ({
   dtype: "int32",
   shape: [values.length],
   data: Int32Array.from(values),
 });
-const texts = (...data: string[]): Feed => ({ dtype: "string", shape: [data.length], data });
+const texts = (...data: string[]): AnyArray => ({ dtype: "string", shape: [data.length], data });
 
 /** A table with the categories a … e, of which training saw b, c and e; "one" and "same" tell nothing. */
 const schema: TableSchema = {
@@ -155,8 +155,8 @@ test("the penguins encode the same from the table and from their file's texts", 
     .split("\n")
     .map((line) => line.split(","));
   const all = Uint32Array.from({ length: data.size }, (_, sample) => sample);
-  const raw: Record<string, Feed> = {};
-  const coded: Record<string, Feed> = {};
+  const raw: Record<string, AnyArray> = {};
+  const coded: Record<string, AnyArray> = {};
   for (const { name, kind } of data.schema.features) {
     const values = lines.map((line) => line[header!.indexOf(name)]!);
     const array = kind === "number" ? new Float32Array(data.size) : new Int32Array(data.size);
@@ -188,10 +188,10 @@ test("the penguins encode the same from the table and from their file's texts", 
   }
 });
 
-async function trainingFeeds(data: Awaited<ReturnType<typeof table>>): Promise<Record<string, Feed>> {
+async function trainingFeeds(data: Awaited<ReturnType<typeof table>>): Promise<Record<string, AnyArray>> {
   const { training } = data.split({ validation: 0.3, seed: 1 });
   const all = Uint32Array.from({ length: training.size }, (_, sample) => sample);
-  const feeds: Record<string, Feed> = {};
+  const feeds: Record<string, AnyArray> = {};
   for (const { name, kind } of data.schema.features) {
     const array = kind === "number" ? new Float32Array(training.size) : new Int32Array(training.size);
     await training.read(name, all, array);

@@ -1,5 +1,5 @@
 /** CONTRACT of a crew: whoever computes the microbatches of a batch and adds up their gradients, lane by lane. */
-import type { NdArray } from "../array/array.ts";
+import type { AnyArray } from "../array/array.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { InputIndexBound } from "../graph/program.ts";
 import type { MaskRequest } from "../nn/mode.ts";
@@ -52,7 +52,7 @@ export interface Culprit {
 export interface EvaluatedChunk {
   readonly samples: Uint32Array;
   readonly weights: Float32Array;
-  readonly outputs: Readonly<Record<string, NdArray>>;
+  readonly outputs: Readonly<Record<string, AnyArray>>;
 }
 
 /** Who computes microbatches. */

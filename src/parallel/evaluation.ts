@@ -1,5 +1,5 @@
 /** Evaluation: a program with one row per sample in every output, run over samples in microbatches. */
-import type { NdArray } from "../array/array.ts";
+import type { AnyArray, NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
@@ -56,7 +56,7 @@ export class Evaluation {
     if (filling !== undefined) await filling;
     const samples = request.samples.length;
     const results = await this.#binding(samples).run();
-    const outputs: Record<string, NdArray> = {};
+    const outputs: Record<string, AnyArray> = {};
     for (const [name, array] of Object.entries(results)) outputs[name] = firstRows(array, samples);
     return { samples: request.samples, weights: this.#feeds.weights(samples).slice(), outputs };
   }
@@ -85,9 +85,12 @@ export function cutBatch(batch: Batch, size: number): MicrobatchRequest[] {
 }
 
 /** The rows of real samples: a single one was computed twice. */
-function firstRows(array: NdArray, samples: number): NdArray {
+function firstRows(array: AnyArray, samples: number): AnyArray {
   const [rows, ...rest] = array.shape;
   if (rows === samples) return array;
   const shape = [samples, ...rest];
-  return { dtype: array.dtype, shape, data: array.data.subarray(0, elementCount(shape)) };
+  const count = elementCount(shape);
+  return array.dtype === "string"
+    ? { dtype: array.dtype, shape, data: array.data.slice(0, count) }
+    : { dtype: array.dtype, shape, data: array.data.subarray(0, count) };
 }

@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import type * as Ort from "onnxruntime-node";
-import type { NdArray } from "../array/array.ts";
+import type { AnyArray, NdArray } from "../array/array.ts";
 import { holds, type NumericDType } from "../array/dtype.ts";
 import { elementCount, formatShape } from "../array/shape.ts";
 import { fail, messageOf } from "../errors.ts";
-import type { Binding, Feed, Runtime, Session } from "./runtime.ts";
+import type { Binding, Runtime, Session } from "./runtime.ts";
 
 /**
  * The runtime of this process, loaded once. Turns ONNX Runtime's usage reports off before its library is loaded; in
@@ -71,7 +71,7 @@ function bind(
   ort: typeof Ort,
   name: string,
   session: Ort.InferenceSession,
-  feeds: Readonly<Record<string, Feed>>,
+  feeds: Readonly<Record<string, AnyArray>>,
   fetches: Readonly<Record<string, NdArray>>,
 ): Binding {
   checkNames(`program "${name}", feeds`, Object.keys(feeds), session.inputNames, true);
@@ -98,7 +98,7 @@ function bind(
           { cause },
         ),
       );
-      const outputs: Record<string, NdArray> = {};
+      const outputs: Record<string, AnyArray> = {};
       for (const key of free) outputs[key] = arrayOf(results[key]!);
       for (const key of bound) release(results[key]!);
       return outputs;
@@ -118,7 +118,7 @@ function checkNames(where: string, got: readonly string[], expected: readonly st
   });
 }
 
-function tensorOf(ort: typeof Ort, name: string, feed: Feed): Ort.Tensor {
+function tensorOf(ort: typeof Ort, name: string, feed: AnyArray): Ort.Tensor {
   if (!holds(feed.data, feed.dtype) || feed.data.length !== elementCount(feed.shape)) {
     fail(`array "${name}"`, {
       expected: `${elementCount(feed.shape)} ${feed.dtype} elements for ${formatShape(feed.shape)}`,
@@ -139,8 +139,11 @@ function release(copy: Ort.Tensor): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
-function arrayOf(tensor: Ort.Tensor): NdArray {
-  // Programs of this package have numeric outputs, and ONNX Runtime gives each dtype its own typed array.
+function arrayOf(tensor: Ort.Tensor): AnyArray {
+  // ONNX Runtime gives strings as a list, and each numeric dtype as its own typed array.
+  if (tensor.type === "string") {
+    return { dtype: "string", shape: tensor.dims, data: tensor.data as readonly string[] };
+  }
   return { dtype: tensor.type as NumericDType, shape: tensor.dims, data: tensor.data as NdArray["data"] };
 }
 

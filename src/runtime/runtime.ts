@@ -1,15 +1,5 @@
 /** CONTRACT of a runtime: program bytes and numbers in, numbers out. One thread per session, always. */
-import type { NdArray } from "../array/array.ts";
-
-/** Strings with a shape: only inputs of saved models are strings. */
-export interface StringArray {
-  readonly dtype: "string";
-  readonly shape: readonly number[];
-  readonly data: readonly string[];
-}
-
-/** What can be fed. */
-export type Feed = NdArray | StringArray;
+import type { AnyArray, NdArray } from "../array/array.ts";
 
 /** An engine that runs ONNX programs. */
 export interface Runtime {
@@ -29,14 +19,14 @@ export interface Session {
   /**
    * Checks names once and binds arrays: feeds are read and fetches written in place at every run. An output without a
    * fetch is returned in memory of its own. An output may be fetched into the array an input is fed from only where
-   * the program says so (checkAliases).
+   * the program says so (checkAliases). Strings cannot be written in place.
    */
-  bind(feeds: Readonly<Record<string, Feed>>, fetches?: Readonly<Record<string, NdArray>>): Binding;
+  bind(feeds: Readonly<Record<string, AnyArray>>, fetches?: Readonly<Record<string, NdArray>>): Binding;
   close(): Promise<void>;
 }
 
 /** A session with its arrays; run it as often as the arrays are refilled. */
 export interface Binding {
   /** Resolves with the outputs that have no fetch. The work itself happens on the calling thread. */
-  run(): Promise<Readonly<Record<string, NdArray>>>;
+  run(): Promise<Readonly<Record<string, AnyArray>>>;
 }

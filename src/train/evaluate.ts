@@ -1,6 +1,6 @@
 /** Evaluation: per-sample numbers, folded in float64 in the order of the samples, so no partition can change them. */
 import { formatShape } from "../array/shape.ts";
-import { fail, kindOf } from "../errors.ts";
+import { bug, fail, kindOf } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Metric } from "../nn/metric.ts";
 import type { EvaluatedChunk } from "../parallel/crew.ts";
@@ -14,7 +14,7 @@ export interface TracedMetric {
   readonly outputs: readonly string[];
 }
 
-/** Names the tensors of metrics as outputs of a program. Throws for a tensor without a batch axis. */
+/** Names the tensors of metrics as outputs of a program. Throws for one that is not float32 or has no batch axis. */
 export function metricOutputs(
   where: string,
   metrics: Readonly<Record<string, Metric>>,
@@ -29,11 +29,11 @@ export function metricOutputs(
       });
     }
     const keys = metric.tensors.map((tensor, index) => {
-      if (tensor.shape[0] !== "batch") {
+      if (tensor.shape[0] !== "batch" || tensor.dtype !== "float32") {
         fail(`${where}.${name}`, {
-          expected: "tensors with one row per sample",
-          got: formatShape(tensor.shape),
-          fix: "keep the batch axis: the metric folds over samples itself",
+          expected: "float32 tensors with one row per sample",
+          got: `${tensor.dtype} ${formatShape(tensor.shape)}`,
+          fix: "keep the batch axis, since the metric folds over samples itself, and cast to float32",
         });
       }
       const key = names.metric(name, index);
@@ -54,13 +54,12 @@ export async function foldMetrics(
   let loss = 0;
   let weight = 0;
   for await (const chunk of chunks) {
-    const own = chunk.outputs[names.lossWeights]?.data as Float32Array | undefined; // float32, as all losses
-    const sums = sumLoss(chunk.outputs[names.loss]!.data as Float32Array, own ?? chunk.weights);
+    const own = names.lossWeights in chunk.outputs ? floatsOf(chunk, names.lossWeights) : chunk.weights;
+    const sums = sumLoss(floatsOf(chunk, names.loss), own);
     loss += sums.loss;
     weight += sums.weight;
     metrics.forEach(({ outputs }, index) => {
-      const values = outputs.map((output) => Float32Array.from(chunk.outputs[output]!.data as Float32Array)); // float32 by contract
-      folds[index]!.add({ values, weights: chunk.weights });
+      folds[index]!.add({ values: outputs.map((name) => floatsOf(chunk, name)), weights: chunk.weights });
     });
   }
   const result: Record<string, number> = { loss: loss / weight };
@@ -68,4 +67,10 @@ export async function foldMetrics(
     result[name] = folds[index]!.finish();
   });
   return result;
+}
+
+/** The numbers of an output. Every output that is folded was made to be float32: weightedLoss and metricOutputs see to it. */
+function floatsOf({ outputs }: EvaluatedChunk, name: string): Float32Array {
+  const data = outputs[name]?.data;
+  return data instanceof Float32Array ? data : bug(`"${name}" of an evaluation is not float32`);
 }

@@ -1,6 +1,6 @@
 /** A trained model: its parameters, what it predicts, how good it is, and its ONNX file. */
-import type { NdArray } from "../array/array.ts";
-import { allocate } from "../array/dtype.ts";
+import type { AnyArray, NdArray, StringArray } from "../array/array.ts";
+import { allocate, type NumericDType, type TypedArray } from "../array/dtype.ts";
 import { schemaToMetadata } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -25,8 +25,11 @@ export interface Model {
   readonly plan: ResolvedPlan;
   /** Trained values by name: "linear1.weight" [out, in]. */
   readonly parameters: ReadonlyMap<string, NdArray>;
-  /** Predictions for every sample, by output name: `const { prediction } = await model.predict(data)`. */
-  predict(data: Dataset): Promise<Readonly<Record<string, NdArray>>>;
+  /**
+   * Predictions for every sample, by output name: `const { prediction } = await model.predict(data)`. Strings where the
+   * plan serves names of classes.
+   */
+  predict(data: Dataset): Promise<Readonly<Record<string, AnyArray>>>;
   /** The mean loss and the plan's metrics over a dataset with the training columns. */
   evaluate(data: Dataset): Promise<Readonly<Record<string, number>>>;
   /** The inference program with its parameters as the bytes of an ONNX file; tables go in as raw rows. */
@@ -69,7 +72,7 @@ export function createModel(parts: ModelParts): Model {
     parameters,
     predict: async (data: Dataset) => {
       requireDataset("model.predict", data);
-      const chunks: Readonly<Record<string, NdArray>>[] = [];
+      const chunks: Readonly<Record<string, AnyArray>>[] = [];
       const evaluated = run(trace.inference, data, allSamples(data));
       for await (const { outputs } of evaluated) chunks.push(outputs);
       return joinRows(chunks, data.size);
@@ -87,23 +90,35 @@ export function createModel(parts: ModelParts): Model {
 
 /** Joins the rows of chunks, output by output. */
 export function joinRows(
-  chunks: readonly Readonly<Record<string, NdArray>>[],
+  chunks: readonly Readonly<Record<string, AnyArray>>[],
   rows: number,
-): Record<string, NdArray> {
-  const joined: Record<string, NdArray> = {};
+): Record<string, AnyArray> {
+  const joined: Record<string, AnyArray> = {};
   for (const [name, first] of Object.entries(chunks[0] ?? {})) {
     const [, ...rest] = first.shape;
-    const data = allocate(first.dtype, rows * elementCount(rest));
-    let at = 0;
-    for (const chunk of chunks) {
-      const part = chunk[name]!.data;
-      // Chunks of one output have one dtype, so the arrays are of one kind.
-      (data as Float32Array).set(part as Float32Array, at);
-      at += part.length;
-    }
-    joined[name] = { dtype: first.dtype, shape: [rows, ...rest], data };
+    const parts = chunks.map((chunk) => chunk[name]!);
+    const shape = [rows, ...rest];
+    // Chunks of one output have one dtype, so all of its arrays are of the first one's kind.
+    joined[name] =
+      first.dtype === "string"
+        ? { dtype: "string", shape, data: (parts as StringArray[]).flatMap(({ data }) => data) }
+        : {
+            dtype: first.dtype,
+            shape,
+            data: joinNumbers(parts as NdArray[], first.dtype, elementCount(shape)),
+          };
   }
   return joined;
+}
+
+function joinNumbers(parts: readonly NdArray[], dtype: NumericDType, count: number): TypedArray {
+  const data = allocate(dtype, count);
+  let at = 0;
+  for (const part of parts) {
+    (data as Float32Array).set(part.data as Float32Array, at); // of one kind, as above
+    at += part.data.length;
+  }
+  return data;
 }
 
 function checkColumns(program: LoadableProgram, training: Dataset, data: Dataset): void {

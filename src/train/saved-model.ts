@@ -1,5 +1,5 @@
 /** A saved model, loaded back: raw rows in, predictions out, with the columns it was trained on. */
-import type { NdArray } from "../array/array.ts";
+import type { AnyArray } from "../array/array.ts";
 import { allocate, type NumericDType } from "../array/dtype.ts";
 import { schemaFromMetadata, type TableSchema } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
@@ -7,7 +7,7 @@ import { readFile } from "../data/files.ts";
 import { fail, kindOf } from "../errors.ts";
 import { type OnnxSummary, type OnnxValue, summarizeOnnx } from "../onnx/decode.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
-import type { Feed, Session } from "../runtime/runtime.ts";
+import type { Session } from "../runtime/runtime.ts";
 import { joinRows } from "./model.ts";
 
 /** One raw value: a number, a text, or nothing where it is missing. */
@@ -25,7 +25,7 @@ export interface SavedModel {
    * Predictions for every row, by output name. Columns the model does not read are ignored. A text in a column of numbers
    * is read as `table` reads it: decimal, fitting float32. rowsName: what errors call the rows, by default the model's path.
    */
-  predict(rows: RawColumns, rowsName?: string): Promise<Readonly<Record<string, NdArray>>>;
+  predict(rows: RawColumns, rowsName?: string): Promise<Readonly<Record<string, AnyArray>>>;
   close(): Promise<void>;
 }
 
@@ -56,10 +56,10 @@ async function predict(
   session: Session,
   summary: OnnxSummary,
   rows: RawColumns,
-): Promise<Record<string, NdArray>> {
+): Promise<Record<string, AnyArray>> {
   requireColumns(where, rows);
   const count = rowCount(where, summary, rows);
-  const chunks: Readonly<Record<string, NdArray>>[] = [];
+  const chunks: Readonly<Record<string, AnyArray>>[] = [];
   for (let start = 0; start < count; start += rowsPerRun) {
     const end = Math.min(count, start + rowsPerRun);
     const feeds = Object.fromEntries(
@@ -85,7 +85,7 @@ function requireFeedable(path: string, { name, dtype, shape }: OnnxValue): void 
   });
 }
 
-function requireRows(where: string, outputs: Readonly<Record<string, NdArray>>, rows: number): void {
+function requireRows(where: string, outputs: Readonly<Record<string, AnyArray>>, rows: number): void {
   for (const [name, { shape }] of Object.entries(outputs)) {
     if (shape[0] === rows) continue;
     fail(`${where}, output "${name}"`, {
@@ -134,7 +134,7 @@ function feedOf(
   values: RawColumns[string],
   start: number,
   end: number,
-): Feed {
+): AnyArray {
   const shape = [end - start, ...input.shape.slice(1).map(Number)];
   if (input.dtype === "string") {
     const data = Array.from({ length: end - start }, (_, index) => textOf(values[start + index]));

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryFolder } from "../../test/temporary-folder.ts";
+import type { TableSchema } from "../array/schema.ts";
+import { memoryDataset } from "../data/memory.ts";
+import { statistics } from "../data/statistics.ts";
+import { crossEntropy, encoder, linear, sequence } from "../nn/index.ts";
+import { argMax, categoryNames, softmax } from "../ops/index.ts";
+import { adamw } from "../optim/index.ts";
+import { fit } from "./fit.ts";
+import { loadModel } from "./saved-model.ts";
+import { afterEpochs } from "./stop.ts";
+
+const folder = temporaryFolder();
+
+const colours = ["blue", "red"];
+const kinds = ["ä ß 漢", "long, very", "short"];
+const schema: TableSchema = {
+  features: [
+    { kind: "number", name: "size" },
+    { kind: "category", name: "colour", categories: colours },
+  ],
+  targets: [{ task: "classification", name: "kind", categories: kinds }],
+};
+const count = 1500; // more than one run of the saved model
+const sizes = Float32Array.from({ length: count }, (_, i) => Math.sin(i) * 3);
+const codes = Int32Array.from({ length: count }, (_, i) => i % 2);
+const data = memoryDataset({
+  name: "samples",
+  size: count,
+  columns: {
+    size: { spec: { dtype: "float32", shape: [1] }, data: sizes },
+    colour: { spec: { dtype: "int32", shape: [], categories: colours }, data: codes },
+    kind: {
+      spec: { dtype: "int32", shape: [], categories: kinds },
+      data: Int32Array.from({ length: count }, (_, i) => (sizes[i]! < 0 ? 2 : codes[i]!)),
+    },
+  },
+  schema,
+});
+const raw = { size: sizes, colour: Array.from(codes, (code) => colours[code]!) };
+
+/** A classifier that puts out the name of the class and the probabilities. */
+async function classifier() {
+  const body = sequence(encoder(await statistics(data)), linear(kinds.length));
+  return fit({
+    data,
+    model: (row) => body(row),
+    loss: (predicted, row) => crossEntropy(predicted, row.kind),
+    serve: (predicted) => ({
+      prediction: categoryNames(argMax(predicted), kinds),
+      probabilities: softmax(predicted),
+    }),
+    optimizer: adamw({ learningRate: 0.05 }),
+    stop: afterEpochs(2),
+  });
+}
+
+test("a saved classifier puts out the name of the class, the same as the model it was saved from", async () => {
+  const model = await classifier();
+  const path = join(folder, "kinds.onnx");
+  await model.save(path);
+  const saved = await loadModel(path);
+  try {
+    const { prediction, probabilities } = await saved.predict(raw);
+    assert.ok(prediction?.dtype === "string" && probabilities?.dtype === "float32");
+    assert.deepEqual([prediction.shape, probabilities.shape], [[count], [count, kinds.length]]);
+    prediction.data.forEach((name, row) => {
+      const own = Array.from(probabilities.data.slice(row * 3, row * 3 + 3), Number);
+      assert.equal(name, kinds[own.indexOf(Math.max(...own))]);
+    });
+    assert.deepEqual(new Set(prediction.data), new Set(kinds));
+    assert.deepEqual((await model.predict(data)).prediction, prediction);
+    assert.deepEqual((await saved.predict({ size: [3], colour: ["red"] })).prediction, {
+      dtype: "string",
+      shape: [1],
+      data: ["long, very"],
+    });
+  } finally {
+    await saved.close();
+  }
+});
+
+test("one sample alone, which is computed twice, has one name", async () => {
+  const model = await classifier();
+  const alone = { ...data, size: 1 };
+  assert.deepEqual((await model.predict(alone)).prediction, {
+    dtype: "string",
+    shape: [1],
+    data: [kinds[0]],
+  });
+});
