@@ -109,6 +109,9 @@ export function outputNames(
 /** How many categories of one column get a feature of their own: the most frequent ones. */
 export const categoryLimit = 100;
 
+/** What stands for a missing value in a table, whatever its case, with blanks around it or in quotes. */
+export const missingMarkers: readonly string[] = ["", "NA", "N/A", "NaN", "null", "None", "?"];
+
 const metadataKey = "microbatch.schema";
 
 /** The schema as the metadata of an ONNX file: one key, "microbatch.schema", whose value is JSON. */

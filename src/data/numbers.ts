@@ -1,7 +1,7 @@
 /** What is a number in a table, and what is a missing value: the same for a table and for the raw rows of a saved model. */
+import { missingMarkers } from "../array/schema.ts";
 
-/** What counts as a missing value, whatever its case, with blanks around it or in quotes. */
-export const missingMarkers: readonly string[] = ["", "NA", "N/A", "NaN", "null", "None", "?"];
+export { missingMarkers } from "../array/schema.ts";
 
 /** The largest number that float32 holds. */
 export const largestFloat32 = 3.4028234663852886e38;

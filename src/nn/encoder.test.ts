@@ -129,6 +129,37 @@ test("raw rows with texts encode like the codes they stand for", async () => {
   assert.deepEqual(await run(encoder(fitted)(rawRow(schema)), feeds), encoded.flat());
 });
 
+test("a plain runtime that is fed the file's texts finds what is missing, however it is written", async () => {
+  const written = [
+    "",
+    "NA",
+    "na",
+    "N/A",
+    "n/a",
+    "NaN",
+    "nan",
+    "NAN",
+    "null",
+    "NULL",
+    "None",
+    "none",
+    "NONE",
+    "?",
+  ];
+  const features = schema.features.filter(({ name }) => name === "c");
+  const { c } = rawRow({ features, targets: [] });
+  assert.deepEqual(await run(c!, { c: texts(...written, "b", "never seen") }), [
+    ...written.map(() => -1),
+    1,
+    5,
+  ]);
+  const called = rawRow({
+    features: [{ kind: "category", name: "c", categories: ["None", "na"] }],
+    targets: [],
+  });
+  assert.deepEqual(await run(called.c!, { c: texts("None", "na", "NA", "none") }), [0, 1, -1, -1]);
+});
+
 test("columns that tell nothing are not even inputs", () => {
   const program = buildProgram({ name: "encoder", outputs: { features: encoder(fitted)(rawRow(schema)) } });
   assert.deepEqual(program.inputs.map(({ name }) => name).sort(), ["c", "full", "same", "x", "z"]);

@@ -85,6 +85,12 @@ test("the codes of missing and unseen strings can be chosen", async () => {
   assert.deepEqual([...got.codes.data], [-2, 0, 7, -2, -2]);
 });
 
+test("other texts can mean missing, unless a category is called that", async () => {
+  const options = { missingTexts: ["c", "a", "ä ß 漢", "c", ""] };
+  const got = await runTensors({ codes: categoryCodes(strings, ["a"], options) }, words);
+  assert.deepEqual([...got.codes.data], [1, 0, -1, -1, -1]);
+});
+
 test("one-hot of codes gives an unseen category a column, a missing one none", async () => {
   const got = await runTensors({ hot: oneHot(categoryCodes(strings, ["a", "b"]), 3) }, words);
   assert.deepEqual([...got.hot.data], [0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1]);

@@ -28,10 +28,12 @@ export function oneHot(codes: Tensor, depth: number): Tensor {
 
 /** The codes of strings that are no category. */
 export interface CategoryCodeOptions {
-  /** The code of "", which stands for a missing value. Default −1: oneHot gives it zeros only. */
+  /** The code of what stands for a missing value. Default −1: oneHot gives it zeros only. */
   readonly missing?: number;
   /** The code of a string that was never seen. Default: the number of categories, a code of its own. */
   readonly unseen?: number;
+  /** Texts that stand for a missing value too, "NA" for example, unless a category is called that. Default: only "" does. */
+  readonly missingTexts?: readonly string[];
 }
 
 /**
@@ -44,7 +46,7 @@ export function categoryCodes(
   categories: readonly string[],
   options: CategoryCodeOptions = {},
 ): Tensor {
-  const { missing = -1, unseen = categories.length } = options;
+  const { missing = -1, unseen = categories.length, missingTexts = [] } = options;
   requireCategories("categoryCodes", categories);
   for (const [name, code] of Object.entries({ missing, unseen })) {
     if (!Number.isInteger(code)) {
@@ -55,7 +57,9 @@ export function categoryCodes(
       });
     }
   }
-  return apply(categoryCodesOp, [strings], { categories: [...categories], missing, unseen });
+  const known = new Set(categories);
+  const markers = [...new Set(["", ...missingTexts])].filter((text) => !known.has(text));
+  return apply(categoryCodesOp, [strings], { categories: [...categories], markers, missing, unseen });
 }
 
 /**
@@ -82,6 +86,8 @@ function requireCategories(where: string, categories: readonly string[]): void {
 
 type CategoryCodesAttributes = {
   readonly categories: readonly string[];
+  /** The texts that mean missing; none of them is a category. */
+  readonly markers: readonly string[];
   readonly missing: number;
   readonly unseen: number;
 };
@@ -98,13 +104,13 @@ const categoryCodesOp = defineOp<CategoryCodesAttributes>({
     }
     return { shape: strings!.shape, dtype: "int32" };
   },
-  onnx: ({ inputs, attributes: { categories, missing, unseen }, node, output }) => {
+  onnx: ({ inputs, attributes: { categories, markers, missing, unseen }, node, output }) => {
     const codes = node(
       "LabelEncoder",
       inputs,
       {
-        keys_strings: { strings: [...categories, ""] },
-        values_int64s: [...categories.keys(), missing],
+        keys_strings: { strings: [...categories, ...markers] },
+        values_int64s: [...categories.keys(), ...markers.map(() => missing)],
         default_int64: unseen,
       },
       undefined,
@@ -117,6 +123,10 @@ const categoryCodesOp = defineOp<CategoryCodesAttributes>({
     {
       inputs: [{ shape: ["batch", 4], dtype: "string" }],
       build: (x) => categoryCodes(x, ["b", "c", "a"], { missing: 7, unseen: -2 }),
+    },
+    {
+      inputs: [{ shape: ["batch", 4], dtype: "string" }],
+      build: (x) => categoryCodes(x, ["a", "b"], { missingTexts: ["c", "b", "?", "c"] }),
     },
   ],
 });

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
 import type { TableSchema } from "../array/schema.ts";
 import { memoryDataset } from "../data/memory.ts";
 import { statistics } from "../data/statistics.ts";
+import { buildProgram } from "../graph/program.ts";
+import { input } from "../graph/tensor.ts";
 import { crossEntropy, encoder, linear, sequence } from "../nn/index.ts";
-import { argMax, categoryNames, softmax } from "../ops/index.ts";
+import { encodeOnnx } from "../onnx/encode.ts";
+import { argMax, categoryCodes, categoryNames, softmax } from "../ops/index.ts";
 import { adamw } from "../optim/index.ts";
 import { fit } from "./fit.ts";
 import { loadModel } from "./saved-model.ts";
@@ -80,6 +84,44 @@ test("a saved classifier puts out the name of the class, the same as the model i
   } finally {
     await saved.close();
   }
+});
+
+test("raw rows are read as a table reads them: NA and its like are missing, blanks do not count", async () => {
+  const path = join(folder, "missing.onnx");
+  await (await classifier()).save(path);
+  const saved = await loadModel(path);
+  try {
+    const sizes = ["1.5", " 1.5 ", "+15e-1", "", "NA", "n/A", "nan", "?", " ", null];
+    const colours = ["red", " red", "red\u00a0", "", "NA", "n/A", "nan", "?", " ", null];
+    const { probabilities } = await saved.predict({ size: sizes, colour: colours });
+    const rows = sizes.map((_, row) => Array.from(probabilities!.data.slice(row * 3, row * 3 + 3), Number));
+    for (const row of [1, 2]) assert.deepEqual(rows[row], rows[0]);
+    for (const row of [4, 5, 6, 7, 8, 9]) assert.deepEqual(rows[row], rows[3]);
+    assert.notDeepEqual(rows[3], rows[0]);
+    const unseen = (await saved.predict({ size: [null], colour: ["green"] })).probabilities;
+    assert.deepEqual(Array.from(unseen!.data, Number), rows[3]); // neither has a column of its own
+    for (const size of ["0x10", "1e39", "Infinity", {} as unknown as string]) {
+      const got = typeof size === "string" ? `"${size}"` : "an object";
+      await assert.rejects(saved.predict({ size: ["1", size], colour: ["red", "red"] }), {
+        message:
+          `${path}, predict, column "size", row 1: expected a number that fits float32, or nothing where it is missing, ` +
+          `got ${got}. Fix: correct the value, or leave it empty`,
+      });
+    }
+  } finally {
+    await saved.close();
+  }
+});
+
+test("texts of a model that was not made from a table are fed as they are", async () => {
+  const path = join(folder, "texts.onnx");
+  const text = input("text", ["batch", 1], "string");
+  const outputs = { codes: categoryCodes(text, [" a", "NA"]) };
+  await writeFile(path, encodeOnnx(buildProgram({ name: "texts", outputs })));
+  const model = await loadModel(path);
+  const { codes } = await model.predict({ text: [" a", "a", "NA", null] });
+  assert.deepEqual([codes!.shape, ...codes!.data], [[4, 1], 0, 2, 1, -1]);
+  await model.close();
 });
 
 test("one sample alone, which is computed twice, has one name", async () => {

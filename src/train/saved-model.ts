@@ -1,9 +1,10 @@
 /** A saved model, loaded back: raw rows in, predictions out, with the columns it was trained on. */
-import type { AnyArray } from "../array/array.ts";
+import type { AnyArray, NdArray, StringArray } from "../array/array.ts";
 import { allocate, type NumericDType } from "../array/dtype.ts";
 import { schemaFromMetadata, type TableSchema } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import { readFile } from "../data/files.ts";
+import { isMissing, parseNumber, trimBlanks } from "../data/numbers.ts";
 import { fail, kindOf } from "../errors.ts";
 import { type OnnxSummary, type OnnxValue, summarizeOnnx } from "../onnx/decode.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
@@ -22,8 +23,9 @@ export interface SavedModel {
   readonly schema: TableSchema | undefined;
   readonly summary: OnnxSummary;
   /**
-   * Predictions for every row, by output name. Columns the model does not read are ignored. A text in a column of numbers
-   * is read as `table` reads it: decimal, fitting float32. rowsName: what errors call the rows, by default the model's path.
+   * Predictions for every row, by output name: numbers, or strings for names of classes. Columns the model does not read
+   * are ignored. Texts are read as `table` reads them: blanks around them do not count, NA and its like are missing, numbers
+   * are decimal and fit float32. rowsName: what errors call the rows, by default the model's path.
    */
   predict(rows: RawColumns, rowsName?: string): Promise<Readonly<Record<string, AnyArray>>>;
   close(): Promise<void>;
@@ -39,11 +41,12 @@ export async function loadModel(path: string): Promise<SavedModel> {
   for (const value of summary.inputs) requireFeedable(path, value);
   const schema = schemaFromMetadata(summary.metadata);
   const session = await (await nodeRuntime()).load(path, bytes);
+  const parts: Parts = { session, inputs: summary.inputs, categories: categoriesOf(schema) };
   let closing: Promise<void> | undefined;
   return Object.freeze({
     schema,
     summary,
-    predict: (rows: RawColumns, rowsName = `${path}, predict`) => predict(rowsName, session, summary, rows),
+    predict: (rows: RawColumns, rowsName = `${path}, predict`) => predict(rowsName, parts, rows),
     close: () => {
       closing ??= session.close();
       return closing;
@@ -51,19 +54,38 @@ export async function loadModel(path: string): Promise<SavedModel> {
   });
 }
 
+/** What a prediction needs of a loaded model. */
+interface Parts {
+  readonly session: Session;
+  readonly inputs: readonly OnnxValue[];
+  /** The categories of the table's columns of texts, by column. Empty for a model that was not made from a table. */
+  readonly categories: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+function categoriesOf(schema: TableSchema | undefined): Parts["categories"] {
+  const columns = (schema?.features ?? []).filter((feature) => feature.kind === "category");
+  return new Map(columns.map(({ name, categories }) => [name, new Set(categories)]));
+}
+
 async function predict(
   where: string,
-  session: Session,
-  summary: OnnxSummary,
+  { session, inputs, categories }: Parts,
   rows: RawColumns,
 ): Promise<Record<string, AnyArray>> {
   requireColumns(where, rows);
-  const count = rowCount(where, summary, rows);
+  const count = rowCount(where, inputs, rows);
   const chunks: Readonly<Record<string, AnyArray>>[] = [];
   for (let start = 0; start < count; start += rowsPerRun) {
     const end = Math.min(count, start + rowsPerRun);
     const feeds = Object.fromEntries(
-      summary.inputs.map((input) => [input.name, feedOf(where, input, rows[input.name]!, start, end)]),
+      inputs.map((input) => {
+        const values = { all: rows[input.name]!, start, end };
+        const feed =
+          input.dtype === "string"
+            ? textFeed(input, values, categories.get(input.name))
+            : numberFeed(where, input, values);
+        return [input.name, feed];
+      }),
     );
     const outputs = await session.bind(feeds).run();
     requireRows(where, outputs, end - start);
@@ -107,70 +129,84 @@ function requireColumns(where: string, rows: RawColumns): void {
   });
 }
 
-function rowCount(where: string, summary: OnnxSummary, rows: RawColumns): number {
-  const missing = summary.inputs.map(({ name }) => name).filter((name) => !Object.hasOwn(rows, name));
+function rowCount(where: string, inputs: readonly OnnxValue[], rows: RawColumns): number {
+  const missing = inputs.map(({ name }) => name).filter((name) => !Object.hasOwn(rows, name));
   if (missing.length > 0) {
     fail(where, {
-      expected: `columns ${summary.inputs.map(({ name }) => name).join(", ")}`,
+      expected: `columns ${inputs.map(({ name }) => name).join(", ")}`,
       got: `no ${missing.join(", ")}`,
       fix: "add the columns, empty where a value is missing",
     });
   }
-  const lengths = summary.inputs.map(({ name }) => rows[name]!.length);
-  const uneven = summary.inputs.find((_, index) => lengths[index] !== lengths[0]);
+  const lengths = inputs.map(({ name }) => rows[name]!.length);
+  const uneven = inputs.find((_, index) => lengths[index] !== lengths[0]);
   if (uneven !== undefined || lengths[0] === 0) {
     fail(where, {
       expected: "columns of one length, at least 1",
-      got: summary.inputs.map(({ name }, index) => `${name} ${lengths[index]}`).join(", "),
+      got: inputs.map(({ name }, index) => `${name} ${lengths[index]}`).join(", "),
       fix: "give every column one value per row",
     });
   }
   return lengths[0] ?? 0;
 }
 
-function feedOf(
-  where: string,
-  input: OnnxValue,
-  values: RawColumns[string],
-  start: number,
-  end: number,
-): AnyArray {
+/** A column and which of its rows are fed. */
+interface FedRows {
+  readonly all: RawColumns[string];
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Texts as a table has them, where the model was made from one; as they are for a model of somebody else. */
+function textFeed(
+  { shape: [, ...ones] }: OnnxValue,
+  { all, start, end }: FedRows,
+  categories: ReadonlySet<string> | undefined,
+): StringArray {
+  const data = Array.from({ length: end - start }, (_, index) => {
+    const value = all[start + index];
+    const text = value === null || value === undefined ? "" : String(value);
+    if (categories === undefined) return text;
+    const trimmed = trimBlanks(text);
+    return isMissing(trimmed) && !categories.has(trimmed) ? "" : trimmed;
+  });
+  return { dtype: "string", shape: [end - start, ...ones.map(Number)], data };
+}
+
+function numberFeed(where: string, input: OnnxValue, { all, start, end }: FedRows): NdArray {
+  const dtype = input.dtype as NumericDType; // the caller has taken the strings
   const shape = [end - start, ...input.shape.slice(1).map(Number)];
-  if (input.dtype === "string") {
-    const data = Array.from({ length: end - start }, (_, index) => textOf(values[start + index]));
-    return { dtype: "string", shape, data };
-  }
   const width = elementCount(shape.slice(1));
-  const data = allocate(input.dtype as NumericDType, width * (end - start)); // string was handled above
+  const data = allocate(dtype, width * (end - start));
   for (let row = start; row < end; row++) {
-    const value = values[row];
-    const place = `${where}, column "${input.name}", row ${row}`;
+    const value = all[row];
+    const place = () => `${where}, column "${input.name}", row ${row}`; // only errors need it
     const list = (Array.isArray(value) ? (value as readonly RawValue[]) : [value as RawValue]).map((one) =>
       numberOf(place, one),
     );
     if (list.length !== width) {
-      fail(place, {
+      fail(place(), {
         expected: `${width} numbers`,
         got: String(list.length),
         fix: "give every row the shape the model was trained on",
       });
     }
-    if (input.dtype !== "float32") for (const one of list) requireWhole(place, input.dtype, one);
+    if (dtype !== "float32") for (const one of list) requireWhole(place, dtype, one);
     // Integer inputs of this package are int32 or uint8; both take plain numbers.
     (data as Float32Array).set(list, (row - start) * width);
   }
-  return { dtype: input.dtype as NumericDType, shape, data };
+  return { dtype, shape, data };
 }
 
-const textOf = (value: unknown) => (value === null || value === undefined ? "" : String(value));
-
-function numberOf(place: string, value: RawValue): number {
+function numberOf(place: () => string, value: RawValue): number {
   if (typeof value === "number") return value;
-  if (value === null || value === undefined || value === "") return Number.NaN;
-  const isNumber = typeof value === "boolean" || (typeof value === "string" && decimal.test(value.trim()));
-  const number = isNumber ? Number(value) : Number.NaN;
-  if (Number.isFinite(Math.fround(number))) return number;
-  return fail(place, {
+  if (typeof value === "boolean") return Number(value);
+  if (value === null || value === undefined) return Number.NaN;
+  // Callers without types may pass anything.
+  const number = typeof value === "string" ? parseNumber(value) : undefined;
+  if (number !== undefined) return number;
+  if (typeof value === "string" && isMissing(trimBlanks(value))) return Number.NaN;
+  return fail(place(), {
     expected: "a number that fits float32, or nothing where it is missing",
     got: kindOf(value),
     fix: "correct the value, or leave it empty",
@@ -178,15 +214,12 @@ function numberOf(place: string, value: RawValue): number {
 }
 
 /** A typed array would make 0 of a missing value, and another number of a fraction. */
-function requireWhole(place: string, dtype: string, value: number): void {
+function requireWhole(place: () => string, dtype: string, value: number): void {
   const [least, most] = dtype === "uint8" ? [0, 255] : [-(2 ** 31), 2 ** 31 - 1];
   if (Number.isInteger(value) && value >= least && value <= most) return;
-  fail(place, {
+  fail(place(), {
     expected: `a whole number from ${least} to ${most} (${dtype})`,
     got: Number.isNaN(value) ? "none" : String(value),
     fix: "correct the value: only columns of float32 may miss one",
   });
 }
-
-/** What `table` takes for a number; JavaScript would take 0x10 and Infinity too. */
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;

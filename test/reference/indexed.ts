@@ -50,15 +50,18 @@ export const classes: Rules = {
 };
 
 export const category: Rules = {
-  categoryCodes: rule<{ categories: readonly string[]; missing: number; unseen: number }>(
-    ([strings], { categories, missing, unseen }) => ({
-      shape: strings!.shape,
-      data: Float64Array.from(strings!.text!, (text) => {
-        if (text === "") return missing;
-        return categories.includes(text) ? categories.indexOf(text) : unseen;
-      }),
+  categoryCodes: rule<{
+    categories: readonly string[];
+    markers: readonly string[];
+    missing: number;
+    unseen: number;
+  }>(([strings], { categories, markers, missing, unseen }) => ({
+    shape: strings!.shape,
+    data: Float64Array.from(strings!.text!, (text) => {
+      if (categories.includes(text)) return categories.indexOf(text);
+      return markers.includes(text) ? missing : unseen;
     }),
-  ),
+  })),
   categoryNames: rule<{ categories: readonly string[] }>(([codes], { categories }) => ({
     shape: codes!.shape,
     data: new Float64Array(0),
