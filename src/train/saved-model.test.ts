@@ -29,7 +29,7 @@ const schema: TableSchema = {
 };
 const count = 1500; // more than one run of the saved model
 const sizes = Float32Array.from({ length: count }, (_, i) => Math.sin(i) * 3);
-const codes = Int32Array.from({ length: count }, (_, i) => i % 2);
+const codes = Int32Array.from({ length: count }, (_, i) => (i % 10 === 9 ? -1 : i % 2)); // some are missing
 const data = memoryDataset({
   name: "samples",
   size: count,
@@ -38,12 +38,12 @@ const data = memoryDataset({
     colour: { spec: { dtype: "int32", shape: [], categories: colours }, data: codes },
     kind: {
       spec: { dtype: "int32", shape: [], categories: kinds },
-      data: Int32Array.from({ length: count }, (_, i) => (sizes[i]! < 0 ? 2 : codes[i]!)),
+      data: Int32Array.from({ length: count }, (_, i) => (sizes[i]! < 0 ? 2 : Math.max(codes[i]!, 0))),
     },
   },
   schema,
 });
-const raw = { size: sizes, colour: Array.from(codes, (code) => colours[code]!) };
+const raw = { size: sizes, colour: Array.from(codes, (code) => colours[code] ?? "") };
 
 /** A classifier that puts out the name of the class and the probabilities. */
 async function classifier() {
@@ -99,7 +99,7 @@ test("raw rows are read as a table reads them: NA and its like are missing, blan
     for (const row of [4, 5, 6, 7, 8, 9]) assert.deepEqual(rows[row], rows[3]);
     assert.notDeepEqual(rows[3], rows[0]);
     const unseen = (await saved.predict({ size: [null], colour: ["green"] })).probabilities;
-    assert.deepEqual(Array.from(unseen!.data, Number), rows[3]); // neither has a column of its own
+    assert.notDeepEqual(Array.from(unseen!.data, Number), rows[3]);
     for (const size of ["0x10", "1e39", "Infinity", {} as unknown as string]) {
       const got = typeof size === "string" ? `"${size}"` : "an object";
       await assert.rejects(saved.predict({ size: ["1", size], colour: ["red", "red"] }), {
