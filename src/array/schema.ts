@@ -59,7 +59,10 @@ export interface NumberStatistics extends NumberColumn {
   readonly fill: number;
 }
 
-/** What the training samples say about a category: only categories that occur in them, at most `categoryLimit`. */
+/**
+ * What the training samples say about a category: only categories that occur in them, at most `categoryLimit`. Of an
+ * ordered column all categories, in order: a rank must keep its place, whether it occurs or not.
+ */
 export interface CategoryStatistics extends CategoryColumn {
   /** codes[k] is the code that the dataset gives categories[k]. */
   readonly codes: readonly number[];

@@ -246,6 +246,114 @@ test("a row without a column, or with another kind of column, is refused", () =>
   );
 });
 
+/** Ranks 0, 1 and 3 twice, once and once: mean 1, and squares 1 + 1 + 0 + 4 over 4, deviation √1.5. */
+const grades = ["poor", "fair", "good", "ideal"];
+const ordered: TableStatistics = {
+  samples: 5,
+  features: [
+    {
+      kind: "category",
+      name: "grade",
+      isOrdered: true,
+      categories: grades,
+      codes: [0, 1, 2, 3],
+      counts: [2, 1, 0, 1],
+      missing: 1,
+      other: 0,
+    },
+    { kind: "number", name: "z", mean: -1, deviation: 0.5, minimum: -2, maximum: 0, missing: 0, fill: -1 },
+    {
+      kind: "category",
+      name: "one rank",
+      isOrdered: true,
+      categories: ["low", "high"],
+      codes: [0, 1],
+      counts: [0, 4],
+      missing: 1,
+      other: 0,
+    },
+    {
+      kind: "category",
+      name: "size",
+      isOrdered: true,
+      categories: ["S", "M", "L"],
+      codes: [0, 1, 2],
+      counts: [2, 1, 2],
+      missing: 0,
+      other: 0,
+    },
+    {
+      kind: "category",
+      name: "never",
+      isOrdered: true,
+      categories: ["a", "b"],
+      codes: [0, 1],
+      counts: [0, 0],
+      missing: 5,
+      other: 0,
+    },
+  ],
+  targets: [],
+};
+const orderedSchema: TableSchema = { features: ordered.features, targets: [] };
+
+test("an ordered category is one number, its standardised rank; missing and unknown ones lie at the mean", async () => {
+  assert.deepEqual(featureNames(ordered), ["z", "grade", "size", "grade is missing", "one rank is missing"]);
+  const [step, size] = [1 / Math.sqrt(1.5), 1 / Math.sqrt(0.8)];
+  const expected = [
+    [0, -1 * step, -size, 0, 0], // poor, S
+    [0, 0, 0, 0, 0], // fair, M
+    [0, 1 * step, size, 0, 1], // good, which no training sample has, L
+    [0, 2 * step, -size, 0, 0], // ideal, S
+    [0, 0, 0, 1, 0], // missing, M
+    [0, 0, 0, 0, 0], // no grade at all, M
+  ].map((row) => row.map(Math.fround));
+  const z = numbers(-1, -1, -1, -1, -1, -1);
+  const coded = { grade: codes(0, 1, 2, 3, -1, 4), z, "one rank": codes(0, 1, -1, 2, 1, 1) };
+  const output = encoder(ordered)(codedRow(orderedSchema));
+  assert.deepEqual(output.shape, ["batch", 5]);
+  const feeds = { ...coded, size: codes(0, 1, 2, 0, 1, 1), never: codes(-1, 0, 1, -1, -1, -1) };
+  assertClose(await run(output, feeds), expected.flat());
+  const raw = {
+    grade: texts("poor", "fair", "good", "ideal", "NA", "excellent"),
+    z,
+    "one rank": texts("low", "high", "", "higher", "high", "high"),
+    size: texts("S", "M", "L", "S", "M", "M"),
+  };
+  assertClose(await run(encoder(ordered)(rawRow(orderedSchema)), raw), expected.flat());
+});
+
+/** float32 rounds at 6e-8, in the deviation and in the quotient. */
+function assertClose(got: readonly number[], expected: readonly number[]): void {
+  assert.equal(got.length, expected.length);
+  const wrong = expected.findIndex((value, at) => !(Math.abs(got[at]! - value) <= 2e-7));
+  assert.equal(wrong, -1, `element ${wrong} is ${got[wrong]}, should be ${expected[wrong]}`);
+}
+
+test("an ordered column alone, and one that tells only what is missing, are encoded too", async () => {
+  const only = (name: string) => ({
+    ...ordered,
+    features: ordered.features.filter((feature) => feature.name === name),
+  });
+  const row = codedRow(orderedSchema);
+  assertClose(await run(encoder(only("size"))(row), { size: codes(0, 1, -1) }), [-1 / Math.sqrt(0.8), 0, 0]);
+  assert.deepEqual(
+    await run(encoder(only("one rank"))(row), { "one rank": codes(1, 0, -1, 2) }),
+    [0, 0, 1, 0],
+  );
+  assert.throws(() => encoder(only("never")), /expected at least one column with two different values/);
+});
+
+test("an ordered column whose codes are no ranks is refused", () => {
+  const [grade] = ordered.features;
+  const features = [{ ...grade, codes: [0, 1, 3], categories: ["poor", "fair", "ideal"], counts: [2, 1, 1] }];
+  assert.throws(() => encoder({ ...ordered, features: features as TableStatistics["features"] }), {
+    message:
+      'encoder, column "grade": expected codes from 0 to 2 for the 3 categories of an ordered column, got 0, 1, 3. ' +
+      "Fix: fit them with statistics(training), which keeps all categories of an ordered column",
+  });
+});
+
 test("statistics in which no column tells anything make no encoder", () => {
   const features = fitted.features.filter(({ name }) => name === "one");
   assert.throws(() => encoder({ samples: 8, features, targets: [] }), {
