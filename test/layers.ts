@@ -35,6 +35,7 @@ const nodeFiles: readonly string[] = [
   "src/report/**",
   "src/data/files.ts",
   "src/data/csv-file.ts",
+  "src/data/gzip.ts",
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",
 ];

@@ -1,64 +1,81 @@
-/** A CSV file in the database: scanned first, then read with everything told, and cleaned up whatever happens. */
+/** A CSV file: scanned first, then read by the database with everything told, nothing guessed. */
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { bug, fail } from "../errors.ts";
-import { type Cells, loadCells } from "./cells.ts";
 import { type CsvHeader, readHeader } from "./csv-header.ts";
 import { type CsvScan, type CsvScanner, scanCsv } from "./csv-scan.ts";
-import { withDatabase } from "./database.ts";
-import { readPieces } from "./files.ts";
+import { type Database, openDatabase, sqlPath, sqlText } from "./database.ts";
+import { readUnpacked } from "./gzip.ts";
 
 /** What is known of a file before the database reads it. */
 export interface CsvFile {
+  /** As it was given, for errors. */
+  readonly path: string;
+  readonly isGzip: boolean;
   readonly header: CsvHeader;
   readonly scan: CsvScan;
+  /** What a column is called in SQL. */
+  id(column: string): string;
+  /** The line at which a record starts, counting records of the file from 0. */
+  lineOf(record: number): Promise<number>;
 }
 
-/** What to read of a file, and what to do with it. */
-export interface CsvReading<Result> {
-  /** Other columns are skipped. */
-  readonly columns: readonly string[];
-  /** Records without a value in one of these are left out. */
-  readonly targets: readonly string[];
-  use(cells: Cells): Promise<Result>;
+/** Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. */
+export async function scanCsvFile(path: string): Promise<CsvFile> {
+  const { isGzip, header, scanner } = await scanned(path);
+  return {
+    path,
+    isGzip,
+    header,
+    scan: scanner.finish(),
+    id: (column) => `c${header.names.indexOf(column)}`,
+    lineOf: (record) => lineOf(path, record),
+  };
 }
 
 /**
- * Scans a CSV file, asks `plan` what to read, loads that and hands it over. The database is gone afterwards.
- * Throws what is wrong with the file, naming its line.
+ * The file's records in SQL: text columns under their ids, the header's delimiter, RFC 4180 quotes.
+ * bufferSize: bytes read at a time, at least those of two lines; left out, the database takes 32 MB for each thread.
  */
-export async function withCsv<Result>(
-  path: string,
-  plan: (file: CsvFile) => CsvReading<Result>,
-): Promise<Result> {
-  const { header, scanner } = await scanFile(path);
-  const scan = scanner.finish();
-  const { columns, targets, use } = plan({ header, scan });
-  const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
-  const threads = Math.min(4, availableParallelism());
-  try {
-    return await withDatabase({ threads, temporaryFolder }, async (database) =>
-      use(
-        await loadCells(database, {
-          path,
-          file: resolve(path),
-          header,
-          scan,
-          columns,
-          targets,
-          lineOf: (record) => lineOf(path, record),
-        }),
-      ),
-    );
-  } finally {
-    await rm(temporaryFolder, { recursive: true, force: true });
-  }
+export function csvSource({ path, isGzip, header, scan }: CsvFile, bufferSize?: number): string {
+  const columns = header.names.map((_, index) => `'c${index}': 'VARCHAR'`).join(", ");
+  const longest = Math.max(2 ** 21, scan.longest + 1024);
+  // Left to itself, the database takes the first line end it meets, which may stand inside the quotes of a name.
+  const lineEnd = scan.lineEnd === undefined ? "" : `, new_line = ${sqlText(scan.lineEnd)}`;
+  const buffer = bufferSize === undefined ? "" : `, buffer_size = ${Math.max(bufferSize, 2 * longest)}`;
+  return `read_csv(${sqlPath(resolve(path))}, auto_detect = false, header = true, columns = {${columns}},
+    delim = ${sqlText(header.delimiter)}, quote = '"', escape = '"', comment = '',
+    compression = '${isGzip ? "gzip" : "none"}', max_line_size = ${longest}${buffer}${lineEnd})`;
 }
 
-/** Throws: there is a header and nothing below it. */
-export function noRecords(path: string): never {
+/** Opens a database for one file. Its temporary files are gone when it is closed. */
+export async function openForCsv(
+  { path }: CsvFile,
+  memoryLimit?: string,
+): Promise<{ readonly database: Database; close(): Promise<void> }> {
+  const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
+  const threads = Math.min(4, availableParallelism());
+  const limit = memoryLimit === undefined ? {} : { memoryLimit };
+  const { database, close } = await openDatabase({ name: path, threads, temporaryFolder, ...limit });
+  return {
+    database,
+    async close() {
+      close();
+      await rm(temporaryFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Throws when the database read another number of records than the scan has seen. */
+export function requireWhole({ path, scan }: CsvFile, read: number): void {
+  if (read !== scan.records) bug(`${path} has ${scan.records} records, and the database read ${read}`);
+}
+
+/** Throws where there is a header and nothing below it. */
+export function requireRecords({ path, scan }: CsvFile): void {
+  if (scan.records > 0) return;
   fail(path, {
     expected: "at least one line of values below the header",
     got: "none",
@@ -66,22 +83,26 @@ export function noRecords(path: string): never {
   });
 }
 
-/** The header, and a scanner that has seen the file: all of it, or up to the wanted record. */
-async function scanFile(path: string, wanted?: number): Promise<{ header: CsvHeader; scanner: CsvScanner }> {
+/** A scanner that has seen the file: all of it, or up to the wanted record. */
+async function scanned(
+  path: string,
+  wanted?: number,
+): Promise<{ readonly isGzip: boolean; readonly header: CsvHeader; readonly scanner: CsvScanner }> {
   let header: CsvHeader | undefined;
   let scanner: CsvScanner | undefined;
-  for await (const piece of readPieces(path)) {
+  const { isGzip, pieces } = await readUnpacked(path);
+  for await (const piece of pieces) {
     header ??= readHeader(path, piece);
     scanner ??= scanCsv(path, header, wanted);
     scanner.push(piece);
     if (scanner.wantedLine !== undefined) break;
   }
   header ??= readHeader(path, new Uint8Array()); // throws: the file is empty
-  return { header, scanner: scanner ?? scanCsv(path, header, wanted) };
+  return { isGzip, header, scanner: scanner ?? scanCsv(path, header, wanted) };
 }
 
 async function lineOf(path: string, record: number): Promise<number> {
-  const { scanner } = await scanFile(path, record);
+  const { scanner } = await scanned(path, record);
   if (scanner.wantedLine === undefined) scanner.finish(); // the last line may have no end
   return scanner.wantedLine ?? bug(`${path} has no record ${record}`);
 }

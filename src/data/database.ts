@@ -1,5 +1,6 @@
 /** The embedded database that reads tables: DuckDB, which stays off the network and within its memory. */
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import { fail, messageOf } from "../errors.ts";
 
 /** An open database. It computes on threads of its own, so the event loop goes on. */
 export interface Database {
@@ -7,16 +8,25 @@ export interface Database {
   run(statement: string): Promise<void>;
   /** The rows of a small result. Cast counts to double: whole numbers come as bigint. */
   rows(query: string): Promise<readonly (readonly DuckDBValue[])[]>;
-  /** Calls `visit` for every value of a large result, in the order of the rows, column after column of each piece. */
-  visit(query: string, visit: (column: number, row: number, value: DuckDBValue) => void): Promise<void>;
+  /** A large result piece by piece, at most 2048 rows each, in the order of the rows. */
+  pieces(query: string): AsyncGenerator<ResultPiece>;
+}
+
+/** Some rows of a result. */
+export interface ResultPiece {
+  readonly rows: number;
+  /** The values of each column. */
+  readonly columns: readonly (readonly DuckDBValue[])[];
 }
 
 /** What openDatabase may use. */
 export interface DatabaseOptions {
+  /** What errors call that which is read: the path of the table. */
+  readonly name: string;
   readonly threads: number;
   /** A folder, made when needed, for what does not fit in memory. */
   readonly temporaryFolder: string;
-  /** Default "1GB"; the process needs about 200 MB more. */
+  /** In DuckDB's words. Default "1GB"; the process needs about 200 MB more. */
   readonly memoryLimit?: string;
 }
 
@@ -25,47 +35,119 @@ export async function withDatabase<Result>(
   options: DatabaseOptions,
   use: (database: Database) => Promise<Result>,
 ): Promise<Result> {
+  const { database, close } = await openDatabase(options);
+  try {
+    return await use(database);
+  } finally {
+    close();
+  }
+}
+
+/** Opens an empty database in memory, for who closes it. */
+export async function openDatabase(
+  options: DatabaseOptions,
+): Promise<{ readonly database: Database; close(): void }> {
+  const { threads, temporaryFolder, memoryLimit = defaultMemoryLimit } = options;
   const instance = await DuckDBInstance.create(":memory:", {
-    threads: String(options.threads),
-    memory_limit: options.memoryLimit ?? "1GB",
-    temp_directory: options.temporaryFolder,
+    threads: String(threads),
+    memory_limit: memoryLimit,
+    temp_directory: temporaryFolder,
     // Otherwise it downloads extensions when a query seems to want one.
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
   });
-  try {
-    const connection = await instance.connect();
+  const connection = await instance.connect();
+  const explained = async <Result>(work: Promise<Result>) => {
     try {
-      return await use(databaseOf(connection));
-    } finally {
-      connection.closeSync();
+      return await work;
+    } catch (error) {
+      return explain(options, error);
     }
-  } finally {
-    instance.closeSync();
-  }
-}
-
-function databaseOf(connection: DuckDBConnection): Database {
-  return {
+  };
+  const database: Database = {
     async run(statement) {
-      await connection.run(statement);
+      await explained(connection.run(statement));
     },
-    rows: async (query) => (await connection.runAndReadAll(query)).getRows(),
-    async visit(query, visit) {
-      const result = await connection.stream(query); // in insertion order, which DuckDB keeps by default
-      let first = 0;
-      for (;;) {
-        const chunk = await result.fetchChunk();
-        const rows = chunk?.rowCount ?? 0; // asks the database, so once only
-        if (chunk === null || rows === 0) return;
-        for (let column = 0; column < chunk.columnCount; column++) {
-          const vector = chunk.getColumnVector(column);
-          for (let row = 0; row < rows; row++) visit(column, first + row, vector.getItem(row));
+    rows: async (query) => (await explained(connection.runAndReadAll(query))).getRows(),
+    async *pieces(query) {
+      const result = await explained(connection.stream(query)); // in insertion order, which DuckDB keeps by default
+      let isLast = false;
+      try {
+        for (;;) {
+          const chunk = await explained(result.fetchChunk());
+          const rows = chunk?.rowCount ?? 0; // asks the database, so once only
+          isLast = rows === 0;
+          if (chunk === null || isLast) return;
+          const columns = Array.from({ length: chunk.columnCount }, (_, column) =>
+            chunk.getColumnVector(column).toArray(),
+          );
+          yield { rows, columns };
         }
-        first += rows;
+      } finally {
+        // A result that was not read to its end holds its files until it is collected, or until the next statement.
+        if (!isLast) await connection.run("select 0").catch(() => {}); // an earlier error is the one to tell
       }
     },
   };
+  const close = () => {
+    connection.closeSync();
+    instance.closeSync();
+  };
+  return { database, close };
+}
+
+const defaultMemoryLimit = "1GB";
+
+/** What the machine lacks is no mistake of this package: throws it as a proof, and anything else as it is. */
+function explain(
+  { name, temporaryFolder, memoryLimit = defaultMemoryLimit }: DatabaseOptions,
+  error: unknown,
+): never {
+  const message = messageOf(error);
+  const cause = { cause: error };
+  const folder = temporaryFolder.replace(/[\\/][^\\/]*$/, "");
+  if (/max_temp_directory_size|No space left on device/.test(message)) {
+    const expected = `room for temporary files in ${folder}`;
+    fail(
+      name,
+      { expected, got: "a full disk", fix: "make room there, or name another folder: TMPDIR=…" },
+      cause,
+    );
+  }
+  if (message.startsWith("Out of Memory Error")) {
+    fail(
+      name,
+      {
+        expected: `a table that ${memoryLimit} of memory and temporary files can hold`,
+        got: "a larger one",
+        fix: "leave columns out that are no features, or read fewer lines",
+      },
+      cause,
+    );
+  }
+  if (message.includes("CSV Error")) {
+    fail(
+      name,
+      {
+        expected: "CSV text that the database can read",
+        got: message.split("\n").slice(0, 3).join(" | "),
+        fix: "correct the file there, or report this message with the line",
+      },
+      cause,
+    );
+  }
+  if (message.startsWith("IO Error")) {
+    fail(
+      name,
+      {
+        expected: "a file, and a folder for temporary files, that can be used to the end",
+        got: message.slice("IO Error: ".length).split("\n")[0]!,
+        fix: `check the file and the folder ${folder}`,
+      },
+      cause,
+    );
+  }
+  throw error;
 }
 
 /** A text as SQL writes it. */

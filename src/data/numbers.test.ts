@@ -68,7 +68,7 @@ test("the database trims, and takes for numbers, exactly what this does", async 
       .tuple(blanks, fc.oneof(number, fc.constantFrom("inf", "nan", "1e999", "0b1", "1e5.5")), blanks)
       .map((parts) => parts.join("")),
   );
-  await withDatabase({ threads: 1, temporaryFolder: join(folder, "spill") }, async (database) => {
+  await withDatabase({ name: "t", threads: 1, temporaryFolder: join(folder, "spill") }, async (database) => {
     await database.run(numberMacro);
     await fc.assert(
       fc.asyncProperty(fc.array(text, { minLength: 200, maxLength: 200 }), async (texts) => {

@@ -28,6 +28,12 @@ export function isMissing(trimmed: string): boolean {
   return trimmed.length <= longestMarker && markers.has(trimmed.toLowerCase());
 }
 
+/** The trimmed text, or null where it stands for a missing value: what a cell of a table is. */
+export function cellOf(text: string): string | null {
+  const trimmed = trimBlanks(text);
+  return isMissing(trimmed) ? null : trimmed;
+}
+
 /** Between the blank and the first character that Unicode added to ASCII. */
 const isPrintable = (code: number) => code > 0x20 && code < 0x80;
 

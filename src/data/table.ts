@@ -2,9 +2,9 @@
 
 import type { FeatureColumn, TableSchema, TargetColumn } from "../array/schema.ts";
 import { bug, fail } from "../errors.ts";
-import type { Cells } from "./cells.ts";
+import { type Cells, withCells } from "./cells.ts";
 import { decideFeature, decideTarget, decideWeight, profileColumns } from "./columns.ts";
-import { noRecords, withCsv } from "./csv-file.ts";
+import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import type { CsvScan } from "./csv-scan.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
 import { memoryDataset } from "./memory.ts";
@@ -41,7 +41,8 @@ export interface TableReport {
 }
 
 /**
- * Reads a table from a CSV file (comma, tab, semicolon or bar; quotes as in RFC 4180; UTF-8; a header line).
+ * Reads a table from a CSV file (comma, tab, semicolon or bar; quotes as in RFC 4180; UTF-8; a header line), packed with
+ * gzip or not.
  *
  *   const houses = await table("houses.csv", { target: "price" });
  *   const { training, validation } = houses.split({ validation: 0.2, seed: 7 });
@@ -58,16 +59,13 @@ export interface TableReport {
  * The whole table is held in memory: 4 bytes per value.
  */
 export async function table(path: string, options: TableOptions): Promise<Table> {
-  return withCsv(path, (file) => {
-    const roles = assignRoles(path, file.header, options);
-    if (file.scan.records === 0) noRecords(path);
-    const columns = [...roles.targets, ...roles.weights, ...roles.features];
-    return {
-      columns,
-      targets: roles.targets,
-      use: (cells) => readTable(cells, roles, file.scan, options),
-    };
-  });
+  const file = await scanCsvFile(path);
+  const roles = assignRoles(path, file.header, options);
+  requireRecords(file);
+  const { targets, weights, features } = roles;
+  return withCells(file, { columns: [...targets, ...weights, ...features], targets }, (cells) =>
+    readTable(cells, roles, file.scan, options),
+  );
 }
 
 async function readTable(cells: Cells, roles: Roles, scan: CsvScan, options: TableOptions): Promise<Table> {

@@ -55,17 +55,16 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
   const errors = new Float64Array(columns.length); // the largest rounding error of each column
   for (let start = 0; start < columns.length; start += columnsPerQuery) {
     const some = columns.slice(start, start + columnsPerQuery);
-    await cells.database.visit(
+    let first = 0;
+    for await (const piece of cells.database.pieces(
       `select ${some.map(({ sql }) => sql).join(", ")} from kept`,
-      (place, row, value) => {
-        const column = start + place;
-        const array = arrays[column]!;
-        const number = Number(value);
-        array[row] = number;
-        const error = Math.abs(number - array[row]!);
-        if (error > errors[column]!) errors[column] = error;
-      },
-    );
+    )) {
+      piece.columns.forEach((values, place) => {
+        const error = store(values, arrays[start + place]!, first);
+        errors[start + place] = Math.max(errors[start + place]!, error);
+      });
+      first += piece.rows;
+    }
   }
   return {
     columns: Object.fromEntries(
@@ -78,4 +77,16 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
         return error > 0 && 1000 * error > numberStatistics(name, arrays[index]!).deviation;
       }),
   };
+}
+
+/** Writes the numbers into the array from `first` on, and gives the largest rounding error. */
+function store(values: readonly unknown[], array: ColumnArray, first: number): number {
+  let largest = 0;
+  for (let row = 0; row < values.length; row++) {
+    const number = Number(values[row]);
+    array[first + row] = number;
+    const error = Math.abs(number - array[first + row]!);
+    if (error > largest) largest = error;
+  }
+  return largest;
 }

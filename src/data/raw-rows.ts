@@ -1,0 +1,145 @@
+/** The rows of a table as they stand in the file, piece by piece, for a saved model that takes raw rows. */
+import { fail } from "../errors.ts";
+import {
+  type CsvFile,
+  csvSource,
+  openForCsv,
+  requireRecords,
+  requireWhole,
+  scanCsvFile,
+} from "./csv-file.ts";
+import { nearest } from "./nearest.ts";
+import { cellOf, parseNumber, trimBlanks } from "./numbers.ts";
+
+/** What to read. */
+export interface RawRowsOptions {
+  /** The columns that are needed. */
+  readonly columns: readonly string[];
+  /** Those of them that must be numbers. */
+  readonly numbers?: readonly string[];
+  /** Those of them that the file may lack: the pieces then lack them too. */
+  readonly absent?: readonly string[];
+}
+
+/** Some rows of a file, at most 2048. Lists by column have one value per row. */
+export interface RawPiece {
+  /** All columns of the file that have a name, in its order. */
+  readonly names: readonly string[];
+  /** How many records of the file come before this piece. */
+  readonly firstRecord: number;
+  readonly rows: number;
+  /** Every named column verbatim: quotes resolved, not trimmed, "" where empty. */
+  readonly texts: Readonly<Record<string, readonly string[]>>;
+  /** The needed columns trimmed, null where a value is missing. Missing is what it is for `table`. */
+  readonly columns: Readonly<Record<string, readonly (string | null)[]>>;
+  /** The needed columns that must be numbers, NaN where missing. */
+  readonly numbers: Readonly<Record<string, Float64Array>>;
+  /** The line of the file at which a row of this piece starts. Reads the file again up to there. */
+  lineOf(row: number): Promise<number>;
+}
+
+/**
+ * Reads a CSV file, packed with gzip or not, in the order of the file and in constant memory.
+ *
+ *   for await (const piece of rawRows("houses.csv", { columns: ["size"], numbers: ["size"] })) …
+ *
+ * Throws what is wrong with the file before the first piece, when a needed column is not in it, and, naming line and
+ * column, at a text that is no number in a column that must be numbers.
+ */
+export async function* rawRows(path: string, options: RawRowsOptions): AsyncGenerator<RawPiece> {
+  const file = await scanCsvFile(path);
+  const names = file.header.names.filter((name) => name !== "");
+  const isThere = (name: string) => names.includes(name);
+  requireColumns(path, options, names);
+  requireRecords(file);
+  const needed = {
+    columns: options.columns.filter(isThere),
+    numbers: (options.numbers ?? []).filter(isThere),
+  };
+  // The database gives nothing for an empty field.
+  const texts = names.map((name) => `coalesce(${file.id(name)}, '')`).join(", ");
+  const { database, close } = await openForCsv(file, memoryLimit);
+  try {
+    let firstRecord = 0;
+    for await (const { rows, columns } of database.pieces(
+      `select ${texts} from ${csvSource(file, bufferSize)}`,
+    )) {
+      // What SQL calls varchar and is not null comes as a text.
+      const byName = Object.fromEntries(
+        names.map((name, index) => [name, columns[index] as readonly string[]]),
+      );
+      yield await readPiece(file, names, needed, firstRecord, rows, byName);
+      firstRecord += rows;
+    }
+    requireWhole(file, firstRecord);
+  } finally {
+    await close();
+  }
+}
+
+/** Enough for one piece of very long lines; measured, more changes nothing. */
+const memoryLimit = "512MB";
+/** 4 MiB: memory is flat from the first megabytes of a file on, and reading takes as long as with 32. */
+const bufferSize = 2 ** 22;
+
+async function readPiece(
+  file: CsvFile,
+  names: readonly string[],
+  needed: { readonly columns: readonly string[]; readonly numbers: readonly string[] },
+  firstRecord: number,
+  rows: number,
+  texts: Readonly<Record<string, readonly string[]>>,
+): Promise<RawPiece> {
+  const lineOf = (row: number) => file.lineOf(firstRecord + row);
+  const columns = Object.fromEntries(needed.columns.map((name) => [name, texts[name]!.map(cellOf)]));
+  const numbers: [string, Float64Array][] = [];
+  for (const name of needed.numbers) {
+    const values = numbersOf(columns[name] ?? texts[name]!.map(cellOf));
+    if (typeof values !== "number") numbers.push([name, values]);
+    else
+      noNumber(
+        `${file.path}, line ${await lineOf(values)}, column "${name}"`,
+        trimBlanks(texts[name]![values]!),
+      );
+  }
+  return { names, firstRecord, rows, texts, columns, numbers: Object.fromEntries(numbers), lineOf };
+}
+
+/** The numbers, or the first row whose text is none. */
+function numbersOf(values: readonly (string | null)[]): Float64Array | number {
+  const numbers = new Float64Array(values.length);
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row]!;
+    const number = value === null ? Number.NaN : parseNumber(value);
+    if (number === undefined) return row;
+    numbers[row] = number;
+  }
+  return numbers;
+}
+
+function noNumber(where: string, text: string): never {
+  return fail(where, {
+    expected: "a number that fits float32",
+    got: JSON.stringify(text),
+    fix: "correct the value, or leave it empty if it is missing",
+  });
+}
+
+function requireColumns(
+  path: string,
+  { columns, numbers = [], absent = [] }: RawRowsOptions,
+  names: readonly string[],
+): void {
+  const needed = [...new Set([...columns, ...numbers])];
+  const lacking = needed.filter((name) => !names.includes(name) && !absent.includes(name));
+  if (lacking.length === 0) return;
+  const close = nearest(lacking[0]!, names);
+  fail(path, {
+    expected: `the model's columns ${needed.join(", ")}`,
+    got: `no ${lacking.join(", ")}`,
+    fix:
+      close === undefined
+        ? "add the columns, empty where a value is missing"
+        : `rename "${close}" to "${lacking[0]}"`,
+  });
+}
