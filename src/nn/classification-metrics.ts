@@ -9,6 +9,7 @@ import { cast } from "../ops/selection.ts";
 import { requireAlike, withoutLastOne } from "./alike.ts";
 import type { Metric, MetricChunk, MetricFold } from "./metric.ts";
 import { WeightedMean } from "./metric-fold.ts";
+import { RocArea } from "./roc-area.ts";
 
 /**
  * The part of samples whose class is predicted: that of the largest logit (the first of equal ones), or 1 for a binary
@@ -76,24 +77,49 @@ export function f1(logits: Tensor, labels: Tensor): Metric {
 
 /**
  * Area under the ROC curve: how often a 1 is scored above a 0; equal scores count half. Binary logits, or any score that
- * grows with the probability. Exact: all scores are kept (20 bytes per sample) and sorted.
+ * grows with the probability. Exact: all scores are kept (8 bytes per sample, 16 while they are sorted).
+ *
+ * Classes: the plain mean over the classes of the area of that class against the rest, by its softmax probability
+ * (scikit-learn's roc_auc_score with multi_class="ovr", average="macro"). Scored by its log-odds, log(p / (1 − p)), in
+ * float32, which rank as p does and tell apart what p rounds to 0 or 1; kept for each class. A class without weight, or with
+ * all of it, has no area and is left out of the mean, where scikit-learn would refuse.
+ *
  * NaN where only one class has weight, and where a score is NaN.
  */
 export function auc(logits: Tensor, labels: Tensor): Metric {
-  requireOnePerSample("auc", logits);
-  return classMetric("auc", "higher", logits, labels, () => {
-    const scores: number[] = [];
-    const signed: number[] = []; // the weight, negative for class 0
-    return {
-      add: (chunk) =>
-        forEachPosition("auc", 1, chunk, (at, label, weight) => {
-          if (weight === 0) return;
-          scores.push(chunk.values[0]![at]!);
-          signed.push(label === 1 ? weight : -weight);
-        }),
-      finish: () => areaUnderCurve(scores, signed),
-    };
-  });
+  if (classesOf("auc", logits, labels) === 1) requireOnePerSample("auc", logits);
+  return classMetric("auc", "higher", logits, labels, (classes) =>
+    classes === 1 ? binaryArea() : classAreas(classes),
+  );
+}
+
+function binaryArea(): MetricFold {
+  const area = new RocArea();
+  return {
+    add: (chunk) =>
+      forEachPosition("auc", 1, chunk, (at, label, weight) =>
+        area.add(chunk.values[0]![at]!, label === 1, weight),
+      ),
+    finish: () => area.finish() ?? Number.NaN,
+  };
+}
+
+function classAreas(classes: number): MetricFold {
+  const areas = Array.from({ length: classes }, () => new RocArea());
+  const scores = new Float64Array(classes);
+  return {
+    add: (chunk) =>
+      forEachPosition("auc", classes, chunk, (at, label, weight) => {
+        logOdds(chunk.values[0]!, at, scores);
+        areas.forEach((area, index) => {
+          area.add(scores[index]!, label === index, weight);
+        });
+      }),
+    finish: () => {
+      const defined = areas.map((area) => area.finish()).filter((area) => area !== undefined);
+      return defined.reduce((total, area) => total + area, 0) / defined.length;
+    },
+  };
 }
 
 function classMetric(
@@ -128,7 +154,7 @@ function classesOf(where: string, logits: Tensor, labels: Tensor): number {
 function requireOnePerSample(where: string, logits: Tensor): void {
   if (withoutLastOne(logits.shape).length === 1) return;
   fail(where, {
-    expected: "one logit per sample, [batch] or [batch, 1]",
+    expected: "one logit per sample, [batch] or [batch, 1], or one label per sample",
     got: formatShape(logits.shape),
     fix: "measure one column: slice(logits, { start: 0, end: 1 })",
   });
@@ -177,22 +203,28 @@ function surprise(logits: Float32Array, at: number, classes: number, label: numb
   return largest + Math.log(own.reduce((total, logit) => total + Math.exp(logit - largest), 0)) - own[label]!;
 }
 
-/** Goes up through the scores: every 1 beats the zeros below it and half of those beside it. */
-function areaUnderCurve(scores: readonly number[], signed: readonly number[]): number {
-  if (scores.some(Number.isNaN)) return Number.NaN;
-  const order = Uint32Array.from(scores.keys()).sort((a, b) => scores[a]! - scores[b]!);
-  let [wins, ones, zeros] = [0, 0, 0];
-  for (let start = 0; start < order.length; ) {
-    const score = scores[order[start]!]!;
-    let [onesHere, zerosHere] = [0, 0];
-    for (; start < order.length && scores[order[start]!] === score; start++) {
-      const weight = signed[order[start]!]!;
-      if (weight > 0) onesHere += weight;
-      else zerosHere -= weight;
-    }
-    wins += onesHere * (zeros + zerosHere / 2);
-    ones += onesHere;
-    zeros += zerosHere;
+/**
+ * log(p / (1 − p)) of every class's softmax probability: its logit minus the log of the sum of the others' exponentials.
+ * That sum is taken without the largest logit where the class has it: subtracting it from the whole would cancel.
+ */
+function logOdds(logits: Float32Array, at: number, into: Float64Array): void {
+  let [best, second] = [0, -1];
+  for (let index = 1; index < into.length; index++) {
+    if (logits[at + index]! > logits[at + best]!) [best, second] = [index, best];
+    else if (second < 0 || logits[at + index]! > logits[at + second]!) second = index;
   }
-  return wins / (ones * zeros); // 0 / 0, NaN, with one class only
+  const [largest, next] = [logits[at + best]!, logits[at + second]!];
+  let [rest, restOfNext] = [0, 0]; // of all but the largest: Σ exp(z − largest), Σ exp(z − next)
+  for (let index = 0; index < into.length; index++) {
+    if (index === best) continue;
+    const logit = logits[at + index]!;
+    rest += Math.exp(logit - largest);
+    restOfNext += Math.exp(logit - next);
+  }
+  for (let index = 0; index < into.length; index++) {
+    const below = logits[at + index]! - largest;
+    into[index] = below - Math.log1p(rest - Math.exp(below));
+  }
+  // Where all others are −∞ there is no sum of theirs to take.
+  into[best] = largest - next - (next === Number.NEGATIVE_INFINITY ? 0 : Math.log(restOfNext));
 }

@@ -51,7 +51,7 @@ function judged(name: string, data: DataSet): Judged | undefined {
   }
   if (data.kind === "classes") {
     const logits = input("logits", ["batch", data.probabilities[0]!.length]);
-    const make = { accuracy, logLoss, f1Macro: f1 }[name];
+    const make = { accuracy, logLoss, f1Macro: f1, rocAucMacro: auc }[name];
     return (
       make && { metric: make(logits, labels), values: [data.probabilities.flat().map(Math.log), data.label] }
     );
@@ -236,6 +236,72 @@ test("logLoss stays finite for logits that a probability could not hold", () => 
   assert.equal(folded({ metric: logLoss(logits, labels), values: [[2000, 0], [1]] }, [1]), 2000);
 });
 
+const three = input("logits", ["batch", 3]);
+const areaOf = (values: readonly (readonly number[])[], weights: readonly number[]) =>
+  folded({ metric: auc(three, labels), values }, weights);
+
+test("the area of two classes is that of one logit, their difference", () => {
+  const rows = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(2 * i)].map(Math.fround));
+  const ones = rows.map((_, i) => ((i * i) % 3 === 0 ? 1 : 0));
+  const weights = rows.map((_, i) => 0.5 + (i % 4));
+  const two = { metric: auc(input("logits", ["batch", 2]), labels), values: [rows.flat(), ones] };
+  const one = { metric: auc(batch, labels), values: [rows.map(([no, yes]) => yes! - no!), ones] };
+  assert.ok(Math.abs(folded(two, weights) - folded(one, weights)) < 1e-15);
+});
+
+test("a class that no sample has, or every one, has no area and does not count for the mean", () => {
+  const logits = [1, 0, -9, 0, 1, -9, 0.5, 2, -9];
+  assert.equal(areaOf([logits, [0, 1, 1]], [1, 1, 1]), 1); // 2 never occurs
+  assert.equal(areaOf([logits, [0, 1, 2]], [1, 1, 0]), 1); // nor has it weight here
+  assert.ok(Number.isNaN(areaOf([logits, [2, 2, 2]], [1, 1, 1])));
+  assert.ok(Number.isNaN(areaOf([logits, [0, 1, 2]], [0, 0, 1])));
+});
+
+test("classes are ranked by log-odds, where probabilities are all 0 or 1 and no difference is left", () => {
+  // Softmax gives 1, 0, 0 for every row, in float64 too; class 0 is the surer the later the row.
+  const logits = [800, 0, -9, 801, 0, -9, 802, 0, -9, 803, 0, -9];
+  const ranks = [0, 0, 1, 0]; // of class 0: 0 and 1 lose against row 2, row 3 wins; class 1 the other way round
+  assert.equal(areaOf([logits, ranks], [1, 1, 1, 1]), (1 / 3 + 1 / 3) / 2);
+});
+
+test("infinite logits rank above and below all others, and undefined probabilities leave no area", () => {
+  const infinity = Number.POSITIVE_INFINITY;
+  const sure = [5, -infinity, -infinity, infinity, 0, 1, 9, 1, 0, 0, infinity, 3];
+  // Class 0: rows 0 and 1 lie highest, equally; row 2 below them, row 3 lowest. Class 1: row 3 highest, row 2 next.
+  assert.equal(areaOf([sure, [0, 0, 1, 1]], [1, 1, 1, 1]), 1);
+  assert.equal(areaOf([sure, [0, 1, 1, 1]], [1, 1, 1, 1]), (2.5 / 3 + 2 / 3 + 0.5 / 3) / 2);
+  for (const row of [
+    [Number.NaN, 1, 2],
+    [1, Number.NaN, 2],
+    [infinity, 1, infinity],
+    [-infinity, -infinity, -infinity],
+  ]) {
+    assert.ok(
+      Number.isNaN(
+        areaOf(
+          [
+            [1, 0, 0, ...row],
+            [0, 1],
+          ],
+          [1, 1],
+        ),
+      ),
+      `${row}`,
+    );
+    assert.equal(
+      areaOf(
+        [
+          [1, 0, 0, 0, 1, 0, ...row],
+          [0, 1, 2],
+        ],
+        [1, 1, 0],
+      ),
+      1,
+      `${row}, without weight`,
+    );
+  }
+});
+
 test("r2 does not cancel where the targets are large", () => {
   const values = [
     [16777214, 16777216, 16777215],
@@ -333,12 +399,12 @@ test("metrics refuse what does not fit, and say what to type instead", () => {
       "rmse: expected targets of the predictions' shape [batch, 3], got [batch]. Fix: one target per number that the model predicts",
     ],
     [
-      () => auc(wide, labels),
-      "auc: expected one logit per sample, [batch] or [batch, 1], got [batch, 3]. Fix: measure one column: slice(logits, { start: 0, end: 1 })",
+      () => auc(wide, wide),
+      "auc: expected one logit per sample, [batch] or [batch, 1], or one label per sample, got [batch, 3]. Fix: measure one column: slice(logits, { start: 0, end: 1 })",
     ],
     [
       () => f1(wide, wide),
-      "f1: expected one logit per sample, [batch] or [batch, 1], got [batch, 3]. Fix: measure one column: slice(logits, { start: 0, end: 1 })",
+      "f1: expected one logit per sample, [batch] or [batch, 1], or one label per sample, got [batch, 3]. Fix: measure one column: slice(logits, { start: 0, end: 1 })",
     ],
     [
       fold(accuracy(wide, labels), 3),

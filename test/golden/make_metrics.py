@@ -15,9 +15,10 @@ ABOUT = (
     "and inside the classes), predicted = score >= 0.5 ? 1 : 0. classes: probabilities per row (sum 1), "
     "predicted = the column of the largest. Logarithmic loss: natural logarithm, mean over samples. "
     "f1Macro, precisionMacro, recallMacro: plain mean over the classes, 0 where a denominator is 0; the "
-    "dataset 'classes, one never predicted' has such a class. confusion[i][j]: weight of samples of "
-    "class i predicted as j. two outputs: every metric is of each output alone, then averaged (rmse: "
-    "the mean of the roots)."
+    "dataset 'classes, one never predicted' has such a class. rocAucMacro: plain mean over the classes of "
+    "the area of that class against the rest, by its probability (multi_class='ovr'). confusion[i][j]: "
+    "weight of samples of class i predicted as j. two outputs: every metric is of each output alone, then "
+    "averaged (rmse: the mean of the roots)."
 )
 random = np.random.default_rng(20240303)
 WEIGHTS = np.array([1.0, 0.5, 2.0, 0.25, 3.0, 0.0, 1.5, 0.75])
@@ -59,6 +60,19 @@ def classes(count, never=None):
     }
 
 
+def tied_classes(count):
+    # Four rows only, which differ in every column: equal scores then come from equal rows alone.
+    rows = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.25, 0.15, 0.6], [0.4, 0.35, 0.25]])
+    probabilities = rows[random.integers(0, 4, count)]
+    return {
+        "kind": "classes",
+        "label": random.integers(0, 3, count),
+        "probabilities": probabilities,
+        "predicted": probabilities.argmax(1),
+        "weights": weights(count),
+    }
+
+
 def regression(shape):
     target = float32(random.standard_normal(shape) * 10 + 50)
     predicted = float32(target + random.standard_normal(shape) * 4 + 1)
@@ -86,6 +100,7 @@ DATASETS = {
     "classes, one never predicted": classes(20, never=2),
     "regression": regression((25,)),
     "regression with two outputs": regression((12, 2)),
+    "classes with ties": tied_classes(25),  # last, so that the numbers of the others stay
 }
 
 
@@ -108,6 +123,8 @@ def results(data):
         average, suffix = "binary", ""
     else:
         yield "logLoss", lambda w: metrics.log_loss(y, data["probabilities"], sample_weight=w)
+        area = {"multi_class": "ovr", "average": "macro"}
+        yield "rocAucMacro", lambda w: metrics.roc_auc_score(y, data["probabilities"], sample_weight=w, **area)
         average, suffix = "macro", "Macro"
     options = {"average": average, "zero_division": 0}
     yield "f1" + suffix, lambda w: metrics.f1_score(y, p, sample_weight=w, **options)
