@@ -2,7 +2,12 @@
  * What the columns of a table mean, as plain data: a dataset knows it, an encoder is made from it, a saved model carries
  * it. Codes are positions in a column's list of categories; −1 is a missing value.
  */
-import { fail } from "../errors.ts";
+export {
+  schemaFromMetadata,
+  schemaToMetadata,
+  statisticsFromMetadata,
+  statisticsToMetadata,
+} from "./metadata.ts";
 
 /** A feature that is a number. Missing is NaN. */
 export interface NumberColumn {
@@ -114,62 +119,3 @@ export const categoryLimit = 100;
 
 /** What stands for a missing value in a table, whatever its case, with blanks around it or in quotes. */
 export const missingMarkers: readonly string[] = ["", "NA", "N/A", "NaN", "null", "None", "?"];
-
-const metadataKey = "microbatch.schema";
-
-/** The schema as the metadata of an ONNX file: one key, "microbatch.schema", whose value is JSON. */
-export function schemaToMetadata(schema: TableSchema): Record<string, string> {
-  return {
-    [metadataKey]: JSON.stringify({ version: 1, features: schema.features, targets: schema.targets }),
-  };
-}
-
-/**
- * The schema that `schemaToMetadata` wrote, or undefined where the metadata holds none.
- * Throws when it holds one that cannot be read.
- */
-export function schemaFromMetadata(metadata: Readonly<Record<string, string>>): TableSchema | undefined {
-  if (!Object.hasOwn(metadata, metadataKey)) return undefined;
-  const text = metadata[metadataKey]!;
-  const read = parse(text);
-  if (isRecord(read) && read.version === 1 && Array.isArray(read.features) && Array.isArray(read.targets)) {
-    const features = read.features.filter(isFeature);
-    const targets = read.targets.filter(isTarget);
-    if (features.length === read.features.length && targets.length === read.targets.length) {
-      return { features, targets };
-    }
-  }
-  return fail(`metadata "${metadataKey}"`, {
-    expected: "the columns of a table, as version 1 of this package writes them",
-    got: text.length > 80 ? `${text.slice(0, 80)}…` : text,
-    fix: "save the model again with this version of microbatch",
-  });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
-function isFeature(value: unknown): value is FeatureColumn {
-  if (!isRecord(value) || typeof value.name !== "string") return false;
-  if (value.kind === "number") return true;
-  const isOrdered = value.isOrdered === undefined || typeof value.isOrdered === "boolean";
-  return value.kind === "category" && isTexts(value.categories) && isOrdered;
-}
-
-function isTarget(value: unknown): value is TargetColumn {
-  if (!isRecord(value) || typeof value.name !== "string") return false;
-  return value.task === "regression" || (value.task === "classification" && isTexts(value.categories));
-}
-
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
-}

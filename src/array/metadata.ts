@@ -1,0 +1,159 @@
+/** What a saved model tells about the table it was trained on: its columns, and their statistics, as metadata of the file. */
+import { fail } from "../errors.ts";
+import type {
+  FeatureColumn,
+  FeatureStatistics,
+  TableSchema,
+  TableStatistics,
+  TargetColumn,
+  TargetStatistics,
+} from "./schema.ts";
+
+const schemaKey = "microbatch.schema";
+const statisticsKey = "microbatch.statistics";
+/** Longer lists of categories are written once, in the schema: there may be many thousands of classes. */
+const longestList = 100;
+
+/** The schema as the metadata of an ONNX file: one key, "microbatch.schema", whose value is JSON. */
+export function schemaToMetadata({ features, targets }: TableSchema): Record<string, string> {
+  return { [schemaKey]: JSON.stringify({ version: 1, features, targets }) };
+}
+
+/**
+ * The schema that `schemaToMetadata` wrote, or undefined where the metadata holds none.
+ * Throws when it holds one that cannot be read.
+ */
+export function schemaFromMetadata(metadata: Readonly<Record<string, string>>): TableSchema | undefined {
+  return readJson(metadata, schemaKey, "columns", ({ features, targets }) =>
+    isListOf(isFeature, features) && isListOf(isTarget, targets) ? { features, targets } : undefined,
+  );
+}
+
+/**
+ * The statistics of the training samples as the metadata of an ONNX file: one key, "microbatch.statistics", whose value is
+ * JSON. Of columns with more than 100 categories the names are left out, since the schema tells them.
+ */
+export function statisticsToMetadata(statistics: TableStatistics): Record<string, string> {
+  const { samples } = statistics;
+  const features = statistics.features.map(withoutLongList);
+  const targets = statistics.targets.map(withoutLongList);
+  return { [statisticsKey]: JSON.stringify({ version: 1, samples, features, targets }) };
+}
+
+/**
+ * The statistics that `statisticsToMetadata` wrote, or undefined where the metadata holds none. Long lists of categories
+ * are taken from the schema in the same metadata.
+ * Throws when it holds some that cannot be read.
+ */
+export function statisticsFromMetadata(
+  metadata: Readonly<Record<string, string>>,
+): TableStatistics | undefined {
+  if (!Object.hasOwn(metadata, statisticsKey)) return undefined;
+  const schema = schemaFromMetadata(metadata);
+  return readJson(metadata, statisticsKey, "statistics", (read) => {
+    const { samples } = read;
+    const features = withLongLists(read.features, schema?.features);
+    const targets = withLongLists(read.targets, schema?.targets);
+    return isCount(samples) &&
+      isListOf(isFeatureStatistics, features) &&
+      isListOf(isTargetStatistics, targets)
+      ? { samples, features, targets }
+      : undefined;
+  });
+}
+
+function withoutLongList(column: FeatureStatistics | TargetStatistics): object {
+  if (!("categories" in column) || column.categories.length <= longestList) return column;
+  const { categories: _, ...rest } = column;
+  return rest;
+}
+
+/** Columns with the categories they lack, from the schema's columns of the same names. */
+function withLongLists(columns: unknown, known: readonly (FeatureColumn | TargetColumn)[] = []): unknown {
+  if (!Array.isArray(columns)) return columns;
+  return columns.map((column: unknown) => {
+    if (!isRecord(column) || column.categories !== undefined) return column;
+    const same = known.find(({ name }) => name === column.name);
+    return same !== undefined && "categories" in same ? { ...column, categories: same.categories } : column;
+  });
+}
+
+/** The value under a key as `read` finds it in its JSON, of version 1. */
+function readJson<Value>(
+  metadata: Readonly<Record<string, string>>,
+  key: string,
+  what: string,
+  read: (json: Readonly<Record<string, unknown>>) => Value | undefined,
+): Value | undefined {
+  if (!Object.hasOwn(metadata, key)) return undefined;
+  const text = metadata[key]!;
+  const json = parse(text);
+  const value = isRecord(json) && json.version === 1 ? read(json) : undefined;
+  if (value !== undefined) return value;
+  return fail(`metadata "${key}"`, {
+    expected: `the ${what} of a table, as version 1 of this package writes them`,
+    got: text.length > 80 ? `${text.slice(0, 80)}…` : text,
+    fix: "save the model again with this version of microbatch",
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function isFeature(value: unknown): value is FeatureColumn {
+  if (!isRecord(value) || typeof value.name !== "string") return false;
+  if (value.kind === "number") return true;
+  const isOrdered = value.isOrdered === undefined || typeof value.isOrdered === "boolean";
+  return value.kind === "category" && isListOf(isText, value.categories) && isOrdered;
+}
+
+function isTarget(value: unknown): value is TargetColumn {
+  if (!isRecord(value) || typeof value.name !== "string") return false;
+  return (
+    value.task === "regression" || (value.task === "classification" && isListOf(isText, value.categories))
+  );
+}
+
+function isFeatureStatistics(value: unknown): value is FeatureStatistics {
+  if (!isFeature(value)) return false;
+  const read: Readonly<Record<string, unknown>> = { ...value };
+  if (value.kind === "number") {
+    const { mean, deviation, minimum, maximum, missing, fill } = read;
+    return [mean, deviation, minimum, maximum, fill].every(Number.isFinite) && isCount(missing);
+  }
+  const isPerCategory = hasLength(value.categories.length);
+  return (
+    isListOf(Number.isInteger, read.codes) &&
+    isPerCategory(read.codes) &&
+    isListOf(isCount, read.counts) &&
+    isPerCategory(read.counts) &&
+    isCount(read.missing) &&
+    isCount(read.other)
+  );
+}
+
+function isTargetStatistics(value: unknown): value is TargetStatistics {
+  if (!isTarget(value)) return false;
+  const { mean, deviation, counts }: Readonly<Record<string, unknown>> = { ...value };
+  if (value.task === "regression") return [mean, deviation].every(Number.isFinite);
+  return isListOf(isCount, counts) && hasLength(value.categories.length)(counts);
+}
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+const hasLength = (length: number) => (list: readonly unknown[]) => list.length === length;
+
+function isListOf<Item>(is: (value: unknown) => value is Item, list: unknown): list is readonly Item[];
+function isListOf(is: (value: unknown) => boolean, list: unknown): list is readonly unknown[];
+function isListOf(is: (value: unknown) => boolean, list: unknown): boolean {
+  return Array.isArray(list) && list.every((item: unknown) => is(item));
+}
