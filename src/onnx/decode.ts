@@ -1,15 +1,33 @@
-/** ONNX bytes → what is in them. For now what a saved model says about itself; whole graphs come with fine-tuning. */
+/** ONNX bytes → what is in them. For now what a file says about itself; whole graphs come with fine-tuning. */
 import { fromBinary } from "@bufbuild/protobuf";
-import { type ModelProto, ModelProtoSchema, type ValueInfoProto } from "onnx-buf";
-import { type DType, onnxDType } from "../array/dtype.ts";
+import {
+  TensorProto_DataType as DataType,
+  type GraphProto,
+  type ModelProto,
+  ModelProtoSchema,
+  type TypeProto,
+  type ValueInfoProto,
+} from "onnx-buf";
+import { onnxDType } from "../array/dtype.ts";
+import { elementCount } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 
 /** A named input or output of a file. */
 export interface OnnxValue {
   readonly name: string;
-  readonly dtype: DType;
-  /** Numbers, or the name of a dimension that is free. */
+  /** A DType of this package, another element type ("float16"), or another kind of value ("sequence", "map"). */
+  readonly dtype: string;
+  /** Numbers, or the name of a dimension that is free, "?" where it has none. Empty where the file tells no shape. */
   readonly shape: readonly (number | string)[];
+}
+
+/** A tensor stored in a file. */
+export interface OnnxInitializer {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** How many elements it has. */
+  readonly elements: number;
 }
 
 /** What an ONNX file says about itself. */
@@ -17,41 +35,61 @@ export interface OnnxSummary {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   readonly metadata: Readonly<Record<string, string>>;
+  /** Version of the standard operators; 0 where the file uses none. */
   readonly opset: number;
+  /** Version of the file format. */
+  readonly irVersion: number;
   readonly producer: string;
-  /** Tensors stored in the file, by name. */
-  readonly initializers: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** Empty where the producer tells none. */
+  readonly producerVersion: string;
+  /** How often each operator occurs, subgraphs included: "Gemm", with its domain "ai.onnx.ml.LabelEncoder". */
+  readonly operators: Readonly<Record<string, number>>;
+  /** Tensors stored in the file. */
+  readonly initializers: readonly OnnxInitializer[];
+  /** Elements of all stored tensors of floats: trained parameters, and the few constants beside them. */
+  readonly parameterCount: number;
 }
 
 /**
- * Reads inputs, outputs, metadata and names of stored tensors. `source` is what errors call the file.
- * Throws when the bytes are no ONNX file, or an input has an element type this package does not know.
+ * Reads what a file says about itself, of anybody's model: element types that this package does not know are told by name.
+ * `source` is what errors call the file. Throws when the bytes are no ONNX file.
  */
 export function summarizeOnnx(bytes: Uint8Array, source = "model"): OnnxSummary {
-  const model = parse(bytes, source);
-  const graph = model.graph;
-  const stored = new Set(graph?.initializer.map(({ name }) => name));
+  const { model, graph } = parse(bytes, source);
+  const initializers = graph.initializer.map(describeInitializer);
+  const stored = new Set(initializers.map(({ name }) => name));
   return {
-    inputs: (graph?.input ?? [])
-      .filter(({ name }) => !stored.has(name))
-      .map((value) => describe(value, source)),
-    outputs: (graph?.output ?? []).map((value) => describe(value, source)),
+    inputs: graph.input.filter(({ name }) => !stored.has(name)).map(describeValue),
+    outputs: graph.output.map(describeValue),
     metadata: Object.fromEntries(model.metadataProps.map(({ key, value }) => [key, value])),
-    opset: Number(model.opsetImport.find(({ domain }) => domain === "")?.version ?? 0n),
+    opset: Number(model.opsetImport.find(({ domain }) => isStandard(domain))?.version ?? 0n),
+    irVersion: Number(model.irVersion),
     producer: model.producerName,
-    initializers: (graph?.initializer ?? []).map(({ name, dims }) => ({ name, shape: dims.map(Number) })),
+    producerVersion: model.producerVersion,
+    operators: countOperators(graph),
+    initializers,
+    parameterCount: initializers
+      .filter(({ dtype }) => /^b?float/.test(dtype))
+      .reduce((total, { elements }) => total + elements, 0),
   };
 }
 
-function parse(bytes: Uint8Array, source: string): ModelProto {
-  let model: ModelProto | undefined;
+/** The standard operators' domain has two names. */
+const isStandard = (domain: string) => domain === "" || domain === "ai.onnx";
+
+function parse(
+  bytes: Uint8Array,
+  source: string,
+): { readonly model: ModelProto; readonly graph: GraphProto } {
+  let model: ModelProto;
   try {
     model = fromBinary(ModelProtoSchema, bytes);
   } catch (cause) {
     notOnnx(source, bytes, cause);
   }
   // Almost any bytes parse as some protobuf message; a model has a graph.
-  return model.graph === undefined ? notOnnx(source, bytes) : model;
+  const { graph } = model;
+  return graph === undefined ? notOnnx(source, bytes) : { model, graph };
 }
 
 function notOnnx(source: string, bytes: Uint8Array, cause?: unknown): never {
@@ -66,23 +104,50 @@ function notOnnx(source: string, bytes: Uint8Array, cause?: unknown): never {
   );
 }
 
-const dtypes = new Map(Object.entries(onnxDType).map(([dtype, number]) => [number, dtype as DType])); // keys of onnxDType
-
-function describe(value: ValueInfoProto, source: string): OnnxValue {
-  const type = value.type?.value;
-  const tensor = type?.case === "tensorType" ? type.value : undefined;
-  const dtype = dtypes.get(tensor?.elemType ?? 0);
-  if (tensor === undefined || dtype === undefined) {
-    fail(`${source}, "${value.name}"`, {
-      expected: `a tensor of ${[...dtypes.values()].join(", ")}`,
-      got: tensor === undefined ? (type?.case ?? "no type") : `element type ${tensor.elemType}`,
-      fix: "this package cannot feed it",
-    });
+function countOperators(graph: GraphProto): Record<string, number> {
+  const counts = new Map<string, number>();
+  const graphs = [graph];
+  for (const { node } of graphs) {
+    for (const { opType, domain, attribute } of node) {
+      const name = isStandard(domain) ? opType : `${domain}.${opType}`;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      for (const inner of attribute)
+        graphs.push(...inner.graphs, ...(inner.g === undefined ? [] : [inner.g]));
+    }
   }
-  const dims = tensor.shape?.dim ?? [];
+  return Object.fromEntries(counts);
+}
+
+/** The names of this package where it has one, else ONNX's in lower case. */
+function dtypeName(elementType: number): string {
+  return dtypes.get(elementType) ?? DataType[elementType]?.toLowerCase() ?? `element type ${elementType}`;
+}
+
+const dtypes = new Map(Object.entries(onnxDType).map(([dtype, number]) => [number, dtype]));
+
+function describeInitializer({ name, dims, dataType }: GraphProto["initializer"][number]): OnnxInitializer {
+  const shape = dims.map(Number);
+  return { name, dtype: dtypeName(dataType), shape, elements: elementCount(shape) };
+}
+
+function describeValue({ name, type }: ValueInfoProto): OnnxValue {
+  const kind = type?.value;
+  if (kind?.case !== "tensorType") return { name, dtype: kindNames[kind?.case ?? "none"], shape: [] };
+  const dims = kind.value.shape?.dim ?? [];
   return {
-    name: value.name,
-    dtype,
-    shape: dims.map(({ value: dim }) => (dim.case === "dimValue" ? Number(dim.value) : (dim.value ?? "?"))),
+    name,
+    dtype: dtypeName(kind.value.elemType),
+    shape: dims.map(({ value: dim }) => (dim.case === "dimValue" ? Number(dim.value) : dim.value || "?")),
   };
 }
+
+/** What values can be beside tensors. */
+const kindNames: Readonly<
+  Record<Exclude<NonNullable<TypeProto["value"]["case"]>, "tensorType"> | "none", string>
+> = {
+  sequenceType: "sequence",
+  mapType: "map",
+  optionalType: "optional",
+  sparseTensorType: "sparse tensor",
+  none: "unknown",
+};

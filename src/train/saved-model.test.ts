@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ModelProtoSchema, TensorProto_DataType } from "onnx-buf";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
 import type { TableSchema } from "../array/schema.ts";
 import { memoryDataset } from "../data/memory.ts";
@@ -10,7 +12,7 @@ import { buildProgram } from "../graph/program.ts";
 import { input } from "../graph/tensor.ts";
 import { crossEntropy, encoder, linear, sequence, squaredError } from "../nn/index.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
-import { argMax, categoryCodes, categoryNames, softmax } from "../ops/index.ts";
+import { argMax, categoryCodes, categoryNames, exp, softmax } from "../ops/index.ts";
 import { adamw } from "../optim/index.ts";
 import { fit } from "./fit.ts";
 import { loadModel } from "./saved-model.ts";
@@ -168,6 +170,21 @@ test("texts of a model that was not made from a table are fed as they are", asyn
   const { codes } = await model.predict({ text: [" a", "a", "NA", null] });
   assert.deepEqual([codes!.shape, ...codes!.data], [[4, 1], 0, 2, 1, -1]);
   await model.close();
+});
+
+test("a model whose outputs this package cannot hold is refused when it is loaded", async () => {
+  const path = join(folder, "half.onnx");
+  const x = input("x", ["batch"]);
+  const bytes = encodeOnnx(buildProgram({ name: "half", outputs: { y: exp(x) } }));
+  const model = fromBinary(ModelProtoSchema, bytes);
+  const type = model.graph!.output[0]!.type!.value;
+  if (type.case === "tensorType") type.value.elemType = TensorProto_DataType.FLOAT16;
+  await writeFile(path, toBinary(ModelProtoSchema, model));
+  await assert.rejects(loadModel(path), {
+    message:
+      `${path}, output "y": expected a tensor of float32, uint8, int32, int64, string, bool, float64, got float16. ` +
+      "Fix: load a model that this package has saved, or cast the output in whatever writes the file",
+  });
 });
 
 test("one sample alone, which is computed twice, has one name", async () => {

@@ -1,6 +1,6 @@
 /** A saved model, loaded back: raw rows in, predictions out, with the columns it was trained on. */
 import type { AnyArray, NdArray, StringArray } from "../array/array.ts";
-import { allocate, type NumericDType } from "../array/dtype.ts";
+import { allocate, type NumericDType, onnxDType } from "../array/dtype.ts";
 import { schemaFromMetadata, type TableSchema } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import { readFile } from "../data/files.ts";
@@ -39,6 +39,7 @@ export async function loadModel(path: string): Promise<SavedModel> {
   const bytes = await readFile(path);
   const summary = summarizeOnnx(bytes, path);
   for (const value of summary.inputs) requireFeedable(path, value);
+  for (const value of summary.outputs) requireReadable(path, value);
   const schema = schemaFromMetadata(summary.metadata);
   const session = await (await nodeRuntime()).load(path, bytes);
   const parts: Parts = { session, inputs: summary.inputs, categories: categoriesOf(schema) };
@@ -104,6 +105,16 @@ function requireFeedable(path: string, { name, dtype, shape }: OnnxValue): void 
     expected: "float32, int32, uint8 or one text for each of any number of rows",
     got: `${dtype} [${shape.join(", ")}]`,
     fix: "load a model that this package has saved",
+  });
+}
+
+/** What comes out must be one of our arrays. */
+function requireReadable(path: string, { name, dtype }: OnnxValue): void {
+  if (Object.hasOwn(onnxDType, dtype)) return;
+  fail(`${path}, output "${name}"`, {
+    expected: `a tensor of ${Object.keys(onnxDType).join(", ")}`,
+    got: dtype,
+    fix: "load a model that this package has saved, or cast the output in whatever writes the file",
   });
 }
 
@@ -174,7 +185,7 @@ function textFeed(
 }
 
 function numberFeed(where: string, input: OnnxValue, { all, start, end }: FedRows): NdArray {
-  const dtype = input.dtype as NumericDType; // the caller has taken the strings
+  const dtype = input.dtype as NumericDType; // requireFeedable saw to it, and the caller has taken the strings
   const shape = [end - start, ...input.shape.slice(1).map(Number)];
   const width = elementCount(shape.slice(1));
   const data = allocate(dtype, width * (end - start));
