@@ -51,7 +51,11 @@ export function huber(predicted: Tensor, target: Tensor, options: HuberOptions =
  * logits [batch, …, classes], labels [batch, …] (int32, int64 or uint8, 0 … classes − 1) → [batch, …].
  * Finite for every finite logit. Throws when a label's shape is not the logits' shape without the last axis.
  * labelSmoothing: the part of every label that is spread evenly over all classes, default 0.
- * Differs from PyTorch's CrossEntropyLoss: never averages.
+ * Differs from PyTorch's CrossEntropyLoss: never averages. Weights of classes are weights of samples, so that the division
+ * by their sum is exact:
+ *
+ *   const weights = constant(float32([0.5, 2]));
+ *   loss: (p, row) => ({ loss: crossEntropy(p, row.y), weight: gather(weights, row.y) })
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const codes = labels.dtype === "uint8" ? cast(labels, "int32") : labels;

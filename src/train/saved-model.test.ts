@@ -6,11 +6,12 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema, TensorProto_DataType } from "onnx-buf";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
 import type { TableSchema } from "../array/schema.ts";
+import { arrays } from "../data/arrays.ts";
 import { memoryDataset } from "../data/memory.ts";
 import { statistics } from "../data/statistics.ts";
 import { buildProgram } from "../graph/program.ts";
 import { input } from "../graph/tensor.ts";
-import { crossEntropy, encoder, linear, sequence, squaredError } from "../nn/index.ts";
+import { crossEntropy, dropout, encoder, linear, sequence, squaredError, tanh } from "../nn/index.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
 import { argMax, categoryCodes, categoryNames, exp, softmax } from "../ops/index.ts";
 import { adamw } from "../optim/index.ts";
@@ -170,6 +171,37 @@ test("texts of a model that was not made from a table are fed as they are", asyn
   const { codes } = await model.predict({ text: [" a", "a", "NA", null] });
   assert.deepEqual([codes!.shape, ...codes!.data], [[4, 1], 0, 2, 1, -1]);
   await model.close();
+});
+
+test("dropout is no part of a saved model: it asks for no mask and gives the same numbers every time", async () => {
+  const path = join(folder, "dropout.onnx");
+  const x = Array.from({ length: 12 }, (_, i) => [Math.sin(i), i / 12]);
+  const points = arrays({ x, y: x.map(([a, b]) => [a! + b!]) });
+  const body = sequence(linear(8), tanh, dropout(0.5), linear(1), dropout(0.2));
+  const model = await fit({
+    data: points,
+    model: (row) => body(row.x),
+    loss: (predicted, row) => squaredError(predicted, row.y),
+    optimizer: adamw({ learningRate: 0.01 }),
+  });
+  await model.save(path);
+  const saved = await loadModel(path);
+  try {
+    assert.deepEqual(saved.summary.inputs, [{ name: "x", dtype: "float32", shape: ["batch", 2] }]);
+    assert.deepEqual(saved.summary.operators, { Gemm: 2, Tanh: 1 });
+    const { prediction } = await saved.predict({ x });
+    assert.deepEqual((await saved.predict({ x })).prediction, prediction);
+    const values = [...model.parameters.values()].map(({ data: numbers }) => Array.from(numbers, Number));
+    const [weight, bias, outer, shift] = values as [number[], number[], number[], number[]]; // two linear layers
+    prediction!.data.forEach((value, row) => {
+      const [a, b] = x[row]!;
+      const inner = bias.map((one, k) => Math.tanh(one + weight[2 * k]! * a! + weight[2 * k + 1]! * b!));
+      const expected = inner.reduce((sum, one, k) => sum + one * outer[k]!, shift[0]!);
+      assert.ok(Math.abs(Number(value) - expected) < 1e-5, `row ${row}`); // sums of eight in float32
+    });
+  } finally {
+    await saved.close();
+  }
 });
 
 test("a model whose outputs this package cannot hold is refused when it is loaded", async () => {
