@@ -7,6 +7,14 @@ export async function writeFileAtomically(path: string, _bytes: Uint8Array): Pro
 }
 
 /** Throws: a browser has no files. */
+export async function writeAtomically(
+  path: string,
+  _use: (write: (piece: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  return noFiles(`write ${path}`, "offer the bytes as a download");
+}
+
+/** Throws: a browser has no files. */
 export async function requireWritable(path: string): Promise<void> {
   return noFiles(`write ${path}`, "offer the bytes as a download");
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,7 +8,7 @@ import { temporaryFolder } from "../../test/temporary-folder.ts";
 import * as files from "./files.ts";
 import * as absent from "./files-absent.ts";
 
-const { readFile, readPieces, writeFileAtomically } = files;
+const { readFile, readPieces, writeAtomically, writeFileAtomically } = files;
 const folder = temporaryFolder();
 
 const bytes = Uint8Array.of(1, 2, 3);
@@ -18,6 +19,25 @@ test("a written file reads back, and nothing else is left in the folder", async 
   await writeFileAtomically(path, bytes.subarray(1));
   assert.deepEqual(await readFile(path), Uint8Array.of(2, 3));
   assert.deepEqual(await readdir(folder), ["model.onnx"]);
+});
+
+test("a file written in pieces holds them in order, and one that is given up was never there", async () => {
+  const path = join(folder, "pieces");
+  await writeAtomically(path, async (write) => {
+    for (let piece = 0; piece < 300; piece++) await write(new Uint8Array(1000).fill(piece));
+    assert.equal(readdirSync(folder).includes("pieces"), false, "not under its name before it is whole");
+  });
+  const written = await readFile(path);
+  assert.equal(written.length, 300_000);
+  assert.ok(written.every((value, index) => value === Math.floor(index / 1000) % 256));
+  await rm(path);
+  const before = await readdir(folder);
+  const giveUp = writeAtomically(path, async (write) => {
+    await write(bytes);
+    throw new Error("given up");
+  });
+  await assert.rejects(giveUp, { message: "given up" });
+  assert.deepEqual(await readdir(folder), before);
 });
 
 test("a file read in pieces gives its bytes in order", async () => {

@@ -12,13 +12,21 @@ import { fail, kindOf } from "../errors.ts";
  * Throws when the folder does not exist, may not be written to, or is full, and when `path` is a folder, a device or a
  * pipe: the rename would put a file in the place of /dev/null.
  */
-export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+export function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  return writeAtomically(path, (write) => write(bytes));
+}
+
+/** The same for what comes in pieces: `use` hands them over in order, and what it throws leaves nothing behind either. */
+export async function writeAtomically(
+  path: string,
+  use: (write: (piece: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
   await throughTemporary(path, async (temporary, target) => {
     const mode = await modeOf(`write ${path}`, target);
     const file = await fs.open(temporary, "wx");
     try {
       if (mode !== undefined) await file.chmod(mode);
-      await file.writeFile(bytes);
+      await use((piece) => file.writeFile(piece)); // from where the last piece ended
       await file.sync();
     } finally {
       await file.close();
