@@ -7,7 +7,10 @@ export interface ColumnSpec {
   readonly dtype: "float32" | "int32" | "uint8";
   /** Shape of one sample's value: [] a number, [1] a column vector of one, [28, 28] an image. */
   readonly shape: readonly number[];
-  /** For codes: what each code means. Codes are 0 … categories.length − 1; −1 is a missing value, never in a target. */
+  /**
+   * For codes: what each code means. Codes are 0 … categories.length − 1. In a feature of a table −1 is a missing value, and
+   * categories.length a category that is not listed; a target has neither.
+   */
   readonly categories?: readonly string[];
 }
 

@@ -130,8 +130,8 @@ function requireColumns(
   { columns, numbers = [], absent = [] }: RawRowsOptions,
   names: readonly string[],
 ): void {
-  const needed = [...new Set([...columns, ...numbers])];
-  const lacking = needed.filter((name) => !names.includes(name) && !absent.includes(name));
+  const needed = [...new Set([...columns, ...numbers])].filter((name) => !absent.includes(name));
+  const lacking = needed.filter((name) => !names.includes(name));
   if (lacking.length === 0) return;
   const close = nearest(lacking[0]!, names);
   fail(path, {

@@ -1,22 +1,9 @@
 /** What each column of a table is for: target, weight, feature, or nothing. */
-import { fail, kindOf } from "../errors.ts";
+import type { TableSchema } from "../array/schema.ts";
+import { fail } from "../errors.ts";
 import type { IgnoredReason } from "./columns.ts";
-import type { CsvHeader } from "./csv-header.ts";
 import { nearest } from "./nearest.ts";
-
-/** What `table` needs to know. */
-export interface TableOptions {
-  /** The column to predict, or several. Samples without a value there are left out and counted. */
-  readonly target: string | readonly string[];
-  /** Default: decided by the target's values. Applies to every target. */
-  readonly task?: "regression" | "classification";
-  /** What features are, where it should not be decided by their values. */
-  readonly types?: Readonly<Record<string, "number" | "category">>;
-  /** Columns to leave out. */
-  readonly ignore?: readonly string[];
-  /** The column of sample weights: a number from 0 on in every line. It is no feature. */
-  readonly weight?: string;
-}
+import { checkOptions, type TableOptions } from "./table-options.ts";
 
 /** A column that is no feature, and why. */
 export interface IgnoredColumn {
@@ -33,104 +20,125 @@ export interface Roles {
   readonly ignored: readonly IgnoredColumn[];
 }
 
-/** Throws when an option names no column, or one column has two roles. */
-export function assignRoles(path: string, header: CsvHeader, options: TableOptions): Roles {
+/** Throws when an option names no column, or one column has two roles. columns: the header, "" where it has no name. */
+export function assignRoles(path: string, columns: readonly string[], options: TableOptions): Roles {
   checkOptions(path, options);
-  const targets = typeof options.target === "string" ? [options.target] : [...options.target];
+  const named = columns.filter((name) => name !== "");
   const weights = options.weight === undefined ? [] : [options.weight];
-  const asked = options.ignore ?? [];
-  const forced = Object.keys(options.types ?? {});
-  const named = header.names.filter((name) => name !== "");
-  for (const [option, names] of Object.entries({
-    target: targets,
-    weight: weights,
-    ignore: asked,
-    types: forced,
-  })) {
-    for (const name of names) if (!named.includes(name)) noSuchColumn(path, option, name, named);
-  }
-  checkChoice(path, "task", options.task, ["regression", "classification"]);
-  for (const [name, type] of Object.entries(options.types ?? {})) {
-    checkChoice(path, `types, "${name}"`, type, ["number", "category"]);
-  }
+  requireNamed(path, "weight", weights, named);
+  if (options.like !== undefined) return rolesLike(path, named, options.like, weights);
+  const targets = typeof options.target === "string" ? [options.target] : [...options.target];
+  const asked = [...new Set(options.ignore ?? [])];
+  const typed = Object.keys(options.types ?? {});
+  requireNamed(path, "target", targets, named);
+  requireNamed(path, "ignore", asked, named);
+  requireNamed(path, "types", typed, named);
+  requireOneRole(path, { targets, weights, asked, typed });
   const uses = [...targets, ...weights, ...asked];
-  const twice = uses.find((name, index) => uses.indexOf(name) !== index);
-  const wrongType = forced.find((name) => uses.includes(name));
-  if (targets.length === 0 || twice !== undefined || wrongType !== undefined) {
-    fail(`${path}, options`, {
-      expected: "at least one target, and every column in one of target, weight, ignore, types",
-      got: targets.length === 0 ? "no target" : `"${twice ?? wrongType}" in two of them`,
-      fix:
-        wrongType !== undefined && targets.includes(wrongType)
-          ? `for a target use task: "classification" or "regression"`
-          : "name it once",
-    });
-  }
   return {
     targets,
     weights,
     features: named.filter((name) => !uses.includes(name)),
     ignored: [
-      ...header.names.filter((name) => name === "").map((column) => ({ column, reason: "unnamed" as const })),
+      ...columns.filter((name) => name === "").map((column) => ({ column, reason: "unnamed" as const })),
       ...asked.map((column) => ({ column, reason: "asked" as const })),
     ],
   };
 }
 
-const isText = (value: unknown) => typeof value === "string";
-const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
-/** Typed by TableOptions, so that an option that is missing here does not compile. */
-const kinds: Readonly<
-  Record<keyof TableOptions, readonly [expected: string, holds: (value: unknown) => boolean]>
-> = {
-  target: ["the name of a column, or a list of names", (value) => isText(value) || isTexts(value)],
-  task: ["a task", isText],
-  types: [
-    "{ column: type }",
-    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-  ],
-  ignore: ["a list of names", isTexts],
-  weight: ["the name of a column", isText],
-};
-
-/** JavaScript may pass anything. */
-function checkOptions(path: string, options: unknown): void {
-  const given = typeof options === "object" && options !== null ? Object.entries(options) : [];
-  const unknown = given.find(([name]) => !Object.hasOwn(kinds, name));
-  if (unknown !== undefined || !given.some(([name, value]) => name === "target" && value !== undefined)) {
-    fail(`${path}, options`, {
-      expected: `target, and at most ${Object.keys(kinds).slice(1).join(", ")}`,
-      got: unknown === undefined ? "no target" : `"${unknown[0]}"`,
-      fix: unknown === undefined ? 'for example table(path, { target: "price" })' : "rename or remove it",
+/** The roles of a schema. Whatever else the file has is not looked at. */
+function rolesLike(
+  path: string,
+  named: readonly string[],
+  like: TableSchema,
+  weights: readonly string[],
+): Roles {
+  const targets = like.targets.map(({ name }) => name);
+  const features = like.features.map(({ name }) => name);
+  const needed = [...features, ...targets];
+  const lacking = needed.filter((name) => !named.includes(name));
+  if (lacking.length > 0) {
+    const meant = nearest(
+      lacking[0]!,
+      named.filter((name) => !needed.includes(name)),
+    );
+    fail(path, {
+      expected: `the columns of the first table, ${needed.join(", ")}`,
+      got: `no ${lacking.join(", ")}`,
+      fix:
+        meant === undefined
+          ? "add the columns, empty where a value is missing"
+          : `rename "${meant}" to "${lacking[0]}"`,
     });
   }
-  for (const [name, [expected, holds]] of Object.entries(kinds)) {
-    const value = given.find(([option]) => option === name)?.[1];
-    if (value === undefined || holds(value)) continue;
-    fail(`${path}, option ${name}`, { expected, got: kindOf(value), fix: "correct it, or leave it out" });
+  const used = weights.find((name) => needed.includes(name));
+  if (used !== undefined) {
+    const role = targets.includes(used) ? "target" : "feature";
+    refuse(
+      path,
+      "weight",
+      "a column that is no target and no feature",
+      `the ${role} "${used}"`,
+      "name another column",
+    );
+  }
+  return { targets, weights, features, ignored: [] };
+}
+
+/** A column may be a target, the weight, ignored, or a feature of a said type: one of those. */
+function requireOneRole(
+  path: string,
+  names: Readonly<Record<"targets" | "weights" | "asked" | "typed", readonly string[]>>,
+): void {
+  const { targets, weights, asked, typed } = names;
+  const twice = targets.find((name, index) => targets.indexOf(name) !== index);
+  if (targets.length === 0)
+    refuse(path, "target", "at least one column", "none", "name the column to predict");
+  if (twice !== undefined) refuse(path, "target", "every column once", `"${twice}" twice`, "name it once");
+  const [weighing] = weights.filter((name) => targets.includes(name));
+  if (weighing !== undefined) {
+    refuse(
+      path,
+      "weight",
+      "a column that is no target",
+      `the target "${weighing}"`,
+      "name another column, or leave it out",
+    );
+  }
+  for (const name of asked) {
+    const role = targets.includes(name) ? "target" : weights.includes(name) ? "weight" : undefined;
+    if (role === undefined) continue;
+    const fix =
+      role === "target"
+        ? "name another target, or do not ignore it"
+        : "do not ignore it: it is no feature anyway";
+    refuse(path, "ignore", "columns that are neither target nor weight", `the ${role} "${name}"`, fix);
+  }
+  for (const name of typed) {
+    if (targets.includes(name)) {
+      const fix = `for a target use task: "classification" or task: "regression"`;
+      refuse(path, "types", "features", `the target "${name}"`, fix);
+    }
+    if (weights.includes(name))
+      refuse(path, "types", "features", `the weight "${name}"`, "leave it out: it is a number");
+    if (asked.includes(name))
+      refuse(path, "types", "features", `"${name}", which is ignored`, "name it in one of both");
   }
 }
 
-/** JavaScript and command lines may pass anything. */
-function checkChoice(
+function requireNamed(
   path: string,
   option: string,
-  value: string | undefined,
-  choices: readonly string[],
+  names: readonly string[],
+  columns: readonly string[],
 ): void {
-  if (value === undefined || choices.includes(value)) return;
-  fail(`${path}, option ${option}`, {
-    expected: choices.map((choice) => `"${choice}"`).join(" or "),
-    got: JSON.stringify(value),
-    fix: "choose one, or leave it out to decide by the values",
-  });
+  const unknown = names.find((name) => !columns.includes(name));
+  if (unknown === undefined) return;
+  const meant = nearest(unknown, columns);
+  const fix = meant === undefined ? "name one of those" : `did you mean "${meant}"?`;
+  refuse(path, option, `one of the columns ${columns.join(", ")}`, `"${unknown}"`, fix);
 }
 
-function noSuchColumn(path: string, option: string, name: string, names: readonly string[]): never {
-  const meant = nearest(name, names);
-  return fail(`${path}, option ${option}`, {
-    expected: `one of the columns ${names.join(", ")}`,
-    got: `"${name}"`,
-    fix: meant === undefined ? "name one of those" : `did you mean "${meant}"?`,
-  });
+function refuse(path: string, option: string, expected: string, got: string, fix: string): never {
+  return fail(`${path}, option ${option}`, { expected, got, fix });
 }

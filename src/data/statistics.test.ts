@@ -56,7 +56,7 @@ test("numbers have mean, population deviation, extremes and missing; categories 
 });
 
 test("only the samples of the part count: the rest neither shifts a mean nor adds a category", async () => {
-  const data = await tableOf("x,c,y\n1,b,u\n3,d,v\n900,a,u\n,c,w\n,c,w\n", "y");
+  const data = await tableOf("x,c,y\n1,b,u\n3,d,v\n900,a,u\n,c,w\n,c,w\n,c,v\n", "y");
   const training = await statistics(subset(data, [0, 1]));
   const [x, c] = training.features;
   assert.ok(x?.kind === "number" && c?.kind === "category");

@@ -87,31 +87,40 @@ export function numberStatistics(name: string, values: ColumnArray): NumberStati
   return { kind: "number", name, mean, deviation, minimum, maximum, missing, fill: mean };
 }
 
-/** Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their codes. */
+/**
+ * Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their codes. Of an
+ * ordered column it keeps all, in order: their codes are ranks.
+ */
 function categoryStatistics(feature: CategoryColumn, values: Int32Array): CategoryStatistics {
-  const { name, categories } = feature;
+  const { categories, isOrdered } = feature;
   const all = countCodes(values, categories.length);
-  const occurring = [...all.keys()].filter((code) => all[code]! > 0);
-  const kept = [...occurring]
-    .sort((a, b) => all[b]! - all[a]! || a - b)
-    .slice(0, categoryLimit)
-    .sort((a, b) => a - b);
-  const present = occurring.reduce((sum, code) => sum + all[code]!, 0);
-  const counts = kept.map((code) => all[code]!);
+  const codes = isOrdered === true ? [...all.keys()] : mostFrequent(all);
+  const counts = codes.map((code) => all[code]!);
+  const missing = values.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0);
   return {
     kind: "category",
-    name,
-    categories: kept.map((code) => categories[code]!),
-    codes: kept,
+    name: feature.name,
+    categories: codes.map((code) => categories[code]!),
+    ...(isOrdered !== undefined && { isOrdered }),
+    codes,
     counts,
-    missing: values.length - present,
-    other: present - counts.reduce((sum, count) => sum + count, 0),
+    missing,
+    other: values.length - missing - counts.reduce((sum, count) => sum + count, 0),
   };
 }
 
+function mostFrequent(counts: readonly number[]): number[] {
+  return [...counts.keys()]
+    .filter((code) => counts[code]! > 0)
+    .sort((a, b) => counts[b]! - counts[a]! || a - b)
+    .slice(0, categoryLimit)
+    .sort((a, b) => a - b);
+}
+
+/** How many samples have each code. Missing ones, and those of no listed category, are not among them. */
 function countCodes(values: Int32Array, categories: number): number[] {
   const counts = Array<number>(categories).fill(0);
-  for (const code of values) if (code >= 0) counts[code]!++;
+  for (const code of values) if (code >= 0 && code < categories) counts[code]!++;
   return counts;
 }
 

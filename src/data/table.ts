@@ -1,18 +1,24 @@
 /** A CSV or TSV file as a dataset: typed, cleaned and profiled columns. */
 
-import type { FeatureColumn, TableSchema, TargetColumn } from "../array/schema.ts";
+import type { FeatureColumn, TableSchema } from "../array/schema.ts";
 import { bug, fail } from "../errors.ts";
 import { type Cells, withCells } from "./cells.ts";
-import { decideFeature, decideTarget, decideWeight, profileColumns } from "./columns.ts";
+import { decideFeatures } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import type { CsvScan } from "./csv-scan.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
+import { refuseLeaks } from "./leaks.ts";
+import { refuseUnknownClass, requireLike } from "./like.ts";
 import { memoryDataset } from "./memory.ts";
-import { assignRoles, type IgnoredColumn, type Roles, type TableOptions } from "./roles.ts";
+import { type ColumnProfile, profileColumns } from "./profile.ts";
+import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
 import { type Split, type SplitOptions, split } from "./split.ts";
-import { featureValues, readValues, targetValues, type ValueColumn, weightValues } from "./values.ts";
+import type { TableOptions, TargetOptions } from "./table-options.ts";
+import { decideTarget, decideWeight } from "./targets.ts";
+import { featureValues, readValues, targetValues, weightValues } from "./values.ts";
 
-export type { IgnoredColumn, TableOptions } from "./roles.ts";
+export type { IgnoredColumn } from "./roles.ts";
+export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./table-options.ts";
 
 /** Samples of a table: a dataset that knows what its columns mean. */
 export interface TableData extends Dataset {
@@ -34,6 +40,11 @@ export interface TableReport {
   readonly withoutTarget: number;
   /** How many samples have no value, by column, where there are any. */
   readonly missing: Readonly<Record<string, number>>;
+  /**
+   * How many samples have a category that its column does not list, where there are any: beyond the 1000 most frequent, or,
+   * with `like`, one that the first table has not seen.
+   */
+  readonly unlisted: Readonly<Record<string, number>>;
   /** Columns that are no features, and why. */
   readonly ignored: readonly IgnoredColumn[];
   /** Columns whose numbers lose more than a thousandth of their deviation in float32: subtract a constant first. */
@@ -50,17 +61,30 @@ export interface TableReport {
  * Columns of the dataset: a number is float32 [1], NaN where missing; a category is an int32 code [], −1 where missing,
  * its categories in the order of their code points; a target is float32 [1] or an int32 class []; the weight is
  * float32 []. Missing is an empty field or NA, N/A, NaN, null, None or ?, in any case; blanks around a value are dropped.
- * (A saved model takes trimmed text, and "" alone for missing.) A feature is a number when all its values are; a target is
+ * (The file of a saved model takes trimmed text, and "" alone for missing.) A feature is a number when all its values are; a target is
  * a class when it is text or has at most 10 different whole numbers. What tells nothing (constants, names of samples,
- * columns without a name) is left out. `report` says what was found.
+ * columns without a value or a name) is left out. `report` says what was found.
+ *
+ * Where categories stand in an order, say it, and a model reads their ranks:
+ * types: { cut: ["Fair", "Good", "Very Good"] }. Of more than 1000 categories the most frequent are listed, unless
+ * types says "category"; the code of others is the number of those listed.
+ *
+ * A second table for validation, test or evaluation is read by the schema of the first:
+ *
+ *   const test = await table("test.csv", { like: houses.schema });
+ *
+ * It then has the same columns, codes and classes. Other columns are not read; a category that the first table has not
+ * seen has the number of categories as its code, as in a saved model.
  *
  * Throws, naming file, line and column, when the file is missing, empty, damaged or no text; when an option names no
- * column; when numbers and text are mixed; and when there is nothing to predict or nothing to predict from.
+ * column; when numbers and text are mixed; when there is nothing to predict or nothing to predict from; for classes with a
+ * single sample and for more than 1000; and for a feature that is the target under another name. With `like`: when a
+ * column is missing, for text where the first table has numbers, and for classes that it does not have.
  * The whole table is held in memory: 4 bytes per value.
  */
 export async function table(path: string, options: TableOptions): Promise<Table> {
   const file = await scanCsvFile(path);
-  const roles = assignRoles(path, file.header, options);
+  const roles = assignRoles(path, file.header.names, options);
   requireRecords(file);
   const { targets, weights, features } = roles;
   return withCells(file, { columns: [...targets, ...weights, ...features], targets }, (cells) =>
@@ -69,59 +93,79 @@ export async function table(path: string, options: TableOptions): Promise<Table>
 }
 
 async function readTable(cells: Cells, roles: Roles, scan: CsvScan, options: TableOptions): Promise<Table> {
-  const { path } = cells;
-  if (cells.samples === 0) {
-    fail(`${path}, target ${roles.targets.map((name) => `"${name}"`).join(", ")}`, {
-      expected: "a value in at least one line",
-      got: `none in ${scan.records} lines`,
-      fix: "name another target",
-    });
-  }
-  const profiles = new Map(
-    (await profileColumns(cells, [...roles.targets, ...roles.weights, ...roles.features])).map((profile) => [
-      profile.name,
-      profile,
-    ]),
-  );
-  const columns: ValueColumn[] = [];
-  const targets: TargetColumn[] = [];
-  for (const name of roles.targets) {
-    const target = await decideTarget(cells, profiles.get(name)!, options.task);
-    targets.push(target);
-    columns.push(targetValues(cells, target, profiles.get(name)!));
-  }
-  for (const name of roles.weights) {
+  const { path, samples } = cells;
+  if (samples === 0) noSamples(path, roles, scan);
+  const names = [...roles.targets, ...roles.weights, ...roles.features];
+  const profiles = new Map((await profileColumns(cells, names)).map((profile) => [profile.name, profile]));
+  const { schema, ignored } =
+    options.like === undefined
+      ? await decideColumns(cells, roles, profiles, options)
+      : { schema: await requireLike(cells, options.like, profiles), ignored: roles.ignored };
+  const targets = await inOrder(schema.targets, (target) => targetValues(cells, target));
+  const weights = await inOrder(roles.weights, async (name) => {
     await decideWeight(cells, profiles.get(name)!);
-    columns.push(weightValues(cells, name));
-  }
-  const features: FeatureColumn[] = [];
-  const ignored = [...roles.ignored];
-  for (const name of roles.features) {
-    const feature = await decideFeature(cells, profiles.get(name)!, options.types?.[name]);
-    if (typeof feature === "string") ignored.push({ column: name, reason: feature });
-    else {
-      features.push(feature);
-      columns.push(featureValues(cells, feature));
-    }
-  }
-  if (features.length === 0) noFeatures(path, ignored);
-  const values = await readValues(cells, columns);
-  const missing = [...profiles.values()].filter(({ present }) => present < cells.samples);
-  const dataset = memoryDataset<ColumnSpecs>({
-    name: path,
-    size: cells.samples,
-    columns: values.columns,
-    schema: { features, targets },
-    ...(options.weight !== undefined && { weight: options.weight }),
+    return weightValues(cells, name);
   });
+  const features = await inOrder(schema.features, (feature) => featureValues(cells, feature));
+  const { columns, imprecise, unlisted } = await readValues(cells, [...targets, ...weights, ...features]);
+  for (const [index, target] of schema.targets.entries()) {
+    if (target.task === "regression" || unlisted[target.name] === undefined) continue;
+    await refuseUnknownClass(cells, target, targets[index]!.sql);
+  }
+  if (options.like === undefined) refuseLeaks(path, schema, columns);
+  const weight = options.weight === undefined ? {} : { weight: options.weight };
+  const dataset = memoryDataset<ColumnSpecs>({ name: path, size: samples, columns, schema, ...weight });
+  const missing = [...profiles.values()].filter(({ present }) => present < samples);
   const report: TableReport = {
     records: scan.records,
-    withoutTarget: scan.records - cells.samples,
-    missing: Object.fromEntries(missing.map(({ name, present }) => [name, cells.samples - present])),
+    withoutTarget: scan.records - samples,
+    missing: Object.fromEntries(missing.map(({ name, present }) => [name, samples - present])),
+    unlisted,
     ignored,
-    imprecise: values.imprecise,
+    imprecise,
   };
   return Object.freeze({ ...tableData(dataset), report });
+}
+
+/** One after the other: they share a database. */
+async function inOrder<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
+}
+
+/** What the columns are, by their values. */
+async function decideColumns(
+  cells: Cells,
+  roles: Roles,
+  profiles: ReadonlyMap<string, ColumnProfile>,
+  { task, types = {} }: TargetOptions,
+): Promise<{ readonly schema: TableSchema; readonly ignored: readonly IgnoredColumn[] }> {
+  const targets = await inOrder(roles.targets, (name) => decideTarget(cells, profiles.get(name)!, task));
+  const decisions = await decideFeatures(
+    cells,
+    roles.features.map((name) => profiles.get(name)!),
+    types,
+  );
+  const features: FeatureColumn[] = [];
+  const ignored = [...roles.ignored];
+  for (const { name, feature } of decisions) {
+    if (typeof feature === "string") ignored.push({ column: name, reason: feature });
+    else features.push(feature);
+  }
+  if (features.length === 0) noFeatures(cells.path, ignored);
+  return { schema: { features, targets }, ignored };
+}
+
+function noSamples(path: string, { targets }: Roles, { records }: CsvScan): never {
+  fail(`${path}, target ${targets.map((name) => `"${name}"`).join(", ")}`, {
+    expected: "a value in at least one line",
+    got: `none in ${records} lines`,
+    fix: "name another target",
+  });
 }
 
 function tableData(dataset: Dataset): TableData {

@@ -1,10 +1,11 @@
 /** The values of a table's columns as typed arrays. */
 import type { FeatureColumn, TargetColumn } from "../array/schema.ts";
+import { codesOf } from "./categories.ts";
 import type { Cells } from "./cells.ts";
-import { type ColumnProfile, categoriesType, classText, columnsPerQuery } from "./columns.ts";
 import type { ColumnSpec } from "./dataset.ts";
 import type { ColumnArray, MemoryColumn } from "./memory.ts";
 import { numberStatistics } from "./statistics.ts";
+import { classText } from "./targets.ts";
 
 /** A column of the dataset and the SQL of its numbers. */
 export interface ValueColumn {
@@ -13,26 +14,30 @@ export interface ValueColumn {
   readonly sql: string;
 }
 
-/** Numbers with NaN, or codes with −1, where they are missing. */
-export function featureValues(cells: Cells, feature: FeatureColumn): ValueColumn {
+/** Numbers with NaN where they are missing, or codes (see codesOf). */
+export async function featureValues(cells: Cells, feature: FeatureColumn): Promise<ValueColumn> {
   const { name } = feature;
-  const id = cells.id(name);
   if (feature.kind === "number") {
-    return { name, spec: { dtype: "float32", shape: [1] }, sql: `coalesce(number(${id}), 'nan'::double)` };
+    const sql = `coalesce(number(${cells.id(name)}), 'nan'::double)`;
+    return { name, spec: { dtype: "float32", shape: [1] }, sql };
   }
-  const spec = { dtype: "int32", shape: [], categories: feature.categories } as const;
-  return { name, spec, sql: `coalesce(enum_code(${id}::${categoriesType(cells, name)})::integer, -1)` };
+  const { categories } = feature;
+  return {
+    name,
+    spec: { dtype: "int32", shape: [], categories },
+    sql: await codesOf(cells, name, categories),
+  };
 }
 
 /** Numbers or classes, none missing. */
-export function targetValues(cells: Cells, target: TargetColumn, profile: ColumnProfile): ValueColumn {
+export async function targetValues(cells: Cells, target: TargetColumn): Promise<ValueColumn> {
   const { name } = target;
   if (target.task === "regression") {
     return { name, spec: { dtype: "float32", shape: [1] }, sql: `number(${cells.id(name)})` };
   }
-  const spec = { dtype: "int32", shape: [], categories: target.categories } as const;
-  const sql = `enum_code((${classText(cells, profile)})::${categoriesType(cells, name)})::integer`;
-  return { name, spec, sql };
+  const { categories } = target;
+  const sql = await codesOf(cells, name, categories, classText(cells, target));
+  return { name, spec: { dtype: "int32", shape: [], categories }, sql };
 }
 
 /** One number per sample. */
@@ -45,7 +50,12 @@ export interface TableValues {
   readonly columns: Readonly<Record<string, MemoryColumn>>;
   /** Columns whose numbers lose more than a thousandth of their deviation in float32. */
   readonly imprecise: readonly string[];
+  /** How many samples have a category that is not in the column's list, where there are any. */
+  readonly unlisted: Readonly<Record<string, number>>;
 }
+
+/** Columns per query: the database's time to plan one grows with the square of its columns. */
+const columnsPerQuery = 64;
 
 /** Reads the columns of all samples, each in one pass. */
 export async function readValues(cells: Cells, columns: readonly ValueColumn[]): Promise<TableValues> {
@@ -57,7 +67,7 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
     const some = columns.slice(start, start + columnsPerQuery);
     let first = 0;
     for await (const piece of cells.database.pieces(
-      `select ${some.map(({ sql }) => sql).join(", ")} from kept`,
+      `select ${some.map(({ sql }) => sql).join(", ")} from ${cells.kept}`,
     )) {
       piece.columns.forEach((values, place) => {
         const error = store(values, arrays[start + place]!, first);
@@ -76,7 +86,20 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
         const error = errors[index]!;
         return error > 0 && 1000 * error > numberStatistics(name, arrays[index]!).deviation;
       }),
+    unlisted: Object.fromEntries(
+      columns
+        .map(
+          ({ name, spec }, index) => [name, countUnlisted(arrays[index]!, spec.categories?.length)] as const,
+        )
+        .filter(([, count]) => count > 0),
+    ),
   };
+}
+
+function countUnlisted(codes: ColumnArray, unlisted: number | undefined): number {
+  let count = 0;
+  if (unlisted !== undefined) for (const code of codes) if (code === unlisted) count++;
+  return count;
 }
 
 /** Writes the numbers into the array from `first` on, and gives the largest rounding error. */
