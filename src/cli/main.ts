@@ -1,11 +1,14 @@
 #!/usr/bin/env node
-/** The command line: argv → plan → fit. */
+/** The command line: argv → the command's own file, which is loaded only when it runs. */
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { MicrobatchError } from "../errors.ts";
+import { addEvaluate } from "./evaluate.ts";
+import { addInspect } from "./inspect.ts";
 import { exitCodes } from "./options.ts";
 import { addPredict } from "./predict.ts";
 import { addTrain } from "./train.ts";
+import { inFlags } from "./words.ts";
 
 // Two folders up from src/cli/main.ts and from dist/cli/main.js alike.
 const manifest: { readonly description: string; readonly version: string } = JSON.parse(
@@ -16,14 +19,17 @@ const program = new Command("microbatch")
   .description(manifest.description)
   .version(manifest.version, "-v, --version", "print the version")
   .helpOption("-h, --help", "print this help")
-  .showHelpAfterError("(microbatch --help tells more)")
+  .helpCommand("help [command]", "print the help of a command")
+  .configureHelp({ showGlobalOptions: false })
   .configureOutput({ outputError: (text, write) => write(text) })
-  .exitOverride((error) => {
-    process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.badInput);
-  })
-  .addHelpText("after", "\nExit codes: 0 done, 1 the run failed, 2 bad input.");
-addTrain(program);
-addPredict(program);
+  .exitOverride()
+  .addHelpText("after", "\nExample:\n  $ microbatch train penguins.csv --target species\n")
+  .addHelpText("after", "Exit codes: 0 done, 1 the run failed, 2 bad input.");
+for (const add of [addTrain, addPredict, addEvaluate, addInspect]) add(program);
+for (const command of [program, ...program.commands]) {
+  const words = command === program ? "microbatch" : `microbatch ${command.name()}`;
+  command.showHelpAfterError(`(${words} --help tells more)`).exitOverride();
+}
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -34,15 +40,33 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 try {
-  await program.parseAsync();
+  if (process.argv.length <= 2) program.outputHelp();
+  else await program.parseAsync();
 } catch (error) {
-  process.exitCode = error instanceof MicrobatchError ? exitCodes.badInput : exitCodes.runFailed;
-  process.stderr.write(`${describe(error)}\n`);
+  report(error);
 }
 
-/** One line; what nobody foresaw is a bug, and its stack is for whoever mends it. */
-function describe(error: unknown): string {
-  if (error instanceof MicrobatchError) return error.message;
+/** One line for people; with --json one object for programs too. What nobody foresaw is a bug, and a failed run. */
+function report(error: unknown): void {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return; // help and version
+    process.exitCode = exitCodes.badInput;
+    printJson({ where: "command line", message: error.message.replace(/^error: /, "") });
+    return; // commander has told it
+  }
+  const isForeseen = error instanceof MicrobatchError;
+  process.exitCode = isForeseen ? exitCodes.badInput : exitCodes.runFailed;
+  const message = isForeseen ? inFlags(error.message) : unforeseen(error);
+  process.stderr.write(`${message}\n`);
+  printJson({ where: isForeseen ? inFlags(error.where) : "bug", message });
+}
+
+function printJson(error: { readonly where: string; readonly message: string }): void {
+  if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify({ error })}\n`);
+}
+
+/** One line; the stack is for whoever mends it. */
+function unforeseen(error: unknown): string {
   if (process.env.MICROBATCH_STACK !== undefined && error instanceof Error) return String(error.stack);
   const message = error instanceof Error ? error.message : String(error);
   const line = message.replace(/\s*\n\s*/g, " | ");

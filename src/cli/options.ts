@@ -1,5 +1,8 @@
-/** What options of commands have in common: how their texts become values, and what the help says. */
+/** What options of commands have in common: how their texts become values. */
 import { InvalidArgumentError } from "commander";
+
+/** Exit codes, as the help states them. */
+export const exitCodes = { done: 0, runFailed: 1, badInput: 2 } as const;
 
 /** Turns a text into a whole number of at least `smallest` and at most `largest`. */
 export function wholeNumber(smallest: number, largest = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -12,36 +15,96 @@ export function wholeNumber(smallest: number, largest = Number.MAX_SAFE_INTEGER)
   };
 }
 
-/** Turns a text into a number between the limits: `from` may be reached, `above` and `below` may not. */
-export function number(limits: {
+/** Limits of a number: `from` may be reached, `above` and `below` may not. */
+export interface Limits {
   readonly from?: number;
   readonly above?: number;
   readonly below?: number;
-}): (text: string) => number {
-  const { from, above, below } = limits;
+}
+
+/** Turns a text into a number between the limits that fits float32. */
+export function number(limits: Limits): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    const isInside =
-      value >= (from ?? Number.NEGATIVE_INFINITY) &&
-      value > (above ?? Number.NEGATIVE_INFINITY) &&
-      value < (below ?? Number.POSITIVE_INFINITY);
-    if (text.trim() !== "" && isInside) return value;
-    const parts = [
-      from === undefined ? "" : `from ${from} on`,
-      above === undefined ? "" : `above ${above}`,
-      below === undefined ? "" : `below ${below}`,
-    ];
-    throw new InvalidArgumentError(`Expected a number ${parts.filter((part) => part !== "").join(" and ")}.`);
+    if (text.trim() !== "" && isBetween(value, limits)) return value;
+    throw new InvalidArgumentError(`Expected a number ${describeLimits(limits)}.`);
   };
+}
+
+function isBetween(
+  value: number,
+  { from = -Infinity, above = -Infinity, below = Infinity }: Limits,
+): boolean {
+  return Number.isFinite(Math.fround(value)) && value >= from && value > above && value < below;
+}
+
+function describeLimits({ from, above, below }: Limits): string {
+  const parts = [
+    from === undefined ? "" : `from ${from} on`,
+    above === undefined ? "" : `above ${above}`,
+    below === undefined ? "" : `below ${below}`,
+  ];
+  return parts.filter((part) => part !== "").join(" and ");
 }
 
 /** Turns "64,64" into sizes and "none" into none. */
 export function sizes(text: string): number[] {
   if (text === "none") return [];
-  const values = text.split(",").map(Number);
-  if (values.every((value) => Number.isSafeInteger(value) && value >= 1)) return values;
-  throw new InvalidArgumentError("Expected sizes such as 64,64, or none for a linear model.");
+  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (values.every((value) => Number.isSafeInteger(value) && value >= 1 && value <= 65536)) return values;
+  throw new InvalidArgumentError("Expected sizes from 1 to 65536 such as 64,64, or none for a linear model.");
 }
 
-/** Exit codes, as the help states them. */
-export const exitCodes = { done: 0, runFailed: 1, badInput: 2 } as const;
+/** Samples to judge by: a part of the table, or a file of their own. */
+export type Held = { readonly share: number } | { readonly file: string };
+
+/** Turns "0.2" into a share and anything that is no number into the name of a file. */
+export function shareOrFile(text: string): Held {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isNaN(value)) return { file: text };
+  if (text.trim() !== "" && value > 0 && value < 1) return { share: value };
+  throw new InvalidArgumentError("Expected a share above 0 and below 1, or a table's file name.");
+}
+
+/** A metric that is good enough. */
+export interface Until {
+  readonly metric: string;
+  readonly below?: number;
+  readonly above?: number;
+}
+
+/** Turns "validation.rmse<=0.5" into what it says; "validation." may be left out, and < and > reach their limit too. */
+export function until(text: string): Until {
+  const [, name, sign, limit] = /^\s*([^<>=]+?)\s*([<>])=?\s*(\S+)\s*$/.exec(text) ?? [];
+  const value = Number(limit);
+  if (name === undefined || Number.isNaN(value)) {
+    throw new InvalidArgumentError('Expected a metric and its limit, such as "validation.rmse<=0.5".');
+  }
+  const metric = name.startsWith("validation.") ? name : `validation.${name}`;
+  return sign === "<" ? { metric, below: value } : { metric, above: value };
+}
+
+/** What a column is said to be: a kind, or its categories from least to most. */
+export type TypeOf = "number" | "category" | readonly string[];
+
+/** Collects "zip=category" and "size=small<medium<large" under their columns. */
+export function typeOf(text: string, before: Readonly<Record<string, TypeOf>> = {}): Record<string, TypeOf> {
+  const at = text.lastIndexOf("=");
+  const column = text.slice(0, at);
+  const type = text.slice(at + 1);
+  const categories = type.split("<").map((category) => category.trim());
+  const isKind = type === "number" || type === "category";
+  if (at < 1 || !(isKind || (categories.length > 1 && categories.every((category) => category !== "")))) {
+    throw new InvalidArgumentError(
+      'Expected a column and what it is: "zip=category", "year=number" or "size=small<medium<large".',
+    );
+  }
+  if (Object.hasOwn(before, column)) throw new InvalidArgumentError(`"${column}" has a type already.`);
+  return { ...before, [column]: isKind ? type : categories };
+}
+
+/** Collects an option that may be repeated. */
+export function repeated(text: string, before: readonly string[] = []): string[] {
+  if (text === "") throw new InvalidArgumentError("Expected the name of a column.");
+  return [...before, text];
+}

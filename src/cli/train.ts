@@ -1,265 +1,126 @@
-/** microbatch train: a table → a trained model.onnx, with a summary against the trivial baseline. */
-import { availableParallelism } from "node:os";
-import type { Command } from "commander";
-import type { Dataset } from "../data/dataset.ts";
-import { requireWritable } from "../data/files.ts";
-import type { Split } from "../data/split.ts";
-import { statistics } from "../data/statistics.ts";
-import { type Table, type TableData, table } from "../data/table.ts";
-import { bug, fail } from "../errors.ts";
-import { adamw, matricesOnly } from "../optim/index.ts";
-import { consoleReporter, digits, duration } from "../report/console.ts";
-import type { FinishedEvent, StartedEvent } from "../train/event.ts";
-import { measure } from "../train/measure.ts";
-import type { Plan } from "../train/plan.ts";
-import { afterEpochs, whenStale } from "../train/stop.ts";
-import { train } from "../train/train.ts";
-import { exitCodes, number, sizes, wholeNumber } from "./options.ts";
-import { type TableModel, tableModel } from "./table-plan.ts";
-
-interface TrainOptions {
-  readonly target: string;
-  readonly out: string;
-  readonly hidden: readonly number[];
-  readonly epochs: number;
-  readonly patience: number;
-  readonly batchSize: number;
-  readonly microbatchSize?: number;
-  readonly lanes?: number;
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  readonly validation: number;
-  readonly seed: number;
-  readonly json?: boolean;
-}
+/** The command train: its flags. What they do is in training/, loaded when the command runs. */
+import { type Command, Option } from "commander";
+import { number, repeated, shareOrFile, sizes, typeOf, until, wholeNumber } from "./options.ts";
+import { optimizerDefaults, scheduleNames, type TrainFlags, tableDefaults } from "./training/flags.ts";
 
 /** Adds the command to the program. */
 export function addTrain(program: Command): void {
-  program
+  const command = program
     .command("train")
-    .description("Train a model on a table and save it as an ONNX file that takes raw rows.")
-    .argument("<table>", "a CSV file with a header line")
-    .requiredOption("--target <column>", "the column to predict")
-    .option("--out <file>", "where to write the model", "model.onnx")
-    .option("--hidden <sizes>", "sizes of hidden layers, or none for a linear model", sizes, [64, 64])
-    .option("--epochs <n>", "passes over the samples at most", wholeNumber(1), 200)
-    .option("--patience <n>", "evaluations without improvement before stopping", wholeNumber(1), 20)
-    .option("--batch-size <n>", "samples per update", wholeNumber(1), 32)
-    .option("--microbatch-size <n>", "samples per pass: speed and memory only", wholeNumber(1))
-    .option("--lanes <n>", "slots of the gradient sum", wholeNumber(1, 1024))
-    .option("--learning-rate <r>", "size of an update", number({ above: 0 }), 0.003)
-    .option("--weight-decay <r>", "pull of the weights towards 0", number({ from: 0 }), 0.01)
-    .option(
-      "--validation <part>",
-      "part of the samples kept for validation",
-      number({ above: 0, below: 1 }),
-      0.2,
+    .summary("train a model on a table, or run a plan")
+    .description(
+      "Train a model on a table and save it as an ONNX file that takes raw rows, or run a TypeScript file whose\n" +
+        "default export is a plan. What decides the result has a default; Ctrl-C ends early with the best model.",
     )
-    .option("--seed <n>", "seed of everything random", wholeNumber(0), 0)
-    .option("--json", "print one JSON object as the last line")
-    .addHelpText(
-      "after",
-      "\nExample:\n  $ microbatch train examples/penguins/penguins.csv --target species\n",
-    )
-    .action((path: string, options: TrainOptions) => runTrain(path, options));
-}
-
-async function runTrain(path: string, options: TrainOptions): Promise<void> {
-  const say = (line: string) => process.stderr.write(`${line}\n`);
-  checkSizes(options);
-  await requireWritable(options.out);
-  const all = await table(path, { target: options.target });
-  const parts = all.split({ validation: options.validation, seed: options.seed });
-  const shaped = tableModel(await statistics(parts.training), options.hidden);
-  say(describeTable(path, all, shaped, parts.training.size, parts.validation.size));
-  const controller = new AbortController();
-  const interrupt = () => {
-    say("interrupted: this step is finished and the best model saved; Ctrl-C again ends at once");
-    controller.abort(new Error("interrupted"));
-  };
-  process.once("SIGINT", interrupt);
-  const run = await watch(planOf(parts, shaped, options, controller.signal), options.epochs);
-  process.removeListener("SIGINT", interrupt);
-  const { finished } = run;
-  const isDiverged = finished.stop.rule === "diverged";
-  // Weights that were never evaluated, one step before infinity, must not replace a good model.
-  const isKept = !isDiverged || Object.keys(run.validation).length > 0;
-  if (isKept) await finished.model.save(options.out);
-  const baseline = await baselineOf(shaped, parts.validation);
-  if (isKept) say(summary(shaped, run.validation, baseline, finished, options.out));
-  else say(`No model is saved: the run diverged at step ${finished.steps + 1}, before its first evaluation.`);
-  if (options.json === true) {
-    const record = jsonRecord(shaped, run, baseline, isKept ? options.out : null);
-    process.stdout.write(`${JSON.stringify(record)}\n`);
-  }
-  if (isDiverged) process.exitCode = exitCodes.runFailed;
-}
-
-/** In the words of the command line; the plan would say it too, in its own. */
-function checkSizes({ batchSize, microbatchSize }: TrainOptions): void {
-  if (microbatchSize === undefined || microbatchSize <= batchSize) return;
-  fail("--microbatch-size", {
-    expected: `at most --batch-size (${batchSize})`,
-    got: String(microbatchSize),
-    fix: "a batch is one or more microbatches: lower --microbatch-size or raise --batch-size",
+    .argument("<table | plan>", "a CSV or TSV file with a header line (also gzipped), or a plan.ts");
+  addTableOptions(command);
+  addRunOptions(command);
+  command.addHelpText("after", examples).action(async (path: string, flags: TrainFlags) => {
+    const { runTrain } = await import("./training/run.ts");
+    await runTrain(path, flags);
   });
 }
 
-function planOf(
-  { training, validation }: Split<TableData>,
-  { model, loss, serve, metrics }: TableModel,
-  options: TrainOptions,
-  signal: AbortSignal,
-): Plan {
-  const { learningRate, weightDecay, microbatchSize, lanes, seed } = options;
-  const batchSize = Math.min(options.batchSize, training.size);
-  return {
-    data: training,
-    model,
-    loss,
-    serve,
-    optimizer: adamw({ learningRate, weightDecay, decays: matricesOnly }),
-    batchSize,
-    ...(microbatchSize !== undefined && { microbatchSize: Math.min(microbatchSize, batchSize) }),
-    ...(lanes !== undefined && { lanes }),
-    seed,
-    validation: { data: validation, metrics },
-    stop: [whenStale("validation.loss", { patience: options.patience }), afterEpochs(options.epochs)],
-    signal,
-  };
-}
-
-/** What a run came to. */
-interface Watched {
-  readonly started: StartedEvent;
-  readonly finished: FinishedEvent;
-  /** The mean loss of the last whole epoch, NaN without one. */
-  readonly trainLoss: number;
-  /** The best evaluation, its names without "validation."; empty without one. */
-  readonly validation: Readonly<Record<string, number>>;
-}
-
-/** Trains, showing it on the terminal. */
-async function watch(plan: Plan, epochs: number): Promise<Watched> {
-  const report = consoleReporter({ terminal: process.stderr, epochs });
-  let started: StartedEvent | undefined;
-  let finished: FinishedEvent | undefined;
-  let trainLoss = Number.NaN;
-  let best: Readonly<Record<string, number>> = {};
-  for await (const event of train(plan)) {
-    report(event);
-    if (event.type === "started") started = event;
-    if (event.type === "epoch") trainLoss = event.loss;
-    if (event.type === "evaluated" && event.isBest) best = event.metrics;
-    if (event.type === "finished") finished = event;
-  }
-  if (started === undefined || finished === undefined) bug("a run without its first or last event");
-  const metrics = Object.entries(best).map(([name, value]) => [name.replace("validation.", ""), value]);
-  return { started, finished, trainLoss, validation: Object.fromEntries(metrics) };
-}
-
-/** The loss and metrics of the trivial model. */
-function baselineOf(shaped: TableModel, validation: Dataset): Promise<Record<string, number>> {
-  return measure(validation, (row) => {
-    const predicted = shaped.baseline(row);
-    const metrics = Object.entries(shaped.metrics).map(([name, make]) => [name, make(predicted, row)]);
-    return { loss: shaped.loss(predicted, row), metrics: Object.fromEntries(metrics) };
-  });
-}
-
-function describeTable(
-  path: string,
-  all: Table,
-  shaped: TableModel,
-  training: number,
-  validation: number,
-): string {
-  const { schema, report } = all;
-  const count = (kind: string) => schema.features.filter((feature) => feature.kind === kind).length;
-  const target = schema.targets[0]!;
-  const task =
-    target.task === "regression"
-      ? `regression of ${target.name}`
-      : `${target.name} is one of ${target.categories.length} classes (${target.categories.slice(0, 6).join(", ")}${target.categories.length > 6 ? ", …" : ""})`;
-  const lines = [
-    `${path}: ${report.records} rows, ${count("number")} number and ${count("category")} category columns; ${task}`,
-    ...(report.withoutTarget > 0
-      ? [`  ${report.withoutTarget} rows have no ${target.name} and are left out`]
-      : []),
-    ...missingLine(report.missing),
-    ...report.ignored.map(({ column, reason }) => `  column "${column}" is left out: ${reason}`),
-    ...report.imprecise.map(
-      (column) => `  column "${column}" loses digits in float32: subtract a constant first`,
-    ),
-    `  ${training} training and ${validation} validation samples; ${shaped.task} model`,
-  ];
-  return lines.join("\n");
-}
-
-function missingLine(missing: Readonly<Record<string, number>>): string[] {
-  const entries = Object.entries(missing);
-  if (entries.length === 0) return [];
-  return [
-    `  missing values, filled inside the model: ${entries.map(([name, count]) => `${name} ${count}`).join(", ")}`,
-  ];
-}
-
-function summary(
-  shaped: TableModel,
-  metrics: Readonly<Record<string, number>>,
-  baseline: Readonly<Record<string, number>>,
-  finished: FinishedEvent,
-  out: string,
-): string {
-  const { headline } = shaped;
-  const name = shaped.task === "regression" ? "always the mean" : "always the commonest class";
-  const own = metrics[headline] ?? Number.NaN;
-  const trivial = baseline[headline] ?? Number.NaN;
-  const isBetter = headline === "rmse" ? own < trivial : own > trivial;
-  // The reporter has shown where it diverged.
-  const stopped =
-    finished.stop.rule === "diverged" ? "diverged; kept: the best evaluation" : finished.stop.reason;
-  const rows = Object.keys(metrics).map(
-    (key) =>
-      `  ${key.padEnd(10)} ${digits(metrics[key]!).padStart(10)} ${digits(baseline[key] ?? Number.NaN).padStart(10)}`,
+const group = (title: string, ...options: readonly Option[]) => ({ title, options });
+const option = (
+  flags: string,
+  description: string,
+  parse?: (text: string) => unknown,
+  byDefault?: unknown,
+) => {
+  const made = new Option(
+    flags,
+    byDefault === undefined ? description : `${description} (default: ${byDefault})`,
   );
-  return [
-    `${finished.steps} steps in ${duration(finished.seconds)}, ${finished.epochs} epochs; stopped: ${stopped}`,
-    `  validation      model   baseline (${name})`,
-    ...rows,
-    isBetter
-      ? `The model beats the baseline: ${headline} ${digits(own)} against ${digits(trivial)}.`
-      : `The model does not beat the baseline (${headline} ${digits(own)} against ${digits(trivial)}): these columns may not tell the target, or more samples are needed.`,
-    `Saved ${out}: raw rows in, predictions out.`,
-  ].join("\n");
+  return parse === undefined ? made : made.argParser(parse);
+};
+
+function addTableOptions(command: Command): void {
+  const { hidden, validation } = tableDefaults;
+  add(command, [
+    group(
+      "The table:",
+      option("--target <column>", "the column to predict; several by repeating it").argParser(repeated),
+      option("--task <task>", "what the target is (default: decided by its values)").choices([
+        "regression",
+        "classification",
+      ]),
+      option(
+        "--type <column=type>",
+        'what a column is: "zip=category", "year=number", "size=small<medium<large"; may be repeated',
+      ).argParser(typeOf),
+      option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated),
+      option("--weight <column>", "how much each row counts"),
+      option("--validation <share | file>", "rows that decide when to stop", shareOrFile, validation),
+      option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
+    ),
+    group(
+      "The model:",
+      option("--hidden <sizes>", "hidden layers, or none for a linear model", sizes, hidden.join(",")),
+      option(
+        "--dropout <rate>",
+        "part of each hidden layer left out per step",
+        number({ from: 0, below: 1 }),
+        0,
+      ),
+      option("--class-weights <how>", "balanced: rare classes count as much as common ones").choices([
+        "balanced",
+      ]),
+    ),
+  ]);
 }
 
-function jsonRecord(
-  shaped: TableModel,
-  { started, finished, trainLoss, validation }: Watched,
-  baseline: Readonly<Record<string, number>>,
-  model: string | null,
-): Record<string, unknown> {
-  const { batchSize, microbatchSize, lanes } = started.plan;
-  return {
-    task: shaped.task,
-    steps: finished.steps,
-    epochs: finished.epochs,
-    samples: finished.samples,
-    batchSize,
-    microbatchSize,
-    lanes,
-    threads: 1,
-    cores: availableParallelism(),
-    seconds: finished.seconds,
-    samplesPerSecond: finished.samples / finished.seconds,
-    trainLoss,
-    validation,
-    baseline,
-    parametersSha256: finished.parametersSha256,
-    stateSha256: finished.stateSha256,
-    model,
-    stopReason: finished.stop.reason,
-    peakBytes: process.resourceUsage().maxRSS * 1024,
-  };
+function addRunOptions(command: Command): void {
+  const { epochs, patience, optimizer, schedule, out, seed } = tableDefaults;
+  const rates = optimizerDefaults[optimizer];
+  add(command, [
+    group(
+      "The training:",
+      option("--batch-size <n>", "samples per update", wholeNumber(1), "32 to 512, by the number of samples"),
+      option("--microbatch-size <n>", "samples per pass: speed and memory only", wholeNumber(1)),
+      option("--lanes <n>", "slots of the gradient sum", wholeNumber(1, 1024), 8),
+      option("--optimizer <name>", `the update rule (default: ${optimizer})`).choices(
+        Object.keys(optimizerDefaults),
+      ),
+      option("--learning-rate <r>", "size of an update", number({ above: 0 }), rates.learningRate),
+      option("--schedule <name>", `course of the learning rate (default: ${schedule})`).choices(
+        scheduleNames,
+      ),
+      option("--weight-decay <r>", "pull of the weights towards 0", number({ from: 0 }), rates.weightDecay),
+      option("--clip <norm>", "longest gradient that is taken as it is", number({ above: 0 })),
+      option(
+        "--ema <decay>",
+        "average the weights over about 1/(1 - decay) steps",
+        number({ from: 0, below: 1 }),
+      ),
+      option("--sampling <how>", "how samples are drawn (default: shuffle)").choices([
+        "shuffle",
+        "with-replacement",
+      ]),
+      option("--seed <n>", "seed of everything random", wholeNumber(0), seed),
+    ),
+    group(
+      "The end:",
+      option("--epochs <n>", "passes over the samples at most", wholeNumber(1), epochs),
+      option("--steps <n>", "updates at most", wholeNumber(1)),
+      option("--patience <n>", "evaluations without improvement before stopping", wholeNumber(1), patience),
+      option("--until <metric>", 'good enough, such as "validation.rmse<=0.5"', until),
+      option("--out <file>", "where to write the model", undefined, out),
+      option("--json", "print one JSON object as the last line of standard output"),
+    ),
+  ]);
 }
+
+function add(command: Command, groups: readonly { title: string; options: readonly Option[] }[]): void {
+  for (const { title, options } of groups) {
+    for (const one of options) command.addOption(one.helpGroup(title));
+  }
+}
+
+const examples = `
+Examples:
+  $ microbatch train penguins.csv --target species
+  $ microbatch train houses.csv --target price --hidden none --test 0.2
+  $ microbatch train churn.csv --target churn --class-weights balanced --until "validation.auc>=0.84"
+  $ microbatch train plan.ts --epochs 5
+`;

@@ -1,0 +1,165 @@
+/** The answers a table knows: how they are read, and how a saved model's outputs are judged by them. */
+import {
+  type ClassificationTarget,
+  outputNames,
+  statisticsFromMetadata,
+  type TableSchema,
+  type TargetColumn,
+  type TargetStatistics,
+} from "../array/schema.ts";
+import type { RawPiece } from "../data/raw-rows.ts";
+import { fail } from "../errors.ts";
+import { input } from "../graph/tensor.ts";
+import type { MetricFold } from "../nn/metric.ts";
+import type { SavedModel } from "../train/saved-model.ts";
+import type { Outputs } from "./model-rows.ts";
+import { type Head, headOf } from "./training/heads.ts";
+
+/** A target and how its answers are read and judged. */
+export interface Answer {
+  readonly target: TargetColumn;
+  /** The table's column. */
+  readonly column: string;
+  /** The model's output that is judged: the number, or the probabilities. */
+  readonly output: string;
+  readonly head: Head;
+  /** Whether the file knows what the training samples were, which the trivial model needs. */
+  readonly hasBaseline: boolean;
+  readonly own: Readonly<Record<string, MetricFold>>;
+  readonly trivial: Readonly<Record<string, MetricFold>>;
+  /** Rows that have an answer. */
+  count: number;
+}
+
+/** What is judged: the asked target, or all of the model. Throws for a model that does not say what it predicts. */
+export function answersOf(file: string, model: SavedModel, asked: string | undefined): Answer[] {
+  const schema = model.schema;
+  if (schema === undefined || schema.targets.length === 0) {
+    return fail(file, {
+      expected: "a model that knows its target, as train saves it",
+      got: "none in its metadata",
+      fix: "predict with it, and compare",
+    });
+  }
+  const isOnly = schema.targets.length === 1;
+  const chosen =
+    asked === undefined || isOnly ? schema.targets : schema.targets.filter(({ name }) => name === asked);
+  if (chosen.length === 0) {
+    const expected = `one of the model's targets ${schema.targets.map(({ name }) => name).join(", ")}`;
+    fail("--target", { expected, got: `"${asked}"`, fix: "name one of them, or leave --target out for all" });
+  }
+  const known = statisticsFromMetadata(model.summary.metadata)?.targets ?? [];
+  return chosen.map((target) => answerOf(file, model, schema, target, known, isOnly ? asked : undefined));
+}
+
+function answerOf(
+  file: string,
+  { summary }: SavedModel,
+  schema: TableSchema,
+  target: TargetColumn,
+  known: readonly TargetStatistics[],
+  column = target.name,
+): Answer {
+  const names = outputNames(schema, target.name);
+  const output = target.task === "regression" ? names.prediction : names.probabilities;
+  if (!summary.outputs.some(({ name }) => name === output)) {
+    fail(file, {
+      expected: `an output "${output}" to judge`,
+      got: summary.outputs.map(({ name }) => name).join(", "),
+      fix: "name the output so in the plan's serve",
+    });
+  }
+  const statistics = known.find(({ name }) => name === target.name);
+  const head = headOf(statistics ?? unknownStatistics(target), false);
+  const folds = () => foldsOf(head, target);
+  return {
+    target,
+    column,
+    output,
+    head,
+    hasBaseline: statistics !== undefined,
+    own: folds(),
+    trivial: folds(),
+    count: 0,
+  };
+}
+
+/** For heads of models that do not say: their metrics are the same, their baseline is not asked for. */
+function unknownStatistics(target: TargetColumn): TargetStatistics {
+  return target.task === "regression"
+    ? { ...target, mean: 0, deviation: 1 }
+    : { ...target, counts: target.categories.map(() => 1) };
+}
+
+/** The metrics of training, folded here from numbers that the saved model gives. */
+function foldsOf(head: Head, target: TargetColumn): Record<string, MetricFold> {
+  const predicted = input("predicted", ["batch", head.outputs]);
+  const answer =
+    target.task === "regression" ? input(target.name, ["batch", 1]) : input(target.name, ["batch"], "int32");
+  return Object.fromEntries(
+    Object.entries(head.metrics).map(([name, make]) => [
+      name,
+      make(predicted, { [target.name]: answer }).start(),
+    ]),
+  );
+}
+
+/** Rows without an answer count for nothing. */
+export async function addPiece(
+  answer: Answer,
+  piece: RawPiece,
+  outputs: Outputs,
+  path: string,
+): Promise<void> {
+  const { head, own, trivial, output } = answer;
+  const actual = await actualOf(answer, piece, path);
+  const weights = actual.map((value) => (Number.isNaN(value) ? 0 : 1));
+  const known = actual.map((value) => (Number.isNaN(value) ? 0 : value));
+  // float32, as every numeric output of a saved model that is judged
+  const predicted = numbersOf(head, outputs[output]!.data as Float32Array, piece.rows);
+  const constant = Float32Array.from(predicted, (_, index) => head.trivial[index % head.outputs]!);
+  for (const fold of Object.values(own)) fold.add({ values: [predicted, known], weights });
+  for (const fold of Object.values(trivial)) fold.add({ values: [constant, known], weights });
+  answer.count += weights.reduce((sum, weight) => sum + weight, 0);
+}
+
+/** Probabilities as logits again: log p, or for two classes log p₁ − log p₀. */
+function numbersOf(head: Head, data: Float32Array, rows: number): Float32Array {
+  if (head.task === "regression") return data;
+  const logs = Float64Array.from(data, (probability) => Math.log(Math.max(probability, smallest)));
+  if (head.task === "multi-class") return Float32Array.from(logs);
+  return Float32Array.from({ length: rows }, (_, row) => logs[2 * row + 1]! - logs[2 * row]!);
+}
+/** The smallest positive float32: what was less has become 0. */
+const smallest = 2 ** -149;
+
+async function actualOf({ target, column }: Answer, piece: RawPiece, path: string): Promise<Float32Array> {
+  if (target.task === "regression") return Float32Array.from(piece.numbers[column]!);
+  const codes = new Map(target.categories.map((category, code) => [category, code]));
+  const isWhole = target.categories.every((category) => /^-?\d+$/.test(category));
+  const actual = new Float32Array(piece.rows);
+  for (let row = 0; row < piece.rows; row++) {
+    const text = piece.columns[column]![row] ?? null;
+    const code = text === null ? Number.NaN : codes.get(isWhole ? wholeText(text) : text);
+    if (code === undefined) unknownClass(`${path}, line ${await piece.lineOf(row)}`, target, column, text);
+    actual[row] = code;
+  }
+  return actual;
+}
+
+/** 1 and 1.0 are one class, as they are for `table`. */
+const wholeText = (text: string) => (Number.isSafeInteger(Number(text)) ? String(Number(text)) : text);
+
+function unknownClass(
+  where: string,
+  target: ClassificationTarget,
+  column: string,
+  text: string | null,
+): never {
+  const { categories } = target;
+  fail(`${where}, column "${column}"`, {
+    expected: `one of the model's classes ${categories.slice(0, 10).join(", ")}${categories.length > 10 ? ", …" : ""}`,
+    got: JSON.stringify(text),
+    fix: "correct the value, or leave it empty",
+  });
+}

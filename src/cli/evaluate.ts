@@ -1,0 +1,27 @@
+/** The command evaluate: its flags. What they do is in evaluation.ts, loaded when the command runs. */
+import type { Command } from "commander";
+
+export interface EvaluateFlags {
+  readonly target?: string;
+  readonly json?: boolean;
+}
+
+/** Adds the command to the program. */
+export function addEvaluate(program: Command): void {
+  program
+    .command("evaluate")
+    .summary("judge a saved model on a table")
+    .description(
+      "Predict every row of a table that knows the answers, and say how good the model is beside the trivial one,\n" +
+        "which always answers the mean or the class frequencies of the rows the model was trained on.",
+    )
+    .argument("<model>", "an ONNX file that train has written")
+    .argument("<table>", "a CSV or TSV file with the model's columns and the answers (also gzipped)")
+    .option("--target <column>", "the column with the answers (default: the one the model was trained on)")
+    .option("--json", "print one JSON object on standard output")
+    .addHelpText("after", "\nExample:\n  $ microbatch evaluate model.onnx penguins.csv --target species\n")
+    .action(async (model: string, table: string, flags: EvaluateFlags) => {
+      const { runEvaluate } = await import("./evaluation.ts");
+      await runEvaluate(model, table, flags);
+    });
+}

@@ -1,0 +1,101 @@
+/** microbatch evaluate: a saved model on a table that knows the answers, beside the trivial model. */
+import { rawRows } from "../data/raw-rows.ts";
+import { fail } from "../errors.ts";
+import type { MetricFold } from "../nn/metric.ts";
+import { digits } from "../report/console.ts";
+import { loadModel, type SavedModel } from "../train/saved-model.ts";
+import { type Answer, addPiece, answersOf } from "./answers.ts";
+import type { EvaluateFlags } from "./evaluate.ts";
+import { modelRows, tableInputs } from "./model-rows.ts";
+import { print, styled } from "./say.ts";
+
+/** Prints the metrics that training prints, on the rows of a table. */
+export async function runEvaluate(file: string, path: string, flags: EvaluateFlags): Promise<void> {
+  const model = await loadModel(file);
+  try {
+    const answers = answersOf(file, model, flags.target);
+    const { rows, judged } = await judge(file, model, path, answers);
+    if (flags.json === true) print(JSON.stringify(recordOf(file, path, rows, judged, answers)));
+    else for (const answer of answers) tell(answer, path, rows, judged);
+  } finally {
+    await model.close();
+  }
+}
+
+type Judged = Readonly<Record<string, { readonly model: Metrics; readonly baseline: Metrics | undefined }>>;
+type Metrics = Readonly<Record<string, number>>;
+
+async function judge(
+  file: string,
+  model: SavedModel,
+  path: string,
+  answers: readonly Answer[],
+): Promise<{ readonly rows: number; readonly judged: Judged }> {
+  const inputs = tableInputs(file, model.summary.inputs);
+  const numeric = answers.filter(({ target }) => target.task === "regression").map(({ column }) => column);
+  const needed = {
+    columns: [...new Set([...inputs.columns, ...answers.map(({ column }) => column)])],
+    numbers: [...new Set([...inputs.numbers, ...numeric])],
+  };
+  let rows = 0;
+  for await (const piece of rawRows(path, needed)) {
+    const outputs = await model.predict(modelRows(inputs, piece), path);
+    for (const answer of answers) await addPiece(answer, piece, outputs, path);
+    rows += piece.rows;
+  }
+  for (const { column, count } of answers) if (count === 0) noAnswers(path, column, rows);
+  const results = answers.map(({ target, own, trivial, hasBaseline }) => [
+    target.name,
+    { model: finish(own), baseline: hasBaseline ? finish(trivial) : undefined },
+  ]);
+  return { rows, judged: Object.fromEntries(results) };
+}
+
+const finish = (folds: Readonly<Record<string, MetricFold>>): Metrics =>
+  Object.fromEntries(Object.entries(folds).map(([name, fold]) => [name, fold.finish()]));
+
+function noAnswers(path: string, column: string, rows: number): never {
+  fail(`${path}, column "${column}"`, {
+    expected: "an answer in at least one row",
+    got: `none in ${rows} rows`,
+    fix: "name the column with the answers: --target <column>",
+  });
+}
+
+function tell({ target, column, head, count }: Answer, path: string, rows: number, judged: Judged): void {
+  const { model, baseline } = judged[target.name]!;
+  const without = rows - count;
+  print(
+    `${path}: ${count.toLocaleString("en-US")} rows judged by ${column}` +
+      (without > 0 ? `; ${without.toLocaleString("en-US")} without an answer are left out` : ""),
+  );
+  const width = Math.max(...Object.keys(model).map((name) => name.length));
+  const titles = `  ${"".padEnd(width)}${"model".padStart(12)}${baseline === undefined ? "" : "baseline".padStart(12)}`;
+  print(styled("dim", titles, process.stdout));
+  for (const [name, value] of Object.entries(model)) {
+    const trivial = baseline === undefined ? "" : digits(baseline[name]!).padStart(12);
+    print(`  ${name.padEnd(width)}${digits(value).padStart(12)}${trivial}`);
+  }
+  if (baseline !== undefined) print(`The baseline is ${head.baselineWords} of the rows it was trained on.`);
+}
+
+function recordOf(
+  file: string,
+  path: string,
+  rows: number,
+  judged: Judged,
+  answers: readonly Answer[],
+): Readonly<Record<string, unknown>> {
+  const [first] = answers;
+  const common = { model: file, table: path, rows };
+  if (answers.length > 1) return { ...common, task: "several", targets: judged };
+  const { model, baseline } = judged[first!.target.name]!;
+  return {
+    ...common,
+    task: first!.head.task,
+    target: first!.column,
+    judged: first!.count,
+    metrics: model,
+    baseline: baseline ?? null,
+  };
+}

@@ -1,0 +1,39 @@
+/** A table's raw rows as a saved model takes them. */
+import type { AnyArray } from "../array/array.ts";
+import type { RawPiece } from "../data/raw-rows.ts";
+import { fail } from "../errors.ts";
+import type { OnnxValue } from "../onnx/decode.ts";
+import type { RawColumns } from "../train/saved-model.ts";
+
+/** What a saved model puts out for the rows of a piece. */
+export type Outputs = Readonly<Record<string, AnyArray>>;
+
+/** The columns a model reads, and which of them are numbers: what `rawRows` is asked for. */
+export interface TableInputs {
+  readonly columns: readonly string[];
+  readonly numbers: readonly string[];
+}
+
+/** Throws for a model whose inputs are more than one value per row: no column of a table holds those. */
+export function tableInputs(file: string, inputs: readonly OnnxValue[]): TableInputs {
+  for (const { name, shape } of inputs) {
+    const size = shape.slice(1).reduce<number>((count, dim) => count * Number(dim), 1);
+    if (size === 1) continue;
+    fail(`${file}, input "${name}"`, {
+      expected: "one value per row, as a column of a table has",
+      got: `[${shape.join(", ")}]`,
+      fix: "predict from TypeScript: (await loadModel(path)).predict({ … })",
+    });
+  }
+  return {
+    columns: inputs.map(({ name }) => name),
+    numbers: inputs.filter(({ dtype }) => dtype !== "string").map(({ name }) => name),
+  };
+}
+
+/** Numbers as numbers, texts as texts. */
+export function modelRows({ columns, numbers }: TableInputs, piece: RawPiece): RawColumns {
+  return Object.fromEntries(
+    columns.map((name) => [name, numbers.includes(name) ? piece.numbers[name]! : piece.columns[name]!]),
+  );
+}

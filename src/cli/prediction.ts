@@ -1,0 +1,178 @@
+/** microbatch predict: raw rows stream through a saved model and come back with its predictions. */
+import { outputNames } from "../array/schema.ts";
+import { requireWritable, writeAtomically } from "../data/files.ts";
+import { type RawPiece, rawRows } from "../data/raw-rows.ts";
+import { fail } from "../errors.ts";
+import { digits, duration } from "../report/console.ts";
+import { loadModel, type SavedModel } from "../train/saved-model.ts";
+import { modelRows, type Outputs, tableInputs } from "./model-rows.ts";
+import type { PredictFlags } from "./predict.ts";
+import { print, say } from "./say.ts";
+
+/** Writes the table with its predictions to a file, or to standard output. */
+export async function runPredict(file: string, path: string, flags: PredictFlags): Promise<void> {
+  const { out, json } = flags;
+  if (json === true && out === undefined) {
+    fail("--json", {
+      expected: "--out beside it, since standard output is for the predictions otherwise",
+      got: "none",
+      fix: "add --out predictions.csv",
+    });
+  }
+  if (out !== undefined) await requireWritable(out);
+  const model = await loadModel(file);
+  const began = performance.now();
+  try {
+    const delimiter = out?.endsWith(".tsv") === true ? "\t" : ",";
+    const stream = (write: Write) => predictTable(file, model, path, delimiter, write);
+    if (out === undefined) await stream(toStandardOutput);
+    else {
+      let rows = 0;
+      await writeAtomically(out, async (write) => {
+        rows = await stream(async (text) => {
+          await write(new TextEncoder().encode(text));
+          return true;
+        });
+      });
+      tell(
+        { model: file, table: path, rows, out, seconds: (performance.now() - began) / 1000 },
+        json === true,
+      );
+    }
+  } finally {
+    await model.close();
+  }
+}
+
+/** Takes a text and says whether more is wanted. */
+type Write = (text: string) => Promise<boolean>;
+
+/** Waits until the reader has taken it; a reader that has gone (| head -1) wants no more. */
+const toStandardOutput: Write = (text) =>
+  new Promise((resolve) =>
+    process.stdout.write(text, (error) => resolve(error === undefined || error === null)),
+  );
+
+async function predictTable(
+  file: string,
+  model: SavedModel,
+  path: string,
+  delimiter: string,
+  write: Write,
+): Promise<number> {
+  const inputs = tableInputs(file, model.summary.inputs);
+  let rows = 0;
+  let added: readonly AddedColumn[] | undefined;
+  for await (const piece of rawRows(path, inputs)) {
+    const outputs = await model.predict(modelRows(inputs, piece), path);
+    const isFirst = added === undefined;
+    added ??= addedColumns(file, model, outputs);
+    const head = isFirst ? `${headerOf(piece, added, delimiter)}\n` : "";
+    rows += piece.rows;
+    if (!(await write(head + linesOf(piece, outputs, added, delimiter)))) break;
+  }
+  return rows;
+}
+
+/** A column that the model adds: its name, and its text for a row of a piece's outputs. */
+interface AddedColumn {
+  readonly name: string;
+  text(outputs: Outputs, row: number): string;
+}
+
+/** prediction and probability columns of a table's model; of another one, every output it has. */
+function addedColumns(file: string, model: SavedModel, outputs: Outputs): AddedColumn[] {
+  const { schema } = model;
+  if (schema === undefined || schema.targets.length === 0)
+    return Object.keys(outputs).flatMap((name) => plain(name, outputs));
+  const columns = schema.targets.flatMap((target) => {
+    const names = outputNames(schema, target.name);
+    const isOnly = schema.targets.length === 1;
+    const prediction = Object.hasOwn(outputs, names.prediction) ? plain(names.prediction, outputs) : [];
+    if (target.task === "regression" || !Object.hasOwn(outputs, names.probabilities)) return prediction;
+    const { categories } = target;
+    const probabilities = categories.map((category, index) => ({
+      name: `probability of ${isOnly ? "" : `${target.name} = `}${category}`,
+      text: (given: Outputs, row: number) =>
+        String(given[names.probabilities]!.data[row * categories.length + index]),
+    }));
+    return [...prediction, ...probabilities];
+  });
+  if (columns.length > 0) return columns;
+  return fail(file, {
+    expected: `an output "prediction" or "probabilities"`,
+    got: Object.keys(outputs).join(", "),
+    fix: "predict with a model that microbatch train has saved, or name the outputs so in the plan's serve",
+  });
+}
+
+function plain(output: string, outputs: Outputs): AddedColumn[] {
+  const { data, shape } = outputs[output]!;
+  const width = data.length / shape[0]!;
+  return Array.from({ length: width }, (_, index) => ({
+    name: width === 1 ? output : `${output} ${index}`,
+    text: (given, row) => String(given[output]!.data[row * width + index]),
+  }));
+}
+
+function headerOf({ names }: RawPiece, added: readonly AddedColumn[], delimiter: string): string {
+  const taken = new Set(names);
+  return [...names, ...added.map(({ name }) => freeName(name, taken))]
+    .map((name) => quoted(name, delimiter))
+    .join(delimiter);
+}
+
+function linesOf(
+  piece: RawPiece,
+  outputs: Outputs,
+  added: readonly AddedColumn[],
+  delimiter: string,
+): string {
+  const texts = piece.names.map((name) => piece.texts[name]!);
+  let lines = "";
+  for (let row = 0; row < piece.rows; row++) {
+    for (const column of texts) lines += quoted(column[row]!, delimiter) + delimiter;
+    for (let index = 0; index < added.length; index++) {
+      lines +=
+        quoted(added[index]!.text(outputs, row), delimiter) + (index < added.length - 1 ? delimiter : "\n");
+    }
+  }
+  return lines;
+}
+
+/** The name, with a number behind it where the table has a column of that name already. */
+function freeName(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let count = 2; taken.has(free); count++) free = `${name} ${count}`;
+  taken.add(free);
+  return free;
+}
+
+/** A field of a CSV file. Source: RFC 4180. */
+function quoted(text: string, delimiter: string): string {
+  return needsQuotes.test(text) || text.includes(delimiter) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+const needsQuotes = /["\r\n]/;
+
+/** What --out ends with. */
+function tell(
+  done: {
+    readonly model: string;
+    readonly table: string;
+    readonly rows: number;
+    readonly out: string;
+    readonly seconds: number;
+  },
+  isJson: boolean,
+): void {
+  const { rows, out, seconds } = done;
+  const rowsPerSecond = rows / seconds;
+  if (isJson) {
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    print(JSON.stringify({ ...done, rowsPerSecond, peakBytes }));
+    return;
+  }
+  say(
+    `Predicted ${rows.toLocaleString("en-US")} rows in ${duration(seconds)} (${digits(rowsPerSecond)} a second); saved ${out}.`,
+  );
+}

@@ -1,0 +1,91 @@
+/** The flags of `microbatch train`: what may be given, what stands for what is left out, and what only a table takes. */
+import type { Held, TypeOf, Until } from "../options.ts";
+
+/** Names of the update rules, with the settings each starts from where none are given. */
+export const optimizerDefaults = {
+  adamw: { learningRate: 0.003, weightDecay: 0.01 },
+  adam: { learningRate: 0.003, weightDecay: 0 },
+  sgd: { learningRate: 0.03, weightDecay: 0 },
+  momentum: { learningRate: 0.01, weightDecay: 0 },
+  rmsprop: { learningRate: 0.001, weightDecay: 0 },
+  adagrad: { learningRate: 0.03, weightDecay: 0 },
+  lion: { learningRate: 0.0003, weightDecay: 0.03 },
+} as const;
+export type OptimizerName = keyof typeof optimizerDefaults;
+
+/** Courses of the learning rate over a run. */
+export const scheduleNames = ["constant", "linear", "cosine", "one-cycle"] as const;
+export type ScheduleName = (typeof scheduleNames)[number];
+
+/** Flags that change a table's plan and a plan file's alike. */
+export interface RunFlags {
+  readonly out?: string;
+  readonly batchSize?: number;
+  readonly microbatchSize?: number;
+  readonly lanes?: number;
+  readonly learningRate?: number;
+  readonly optimizer?: OptimizerName;
+  readonly schedule?: ScheduleName;
+  readonly weightDecay?: number;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly patience?: number;
+  readonly until?: Until;
+  readonly seed?: number;
+  readonly sampling?: "shuffle" | "with-replacement";
+  readonly clip?: number;
+  readonly ema?: number;
+  readonly json?: boolean;
+}
+
+/** Flags that say what a table is and what model it gets; a plan file says that itself. */
+export interface TableFlags {
+  readonly target?: readonly string[];
+  readonly task?: "regression" | "classification";
+  readonly type?: Readonly<Record<string, TypeOf>>;
+  readonly ignore?: readonly string[];
+  readonly weight?: string;
+  readonly hidden?: readonly number[];
+  readonly dropout?: number;
+  readonly classWeights?: "balanced";
+  readonly validation?: Held;
+  readonly test?: Held;
+}
+
+export type TrainFlags = RunFlags & TableFlags;
+
+/** The flags of TableFlags as they are typed. */
+export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {
+  target: "--target",
+  task: "--task",
+  type: "--type",
+  ignore: "--ignore",
+  weight: "--weight",
+  hidden: "--hidden",
+  dropout: "--dropout",
+  classWeights: "--class-weights",
+  validation: "--validation",
+  test: "--test",
+};
+
+/** What a table's flags are where they are left out. Chosen on the examples; examples/README.md has their results. */
+export const tableDefaults = {
+  out: "model.onnx",
+  optimizer: "adamw",
+  schedule: "constant",
+  epochs: 200,
+  patience: 20,
+  hidden: [64, 64],
+  dropout: 0,
+  validation: 0.2,
+  seed: 0,
+} as const;
+
+/**
+ * Samples per update where --batch-size is left out: the power of two nearest to a two-hundredth of the samples, from 32 to
+ * 512. Small tables need many small steps to get anywhere; in large ones steps of 32 only take longer to do the same.
+ */
+export function defaultBatchSize(samples: number): number {
+  const power = Math.round(Math.log2(Math.max(1, samples / 200)));
+  return Math.min(512, Math.max(32, 2 ** power), samples);
+}

@@ -1,0 +1,76 @@
+/** microbatch train, from its flags to its last words. */
+import { requireWritable } from "../../data/files.ts";
+import { measureBaseline } from "../../train/measure.ts";
+import { checkPlan } from "../../train/plan.ts";
+import { exitCodes } from "../options.ts";
+import { print, say } from "../say.ts";
+import { type TrainFlags, tableDefaults } from "./flags.ts";
+import type { Job } from "./job.ts";
+import { isPlanFile } from "./plan-file.ts";
+import { recordOf } from "./record.ts";
+import { type Outcome, summary } from "./summary.ts";
+import { watch } from "./watch.ts";
+
+/** Trains a table or a plan file and saves the model. What it prints goes to standard error, the JSON to standard output. */
+export async function runTrain(path: string, flags: TrainFlags): Promise<void> {
+  const out = flags.out ?? tableDefaults.out;
+  await requireWritable(out);
+  const job = await jobOf(path, flags);
+  checkPlan(job.plan); // before anything is told
+  for (const line of job.description) say(line);
+  const { outcome, isDiverged } = await carryOut(job, flags, out);
+  say(summary(job, outcome));
+  if (flags.json === true) print(JSON.stringify(recordOf(job, outcome)));
+  if (isDiverged) process.exitCode = exitCodes.runFailed;
+}
+
+async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
+  if (isPlanFile(path)) return (await import("./plan-job.ts")).planJob(path, flags);
+  return (await import("./table-job.ts")).tableJob(path, flags);
+}
+
+async function carryOut(
+  job: Job,
+  flags: TrainFlags,
+  out: string,
+): Promise<{ readonly outcome: Outcome; readonly isDiverged: boolean }> {
+  const { plan, test } = job;
+  const watched = await interruptible((signal) => watch({ ...plan, signal }, lengthOf(flags)));
+  const { finished, validation } = watched;
+  const isDiverged = finished.stop.rule === "diverged";
+  // Weights that were never evaluated, one step before infinity, must not replace a good model.
+  const isKept = !isDiverged || Object.keys(validation).length > 0;
+  if (isKept) await finished.model.save(out, job.metadata);
+  const baseline = await measureBaseline(plan);
+  const judged =
+    test === undefined || !isKept
+      ? undefined
+      : { model: await finished.model.evaluate(test), baseline: await measureBaseline(plan, test) };
+  return {
+    outcome: { ...watched, baseline, ...(judged && { test: judged }), model: isKept ? out : undefined },
+    isDiverged,
+  };
+}
+
+/** Ctrl-C ends the run after its step; once more ends the process, as it would without us. */
+async function interruptible<Result>(use: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const controller = new AbortController();
+  const interrupt = () => {
+    say("interrupted: this step is finished and the best model saved; Ctrl-C again ends at once");
+    controller.abort(new Error("interrupted"));
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.once(signal, interrupt);
+  try {
+    return await use(controller.signal);
+  } finally {
+    for (const signal of signals) process.removeListener(signal, interrupt);
+  }
+}
+
+/** What a bar can be drawn for: the plan's own rules are functions. */
+function lengthOf({ epochs, steps, ...flags }: TrainFlags): { epochs?: number; steps?: number } {
+  if (steps !== undefined) return { steps };
+  if (epochs !== undefined) return { epochs };
+  return flags.target === undefined ? {} : { epochs: tableDefaults.epochs };
+}

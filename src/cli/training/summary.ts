@@ -1,0 +1,79 @@
+/** The last words of a run: how good the model is beside the trivial one, in plain words. */
+import { digits, duration } from "../../report/console.ts";
+import { styled } from "../say.ts";
+import type { Job, Verdict } from "./job.ts";
+import type { Watched } from "./watch.ts";
+
+type Metrics = Readonly<Record<string, number>>;
+
+/** A run with everything it is judged by. */
+export interface Outcome extends Watched {
+  /** The trivial model on the validation samples, where there is one. */
+  readonly baseline: Metrics | undefined;
+  readonly test?: { readonly model: Metrics; readonly baseline: Metrics | undefined };
+  /** The file it was saved in, if it was. */
+  readonly model: string | undefined;
+}
+
+/** Several lines, for people. */
+export function summary(job: Job, outcome: Outcome): string {
+  const { finished, model } = outcome;
+  if (model === undefined) {
+    return `No model is saved: the run diverged at step ${finished.steps + 1}, before its first evaluation. Try a lower --learning-rate, or --clip 1.`;
+  }
+  return [
+    "",
+    ...lengthLines(outcome),
+    ...table(outcome),
+    ...job.verdicts.map((verdict) => verdictLine(verdict, outcome)),
+    `Saved ${styled("bold", model)}: raw rows in, predictions out.`,
+  ].join("\n");
+}
+
+function lengthLines({ finished, bestEpoch }: Outcome): string[] {
+  const { steps, epochs, seconds, stop } = finished;
+  const kept = bestEpoch === undefined ? "" : `; the best weights are those of epoch ${bestEpoch}`;
+  // The reporter has shown where it diverged.
+  const reason = stop.rule === "diverged" ? "it diverged" : stop.reason;
+  return [
+    `${counted(steps, "step")} in ${duration(seconds)}, ${counted(epochs, "epoch")}${kept}.`,
+    `Stopped: ${reason}.`,
+  ];
+}
+
+const counted = (count: number, what: string) =>
+  `${count.toLocaleString("en-US")} ${what}${count === 1 ? "" : "s"}`;
+
+/** One line per metric, one column per judgement. */
+function table({ validation, baseline, test, trainLoss }: Outcome): string[] {
+  if (Object.keys(validation).length === 0) return [`  training loss ${digits(trainLoss)}`];
+  const columns: (readonly [string, Metrics])[] = [["validation", validation]];
+  if (baseline !== undefined) columns.push(["baseline", baseline]);
+  if (test !== undefined) columns.push(["test", test.model]);
+  if (test?.baseline !== undefined) columns.push(["baseline", test.baseline]);
+  const names = Object.keys(validation);
+  const width = Math.max(...names.map((name) => name.length));
+  const cell = (text: string) => text.padStart(12);
+  return [
+    styled("dim", `  ${"".padEnd(width)}${columns.map(([title]) => cell(title)).join("")}`),
+    ...names.map(
+      (name) =>
+        `  ${name.padEnd(width)}${columns.map(([, metrics]) => cell(digits(metrics[name] ?? Number.NaN))).join("")}`,
+    ),
+  ];
+}
+
+/** The test's judgement where there is one: validation has chosen the weights, so it flatters them. */
+function verdictLine({ metric, better, baselineWords }: Verdict, outcome: Outcome): string {
+  const { validation, baseline } =
+    outcome.test === undefined
+      ? { validation: outcome.validation, baseline: outcome.baseline }
+      : { validation: outcome.test.model, baseline: outcome.test.baseline };
+  const own = validation[metric] ?? Number.NaN;
+  const trivial = baseline?.[metric] ?? Number.NaN;
+  const compared = `${metric} ${digits(own)} against ${digits(trivial)} (${baselineWords})`;
+  if (better === "lower" ? own < trivial : own > trivial) {
+    return `${styled("green", "The model beats the baseline")}: ${compared}.`;
+  }
+  return `${styled("yellow", "The model does not beat the baseline")}: ${compared}. These columns may not tell the target, or more samples are needed.`;
+}

@@ -1,0 +1,139 @@
+/** A table and flags → a job: read, split, profiled, and the default plan for it. */
+import { statisticsToMetadata } from "../../array/schema.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { statistics } from "../../data/statistics.ts";
+import { type Table, type TableData, table } from "../../data/table.ts";
+import { fail } from "../../errors.ts";
+import type { Plan } from "../../train/plan.ts";
+import { defaultBatchSize, type TrainFlags, tableDefaults } from "./flags.ts";
+import type { Head } from "./heads.ts";
+import type { Job, Verdict } from "./job.ts";
+import { optimizerOf, overridesOf, stopRulesOf } from "./plan-flags.ts";
+import { metricName, requireOneTarget, type TableModel, tableModel } from "./table-plan.ts";
+import { describeParts, describeTable } from "./table-words.ts";
+
+/** Reads the table and makes the plan of the main job. Throws for what is wrong with the table or the flags. */
+export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
+  const targets = flags.target ?? [];
+  if (targets.length === 0) {
+    fail("--target", {
+      expected: "the column to predict",
+      got: "none",
+      fix: `microbatch train ${path} --target <column>`,
+    });
+  }
+  if (flags.classWeights !== undefined) requireOneTarget(targets);
+  checkSizes(flags);
+  const all = await table(path, {
+    target: targets,
+    ...(flags.task !== undefined && { task: flags.task }),
+    ...(flags.type !== undefined && { types: flags.type }),
+    ...(flags.ignore !== undefined && { ignore: flags.ignore }),
+    ...(flags.weight !== undefined && { weight: flags.weight }),
+  });
+  const parts = await partsOf(all, flags);
+  const fitted = await statistics(parts.training);
+  const shaped = tableModel(fitted, {
+    hidden: hiddenOf(flags),
+    dropout: flags.dropout ?? tableDefaults.dropout,
+    isBalanced: flags.classWeights === "balanced",
+  });
+  return {
+    plan: planOf(parts, shaped, flags) as unknown as Plan, // see Job.plan
+    description: [...describeTable(path, all, fitted, shaped.heads), describeParts(parts, hiddenOf(flags))],
+    task: shaped.heads.length === 1 ? shaped.heads[0]!.task : "several",
+    verdicts: shaped.heads.map((head) => verdictOf(head, shaped.heads.length === 1)),
+    ...(parts.test !== undefined && { test: parts.test }),
+    metadata: statisticsToMetadata(fitted),
+  };
+}
+
+/** In the words of the command line; the plan would say it too, in its own. */
+function checkSizes({ batchSize, microbatchSize, hidden, dropout }: TrainFlags): void {
+  if (batchSize !== undefined && microbatchSize !== undefined && microbatchSize > batchSize) {
+    fail("--microbatch-size", {
+      expected: `at most --batch-size (${batchSize})`,
+      got: String(microbatchSize),
+      fix: "a batch is one or more microbatches: lower --microbatch-size or raise --batch-size",
+    });
+  }
+  if (dropout !== undefined && dropout > 0 && hidden?.length === 0) {
+    fail("--dropout", {
+      expected: "hidden layers, which it thins out",
+      got: "--hidden none",
+      fix: "leave --dropout out, or give --hidden sizes",
+    });
+  }
+}
+
+const hiddenOf = (flags: TrainFlags) => flags.hidden ?? tableDefaults.hidden;
+
+/** Who trains, who decides when to stop, and who judges. */
+interface Parts {
+  readonly training: TableData;
+  readonly validation: TableData;
+  readonly test?: TableData;
+}
+
+/** A part may be a share of the table, drawn with the seed, or a file of its own with the table's columns. */
+async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
+  const { validation = { share: tableDefaults.validation }, test } = flags;
+  const classes = all.schema.targets.find(({ task }) => task === "classification");
+  const divide = (shares: { readonly validation: number; readonly test?: number }) =>
+    all.split({
+      ...shares,
+      ...(classes !== undefined && { stratify: classes.name }),
+      seed: flags.seed ?? tableDefaults.seed,
+    });
+  const read = (file: string) =>
+    table(file, { like: all.schema, ...(flags.weight !== undefined && { weight: flags.weight }) });
+  if ("share" in validation) {
+    const testShare = test !== undefined && "share" in test ? { test: test.share } : {};
+    const split = divide({ validation: validation.share, ...testShare });
+    return test !== undefined && "file" in test ? { ...split, test: await read(test.file) } : split;
+  }
+  const judged = await read(validation.file);
+  if (test === undefined) return { training: all, validation: judged };
+  if ("file" in test) return { training: all, validation: judged, test: await read(test.file) };
+  const split = divide({ validation: test.share }); // the table gives one part beside the training samples: the test
+  return { training: split.training, validation: judged, test: split.validation };
+}
+
+function planOf(
+  { training, validation }: Parts,
+  { model, loss, metrics, serve, baseline }: TableModel,
+  flags: TrainFlags,
+): Plan<Dataset["columns"], ReturnType<TableModel["model"]>> {
+  const { microbatchSize } = flags;
+  const decided = Math.max(defaultBatchSize(training.size), microbatchSize ?? 1);
+  const batchSize = Math.min(flags.batchSize ?? decided, training.size);
+  const stepsPerEpoch = Math.ceil(training.size / batchSize);
+  const isByLength = flags.epochs !== undefined || flags.steps !== undefined;
+  const epochs = flags.epochs ?? tableDefaults.epochs;
+  const steps = flags.steps ?? epochs * stepsPerEpoch;
+  return {
+    data: training,
+    model,
+    loss,
+    serve,
+    baseline,
+    optimizer: optimizerOf(flags.optimizer ?? tableDefaults.optimizer, flags, steps),
+    ...overridesOf({ seed: tableDefaults.seed, ...flags }),
+    batchSize,
+    ...(microbatchSize !== undefined && { microbatchSize: Math.min(microbatchSize, batchSize) }),
+    validation: { data: validation, metrics },
+    stop: stopRulesOf({
+      ...flags,
+      patience: flags.patience ?? tableDefaults.patience,
+      ...(!isByLength && { epochs }),
+    }),
+  };
+}
+
+function verdictOf(head: Head, isOnly: boolean): Verdict {
+  return {
+    metric: metricName(head, head.headline, isOnly),
+    better: head.task === "regression" ? "lower" : "higher",
+    baselineWords: head.baselineWords,
+  };
+}

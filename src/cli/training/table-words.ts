@@ -1,0 +1,89 @@
+/** A table and what is made of it, in words. */
+import type { TableStatistics } from "../../array/schema.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import type { Table } from "../../data/table.ts";
+import { digits } from "../../report/console.ts";
+import type { Head } from "./heads.ts";
+
+/** Who trains, who decides when to stop, and who judges. */
+interface Parts {
+  readonly training: Dataset;
+  readonly validation: Dataset;
+  readonly test?: Dataset;
+}
+
+/** What people read before training: rows, target, features, what is missing and what is left out. */
+export function describeTable(
+  path: string,
+  { schema, report }: Table,
+  fitted: TableStatistics,
+  heads: readonly Head[],
+): string[] {
+  const { withoutTarget } = report;
+  const targets = schema.targets.map(({ name }) => name).join(" or ");
+  return [
+    `${path}: ${report.records.toLocaleString("en-US")} rows`,
+    ...heads.map((head) => `  target    ${describeTarget(head, fitted)}`),
+    ...(withoutTarget > 0 ? [`  left out  ${withoutTarget} rows without ${targets}`] : []),
+    `  features  ${describeFeatures(fitted)}`,
+    ...missingLines(report.missing),
+    ...report.ignored.map(({ column, reason }) => `  left out  column "${column}": ${reasons[reason]}`),
+    ...report.imprecise.map(
+      (column) => `  beware    column "${column}" loses digits in float32: subtract a constant first`,
+    ),
+  ];
+}
+
+const reasons: Readonly<Record<Table["report"]["ignored"][number]["reason"], string>> = {
+  asked: "as --ignore asked",
+  constant: "every row has the same value",
+  empty: "no row has a value",
+  identifier: "its texts name single rows (--type COLUMN=category keeps it)",
+  unnamed: "it has no name",
+};
+
+function describeTarget({ target, task }: Head, { targets }: TableStatistics): string {
+  const found = targets.find(({ name }) => name === target)!;
+  if (found.task === "regression")
+    return `${target}, a number: ${digits(found.mean)} ± ${digits(found.deviation)}`;
+  const total = found.counts.reduce((sum, count) => sum + count, 0);
+  const shown = found.categories
+    .slice(0, 6)
+    .map((category, index) => `${category} ${Math.round((100 * found.counts[index]!) / total)} %`);
+  const more = found.categories.length > 6 ? ", …" : "";
+  return `${target}, ${task === "binary" ? "one of two" : `one of ${found.categories.length}`} classes: ${shown.join(", ")}${more}`;
+}
+
+function describeFeatures({ features }: TableStatistics): string {
+  const numbers = features.filter(({ kind }) => kind === "number").length;
+  const ordered = features.filter(
+    (feature) => feature.kind === "category" && feature.isOrdered === true,
+  ).length;
+  const categories = features.length - numbers - ordered;
+  const counts = [
+    [numbers, "number"],
+    [categories, "category"],
+    [ordered, "ordered category"],
+  ] as const;
+  return counts
+    .filter(([count]) => count > 0)
+    .map(([count, kind]) => `${count} ${kind} column${count === 1 ? "" : "s"}`)
+    .join(", ");
+}
+
+function missingLines(missing: Readonly<Record<string, number>>): string[] {
+  const entries = Object.entries(missing);
+  if (entries.length === 0) return [];
+  const shown = entries.slice(0, 8).map(([name, count]) => `${name} ${count}`);
+  const more = entries.length > 8 ? `, and in ${entries.length - 8} more columns` : "";
+  return [`  missing   ${shown.join(", ")}${more}; filled inside the model`];
+}
+
+/** Which model trains on how many samples, and how many judge it. */
+export function describeParts({ training, validation, test }: Parts, hidden: readonly number[]): string {
+  const model =
+    hidden.length === 0 ? "a linear model" : `a network with hidden layers of ${hidden.join(" and ")}`;
+  const count = (data: Dataset) => data.size.toLocaleString("en-US");
+  const judged = test === undefined ? "" : `, ${count(test)} to test`;
+  return `  training  ${model} on ${count(training)} samples; ${count(validation)} to validate${judged}`;
+}

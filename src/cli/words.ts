@@ -1,0 +1,20 @@
+/** The library's errors name the options of its functions; on the command line the same things are flags. */
+
+/** The error's text with flags in the place of options. */
+export function inFlags(text: string): string {
+  return spellings.reduce((changed, [option, flag]) => changed.replace(option, flag), text);
+}
+
+const spellings: readonly (readonly [RegExp, string])[] = [
+  [/types: \{ (?:column|"((?:[^"\\]|\\.)*)"): "(number|category)" \}/g, '--type "$1=$2"'],
+  [/\btask: "(regression|classification)"/g, "--task $1"],
+  [/\bignore: \["((?:[^"\\]|\\.)*)"\]/g, '--ignore "$1"'],
+  [/, option (target|ignore|weight|task)\b/g, ", --$1"],
+  [/, option types\b/g, ", --type"],
+  [/\bplan\.microbatchSize\b/g, "--microbatch-size"],
+  [/\bplan\.batchSize\b/g, "--batch-size"],
+  [/\bplan\.stop, whenReached\b/g, "--until"],
+  [/\bname the outputs yourself with plan\.serve\b/g, "leave it out with --ignore"],
+  // A table's metrics are those there are; in a plan file the list says where they come from.
+  [/, or add the metric to validation\.metrics/g, ""],
+];
