@@ -23,7 +23,7 @@ export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./tab
 /** Samples of a table: a dataset that knows what its columns mean. */
 export interface TableData extends Dataset {
   readonly schema: TableSchema;
-  /** Divides the samples in two; see `split`. */
+  /** Divides the samples in two or three; see `split`. */
   split(options?: SplitOptions): Split<TableData>;
 }
 
@@ -174,8 +174,12 @@ function tableData(dataset: Dataset): TableData {
     ...dataset,
     schema,
     split(options?: SplitOptions) {
-      const { training, validation } = split(dataset, options);
-      return { training: tableData(training), validation: tableData(validation) };
+      const { training, validation, test } = split(dataset, options);
+      return {
+        training: tableData(training),
+        validation: tableData(validation),
+        ...(test !== undefined && { test: tableData(test) }),
+      };
     },
   });
 }
