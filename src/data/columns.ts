@@ -124,6 +124,6 @@ async function requireListed(
   return fail(`${cells.path}, line ${await cells.lineOf(Number(row[0]))}, column "${name}"`, {
     expected: `one of ${categories.map((category) => JSON.stringify(category)).join(", ")}`,
     got: JSON.stringify(row[1]),
-    fix: "correct the value, leave it empty if it is missing, or add it where it belongs in types",
+    fix: "correct the value, leave it empty if it is missing, or add it to the categories, where it belongs",
   });
 }

@@ -129,6 +129,19 @@ test("whether a file can be written is known before there is anything to write",
   assert.deepEqual(await readdir(folder), before);
 });
 
+test("a folder that takes no files is not told to be created", async () => {
+  // Linux has one; elsewhere there is no such folder, and creating it is the right advice.
+  const isLinux = process.platform === "linux";
+  for (const refused of [files.requireWritable("/proc/a"), writeFileAtomically("/proc/a", bytes)]) {
+    await assert.rejects(refused, {
+      message: isLinux
+        ? "write /proc/a: expected a folder that takes new files, got /proc, in which the system makes none. " +
+          "Fix: use another folder"
+        : "write /proc/a: expected the folder /proc, got none of that name. Fix: create it: mkdir -p /proc",
+    });
+  }
+});
+
 test("a write that fails half-way keeps the old file and leaves nothing behind", async () => {
   const own = await mkdtemp(join(folder, "limited-"));
   const path = join(own, "a");

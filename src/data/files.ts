@@ -61,7 +61,11 @@ async function throughTemporary(
     await use(temporary, target);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
-    failToAccess(`write ${path}`, error, folder, noFolder);
+    const isThere = await fs.stat(folder).then(
+      () => true,
+      () => false,
+    );
+    failToAccess(`write ${path}`, error, folder, isThere ? noNewFiles : noFolder);
   }
 }
 
@@ -140,6 +144,12 @@ type Reason = readonly [string, string, string];
 
 const noFile: Reason = ["a file", "nothing of that name", "check the name; the folder looked in is FOLDER"];
 const noFolder: Reason = ["the folder FOLDER", "none of that name", "create it: mkdir -p FOLDER"];
+/** The system says the same of /proc, which is there. */
+const noNewFiles: Reason = [
+  "a folder that takes new files",
+  "FOLDER, in which the system makes none",
+  "use another folder",
+];
 const permission: Reason = [
   "permission",
   "a refusal by the system",

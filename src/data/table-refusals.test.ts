@@ -133,7 +133,7 @@ test("a value that is none of the ordered categories is refused at its line", as
   assert.equal(
     await refusal('cut,y\nFair,1\n"",2\nGood,3\nPremium,4\nIdeal,5\n', { target: "y", types }),
     't.csv, line 5, column "cut": expected one of "Fair", "Good", got "Premium". ' +
-      "Fix: correct the value, leave it empty if it is missing, or add it where it belongs in types",
+      "Fix: correct the value, leave it empty if it is missing, or add it to the categories, where it belongs",
   );
   assert.match(
     await refusal("cut,y\nFair,1\n1.0,2\n", { target: "y", types: { cut: ["Fair", "1"] } }),
