@@ -54,7 +54,8 @@ test("a place that cannot be written to is refused before the training, not behi
 });
 
 test("sizes that cannot be are refused in the words of the command line, and those of the data are cut to it", async () => {
-  const refused = await microbatch("train", "line.csv", "--target", "y", "--microbatch-size", "64");
+  const sizes = ["--batch-size", "32", "--microbatch-size", "64"];
+  const refused = await microbatch("train", "line.csv", "--target", "y", ...sizes);
   assert.equal(refused.code, 2);
   assert.equal(
     refused.stderr,
@@ -89,7 +90,10 @@ test("a run that diverges before its first evaluation names the step, fails, and
   const { code, stderr } = await microbatch("train", "line.csv", "--target", "y", "--learning-rate", "1e30");
   assert.equal(code, 1);
   assert.match(stderr, /\nstep 2, microbatch 0: the loss became NaN or infinite; samples /);
-  assert.match(stderr, /\nNo model is saved: the run diverged at step 2, before its first evaluation\.\n$/);
+  assert.match(
+    stderr,
+    /\nNo model is saved: the run diverged at step 2, before its first evaluation\. Try a lower --learning-rate, or --clip 1\.\n$/,
+  );
   assert.deepEqual(await readFile(join(folder, "model.onnx")), before);
 });
 
@@ -111,7 +115,7 @@ test("Ctrl-C finishes the step, says so and saves the best model; twice, it ends
   const one = await interrupted(1);
   assert.equal(one.code, 0, one.stderr);
   assert.match(one.stderr, /\ninterrupted: this step is finished and the best model saved; Ctrl-C again/);
-  assert.match(one.stderr, /; stopped: interrupted\n(.*\n)+Saved interrupted1\.onnx/);
+  assert.match(one.stderr, /\nStopped: interrupted\.\n(.*\n)+Saved interrupted1\.onnx/);
   assert.ok(one.isSaved);
   const two = await interrupted(2);
   if (two.isSaved) assert.equal(two.code, 0, "so quick that the second came too late");
@@ -147,8 +151,8 @@ test("a text that training would refuse is refused in prediction too, naming the
     assert.equal(code, 2);
     assert.equal(
       stderr,
-      `odd.csv, column "a", row 1: expected a number that fits float32, or nothing where it is missing, got "${value}". ` +
-        "Fix: correct the value, or leave it empty\n",
+      `odd.csv, line 3, column "a": expected a number that fits float32, got "${value}". ` +
+        "Fix: correct the value, or leave it empty if it is missing\n",
     );
   }
 });
