@@ -132,8 +132,8 @@ test("whether a file can be written is known before there is anything to write",
 test("a folder that takes no files is not told to be created", async () => {
   // Linux has one; elsewhere there is no such folder, and creating it is the right advice.
   const isLinux = process.platform === "linux";
-  for (const refused of [files.requireWritable("/proc/a"), writeFileAtomically("/proc/a", bytes)]) {
-    await assert.rejects(refused, {
+  for (const write of [files.requireWritable, (path: string) => writeFileAtomically(path, bytes)]) {
+    await assert.rejects(write("/proc/a"), {
       message: isLinux
         ? "write /proc/a: expected a folder that takes new files, got /proc, in which the system makes none. " +
           "Fix: use another folder"

@@ -153,7 +153,7 @@ test("the parts of a table are tables, stratified by a class or by a category", 
 test("shares that leave nothing to train on, too few samples and wrong columns are refused", () => {
   assert.throws(() => splitSamples(10, { validation: 0.6, test: 0.5 }), {
     message:
-      "split: expected validation and test together below 1, so that samples to train on are left, got 0.6 + 0.5. " +
+      "split: expected validation and test together below 1, got 0.6 + 0.5. " +
       "Fix: for example validation: 0.2, test: 0.2",
   });
   assert.throws(() => splitSamples(1000, { test: 100 }), {

@@ -128,7 +128,7 @@ function partsOf({ validation = 0.2, test }: ShareOptions, size: number): PartIn
   const judged = validation + test;
   if (!(judged < 1)) {
     fail("split", {
-      expected: "validation and test together below 1, so that samples to train on are left",
+      expected: "validation and test together below 1",
       got: `${validation} + ${test}`,
       fix: "for example validation: 0.2, test: 0.2",
     });
