@@ -65,7 +65,7 @@ test("sizes that cannot be are refused in the words of the command line, and tho
   for (const [option, value, expected] of [
     ["--lanes", "1025", "Expected a whole number from 1 to 1024."],
     ["--weight-decay", "-1", "Expected a number from 0 on."],
-    ["--validation", "1", "Expected a number above 0 and below 1."],
+    ["--validation", "1", "Expected a share above 0 and below 1, or a table's file name."],
   ]) {
     const { code, stderr } = await microbatch("train", "line.csv", "--target", "y", option!, value!);
     assert.equal(code, 2);

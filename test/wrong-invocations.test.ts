@@ -175,7 +175,7 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   ),
   [
     train("good.csv", "y", "--validation", "0.6", "--test", "0.5"),
-    /^split: expected validation and test together below 1, got 0\.6 \+ 0\.5/,
+    /^--test: expected less than --validation leaves, .*got 0\.6 to validate and 0\.5 to test\./,
   ],
   ...["rmse", "rmse<=", "rmse=0.5", "<=0.5", "rmse<=low"].map(
     (until) =>

@@ -49,7 +49,16 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
 }
 
 /** In the words of the command line; the plan would say it too, in its own. */
-function checkSizes({ batchSize, microbatchSize, hidden, dropout }: TrainFlags): void {
+function checkSizes(flags: TrainFlags): void {
+  const { batchSize, microbatchSize, hidden, dropout } = flags;
+  const { validation = { share: tableDefaults.validation }, test } = flags;
+  if (test !== undefined && "share" in test && "share" in validation && test.share + validation.share >= 1) {
+    fail("--test", {
+      expected: "less than --validation leaves, so that rows to train on are left",
+      got: `${validation.share} to validate and ${test.share} to test`,
+      fix: "for example --validation 0.2 --test 0.2",
+    });
+  }
   if (batchSize !== undefined && microbatchSize !== undefined && microbatchSize > batchSize) {
     fail("--microbatch-size", {
       expected: `at most --batch-size (${batchSize})`,
