@@ -1,7 +1,6 @@
 /** The public door to what needs Node.js: files, tables, threads. */
 export { readFile, writeFileAtomically } from "./data/files.ts";
 export { missingMarkers } from "./data/numbers.ts";
-export { type RawTable, rawColumns } from "./data/raw-columns.ts";
 export * from "./data/raw-rows.ts";
 export * from "./data/table.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";

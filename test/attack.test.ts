@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
@@ -124,6 +124,30 @@ test("Ctrl-C finishes the step, says so and saves the best model; twice, it ends
     (await readdir(folder)).filter((name) => name.endsWith(".tmp")),
     [],
   );
+});
+
+test("a prediction that is interrupted leaves neither half a table nor a temporary file", async () => {
+  await writeFile(join(folder, "endless.csv"), `a,b\n${"1,2\n".repeat(3_000_000)}`);
+  const before = (await readdir(folder)).sort();
+  const words = ["predict", "model.onnx", "endless.csv", "--out", "never.csv"];
+  const child = spawn(process.execPath, [main, ...words], { cwd: folder });
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const timer = setInterval(() => {
+    const added = readdirSync(folder).find((name) => !before.includes(name));
+    const size =
+      added === undefined ? 0 : (statSync(join(folder, added), { throwIfNoEntry: false })?.size ?? 0);
+    if (size === 0) return; // not yet writing
+    clearInterval(timer);
+    child.kill("SIGINT");
+  }, 20);
+  const [code] = await once(child, "close");
+  clearInterval(timer);
+  assert.equal(code, 1, stderr);
+  assert.equal(stderr, "interrupted: never.csv is not written\n");
+  assert.deepEqual((await readdir(folder)).sort(), before);
 });
 
 test("a reader that has seen enough ends nothing, and a full disk behind standard output is told in a line", async () => {

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { MicrobatchError } from "../errors.ts";
 import { addEvaluate } from "./evaluate.ts";
 import { addInspect } from "./inspect.ts";
+import { Interrupted } from "./interrupt.ts";
 import { exitCodes } from "./options.ts";
 import { addPredict } from "./predict.ts";
 import { addTrain } from "./train.ts";
@@ -56,9 +57,13 @@ function report(error: unknown): void {
   }
   const isForeseen = error instanceof MicrobatchError;
   process.exitCode = isForeseen ? exitCodes.badInput : exitCodes.runFailed;
-  const message = isForeseen ? inFlags(error.message) : unforeseen(error);
+  const message = isForeseen
+    ? inFlags(error.message)
+    : error instanceof Interrupted
+      ? error.message
+      : unforeseen(error);
   process.stderr.write(`${message}\n`);
-  printJson({ where: isForeseen ? inFlags(error.where) : "bug", message });
+  printJson({ where: isForeseen ? inFlags(error.where) : "run", message });
 }
 
 function printJson(error: { readonly where: string; readonly message: string }): void {

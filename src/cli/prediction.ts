@@ -5,6 +5,7 @@ import { type RawPiece, rawRows } from "../data/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { digits, duration } from "../report/console.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";
+import { Interrupted, onInterrupt } from "./interrupt.ts";
 import { modelRows, type Outputs, tableInputs } from "./model-rows.ts";
 import type { PredictFlags } from "./predict.ts";
 import { print, say } from "./say.ts";
@@ -27,13 +28,7 @@ export async function runPredict(file: string, path: string, flags: PredictFlags
     const stream = (write: Write) => predictTable(file, model, path, delimiter, write);
     if (out === undefined) await stream(toStandardOutput);
     else {
-      let rows = 0;
-      await writeAtomically(out, async (write) => {
-        rows = await stream(async (text) => {
-          await write(new TextEncoder().encode(text));
-          return true;
-        });
-      });
+      const rows = await writeRows(out, stream);
       tell(
         { model: file, table: path, rows, out, seconds: (performance.now() - began) / 1000 },
         json === true,
@@ -42,6 +37,27 @@ export async function runPredict(file: string, path: string, flags: PredictFlags
   } finally {
     await model.close();
   }
+}
+
+/** Ctrl-C ends between two pieces, so that the temporary file goes too. */
+async function writeRows(out: string, stream: (write: Write) => Promise<number>): Promise<number> {
+  let isInterrupted = false;
+  const forget = onInterrupt(() => {
+    isInterrupted = true;
+  });
+  let rows = 0;
+  try {
+    await writeAtomically(out, async (write) => {
+      rows = await stream(async (text) => {
+        await write(new TextEncoder().encode(text));
+        if (isInterrupted) throw new Interrupted(`interrupted: ${out} is not written`);
+        return true;
+      });
+    });
+  } finally {
+    forget();
+  }
+  return rows;
 }
 
 /** Takes a text and says whether more is wanted. */

@@ -20,7 +20,7 @@ const delimiters: readonly Delimiter[] = [",", "\t", ";", "|"];
  * Reads the header from the beginning of a file, which must hold the whole first record. The delimiter is the one that
  * gives this record most fields (the earliest of comma, tab, semicolon, bar at a tie): guessing it from the data, as
  * databases do, lets one damaged line change how the whole file is read.
- * Throws when the file is empty or no text, when there is one column only, when a name comes twice, and when all names
+ * Throws when the file is empty or no text, when a name comes twice, and when all names
  * are numbers, which means that there is no header.
  */
 export function readHeader(path: string, beginning: Uint8Array): CsvHeader {
@@ -37,15 +37,18 @@ export function readHeader(path: string, beginning: Uint8Array): CsvHeader {
   const most = Math.max(...readings.map((fields) => fields.length));
   const chosen = readings.findIndex((fields) => fields.length === most);
   const names = readings[chosen]!;
-  if (most === 1) {
-    fail(path, {
-      expected: "at least two columns, separated by comma, tab, semicolon or bar",
-      got: `one column, "${shorten(names[0]!)}"`,
-      fix: "add a column: a table needs a target and at least one feature",
-    });
-  }
   checkNames(path, names);
   return { delimiter: delimiters[chosen]!, names };
+}
+
+/** Throws for a single column: most often another delimiter, and never enough to learn from. */
+export function requireSeveralColumns(path: string, { names }: CsvHeader): void {
+  if (names.length > 1) return;
+  fail(path, {
+    expected: "at least two columns, separated by comma, tab, semicolon or bar",
+    got: `one column, "${shorten(names[0]!)}"`,
+    fix: "add a column: a table needs a target and at least one feature",
+  });
 }
 
 /** The fields of the first record, trimmed. A quote opens a field only at its beginning; elsewhere it is text. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Delimiter, readHeader } from "./csv-header.ts";
+import { type Delimiter, readHeader, requireSeveralColumns } from "./csv-header.ts";
 import { scanCsv } from "./csv-scan.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -40,7 +40,7 @@ test("what is no header is refused with what to do", () => {
   });
   assert.throws(() => header("\n \n"), /got an empty file/);
   assert.throws(() => header("\na,b\n"), /got an empty first line\. Fix: remove the empty line/);
-  assert.throws(() => header("a\n1\n"), {
+  assert.throws(() => requireSeveralColumns("a.csv", header("a\n1\n")), {
     message:
       'a.csv: expected at least two columns, separated by comma, tab, semicolon or bar, got one column, "a". ' +
       "Fix: add a column: a table needs a target and at least one feature",

@@ -3,10 +3,8 @@ import { spawnSync } from "node:child_process";
 import { readdir, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
-import { rawColumns } from "./raw-columns.ts";
 import { type RawPiece, type RawRowsOptions, rawRows } from "./raw-rows.ts";
 import { table } from "./table.ts";
 
@@ -168,10 +166,9 @@ test("the file is closed for who stops early", async () => {
   assert.equal(await openings(path), 0);
 });
 
-test("all rows at once are the pieces put together", async () => {
-  await writeFile(path, gzipSync(`a,b\n${"1,x\n NA ,\n".repeat(3000)}`));
-  const { names, rows, columns } = await rawColumns(path, ["a"]);
-  assert.deepEqual([names, rows], [["a", "b"], 6000]);
-  assert.deepEqual(columns.a!.slice(0, 3), ["1", null, "1"]);
-  assert.deepEqual(columns.b!.slice(-2), ["x", null]);
+test("one column is enough for a model that reads one", async () => {
+  await writeFile(path, "x\n1\n2.5\n");
+  for await (const { numbers } of rawRows(path, { columns: ["x"], numbers: ["x"] })) {
+    assert.deepEqual([...numbers.x!], [1, 2.5]);
+  }
 });

@@ -5,6 +5,7 @@ import { bug, fail } from "../errors.ts";
 import { type Cells, withCells } from "./cells.ts";
 import { decideFeatures } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
+import { requireSeveralColumns } from "./csv-header.ts";
 import type { CsvScan } from "./csv-scan.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
 import { refuseLeaks } from "./leaks.ts";
@@ -84,6 +85,7 @@ export interface TableReport {
  */
 export async function table(path: string, options: TableOptions): Promise<Table> {
   const file = await scanCsvFile(path);
+  requireSeveralColumns(path, file.header);
   const roles = assignRoles(path, file.header.names, options);
   requireRecords(file);
   const { targets, weights, features } = roles;

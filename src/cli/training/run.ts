@@ -2,6 +2,7 @@
 import { requireWritable } from "../../data/files.ts";
 import { measureBaseline } from "../../train/measure.ts";
 import { checkPlan } from "../../train/plan.ts";
+import { onInterrupt } from "../interrupt.ts";
 import { exitCodes } from "../options.ts";
 import { print, say } from "../say.ts";
 import { type TrainFlags, tableDefaults } from "./flags.ts";
@@ -55,16 +56,14 @@ async function carryOut(
 /** Ctrl-C ends the run after its step; once more ends the process, as it would without us. */
 async function interruptible<Result>(use: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController();
-  const interrupt = () => {
+  const forget = onInterrupt(() => {
     say("interrupted: this step is finished and the best model saved; Ctrl-C again ends at once");
     controller.abort(new Error("interrupted"));
-  };
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.once(signal, interrupt);
+  });
   try {
     return await use(controller.signal);
   } finally {
-    for (const signal of signals) process.removeListener(signal, interrupt);
+    forget();
   }
 }
 

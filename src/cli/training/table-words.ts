@@ -28,6 +28,10 @@ export function describeTable(
     `  features  ${describeFeatures(fitted)}`,
     ...missingLines(report.missing),
     ...report.ignored.map(({ column, reason }) => `  left out  column "${column}": ${reasons[reason]}`),
+    ...Object.entries(report.unlisted).map(
+      ([column, count]) =>
+        `  beware    column "${column}": ${count.toLocaleString("en-US")} rows have a category beyond the most frequent ones, told apart from none`,
+    ),
     ...report.imprecise.map(
       (column) => `  beware    column "${column}" loses digits in float32: subtract a constant first`,
     ),
