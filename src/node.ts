@@ -1,7 +1,7 @@
 /** The public door to what needs Node.js: files, tables, threads. */
 export { readFile, writeFileAtomically } from "./data/files.ts";
 export { missingMarkers } from "./data/numbers.ts";
-export * from "./data/raw-rows.ts";
-export * from "./data/table.ts";
+export * from "./data/table/raw-rows.ts";
+export * from "./data/table/table.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
 export { loadModel, type RawColumns, type RawValue, type SavedModel } from "./train/saved-model.ts";

@@ -34,7 +34,7 @@ const nodeFiles: readonly string[] = [
   "src/cli/**",
   "src/report/**",
   "src/data/files.ts",
-  "src/data/csv-file.ts",
+  "src/data/table/csv-file.ts",
   "src/data/gzip.ts",
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",

@@ -7,7 +7,7 @@ import {
   type TargetColumn,
   type TargetStatistics,
 } from "../array/schema.ts";
-import type { RawPiece } from "../data/raw-rows.ts";
+import type { RawPiece } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { input } from "../graph/tensor.ts";
 import type { MetricFold } from "../nn/metric.ts";

@@ -1,5 +1,5 @@
 /** microbatch evaluate: a saved model on a table that knows the answers, beside the trivial model. */
-import { rawRows } from "../data/raw-rows.ts";
+import { rawRows } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import type { MetricFold } from "../nn/metric.ts";
 import { digits } from "../report/console.ts";

@@ -1,6 +1,6 @@
 /** A table's raw rows as a saved model takes them. */
 import type { AnyArray } from "../array/array.ts";
-import type { RawPiece } from "../data/raw-rows.ts";
+import type { RawPiece } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import type { OnnxValue } from "../onnx/decode.ts";
 import type { RawColumns } from "../train/saved-model.ts";

@@ -1,7 +1,7 @@
 /** microbatch predict: raw rows stream through a saved model and come back with its predictions. */
 import { outputNames } from "../array/schema.ts";
 import { requireWritable, writeAtomically } from "../data/files.ts";
-import { type RawPiece, rawRows } from "../data/raw-rows.ts";
+import { type RawPiece, rawRows } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { digits, duration } from "../report/console.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";

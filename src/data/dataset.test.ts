@@ -6,7 +6,7 @@ import { elementCount } from "../array/shape.ts";
 import { arrays } from "./arrays.ts";
 import type { Dataset } from "./dataset.ts";
 import { split, subset } from "./split.ts";
-import { table } from "./table.ts";
+import { table } from "./table/table.ts";
 
 const small = arrays({
   x: [

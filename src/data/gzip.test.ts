@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { readUnpacked } from "./gzip.ts";
-import { rawRows } from "./raw-rows.ts";
-import { table } from "./table.ts";
+import { rawRows } from "./table/raw-rows.ts";
+import { table } from "./table/table.ts";
 
 const folder = temporaryFolder();
 const path = join(folder, "t.csv"); // no .gz: the bytes decide

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
-import { numberMacro } from "./cells.ts";
-import { sqlText, withDatabase } from "./database.ts";
 import { isMissing, missingMarkers, parseNumber, trimBlanks } from "./numbers.ts";
+import { numberMacro } from "./table/cells.ts";
+import { sqlText, withDatabase } from "./table/database.ts";
 
 const folder = temporaryFolder();
 

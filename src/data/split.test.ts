@@ -8,7 +8,7 @@ import { randomSequence } from "../array/random.ts";
 import { arrays } from "./arrays.ts";
 import type { Dataset } from "./dataset.ts";
 import { type Split, split, splitSamples } from "./split.ts";
-import { table } from "./table.ts";
+import { table } from "./table/table.ts";
 
 const folder = temporaryFolder();
 

@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { arrays } from "./arrays.ts";
 import { subset } from "./split.ts";
 import { statistics } from "./statistics.ts";
-import { table } from "./table.ts";
+import { table } from "./table/table.ts";
 
 const folder = temporaryFolder();
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { AnyArray } from "../array/array.ts";
 import type { TableSchema, TableStatistics } from "../array/schema.ts";
 import { statistics } from "../data/statistics.ts";
-import { table } from "../data/table.ts";
+import { table } from "../data/table/table.ts";
 import { buildProgram } from "../graph/program.ts";
 import { input, type Tensor } from "../graph/tensor.ts";
 import { encodeOnnx } from "../onnx/encode.ts";

@@ -2,7 +2,7 @@
 import { statisticsToMetadata } from "../../array/schema.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { statistics } from "../../data/statistics.ts";
-import { type Table, type TableData, table } from "../../data/table.ts";
+import { type Table, type TableData, table } from "../../data/table/table.ts";
 import { fail } from "../../errors.ts";
 import type { Plan } from "../../train/plan.ts";
 import { defaultBatchSize, type TrainFlags, tableDefaults } from "./flags.ts";

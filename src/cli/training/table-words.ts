@@ -1,7 +1,7 @@
 /** A table and what is made of it, in words. */
 import type { TableStatistics } from "../../array/schema.ts";
 import type { Dataset } from "../../data/dataset.ts";
-import type { Table } from "../../data/table.ts";
+import type { Table } from "../../data/table/table.ts";
 import { digits } from "../../report/console.ts";
 import type { Head } from "./heads.ts";
 

@@ -4,7 +4,7 @@ import { readdir, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { temporaryFolder } from "../../test/temporary-folder.ts";
+import { temporaryFolder } from "../../../test/temporary-folder.ts";
 import { type RawPiece, type RawRowsOptions, rawRows } from "./raw-rows.ts";
 import { table } from "./table.ts";
 

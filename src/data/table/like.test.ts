@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { temporaryFolder } from "../../test/temporary-folder.ts";
-import type { TableSchema } from "../array/schema.ts";
-import type { Dataset } from "./dataset.ts";
-import { allSamples } from "./samples.ts";
-import { statistics } from "./statistics.ts";
+import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import type { TableSchema } from "../../array/schema.ts";
+import type { Dataset } from "../dataset.ts";
+import { allSamples } from "../samples.ts";
+import { statistics } from "../statistics.ts";
 import { type TableOptions, table } from "./table.ts";
 
 const folder = temporaryFolder();
@@ -60,7 +60,7 @@ test("the same file read by its own schema gives the same numbers", async () => 
     ["breast-cancer", "diagnosis"],
   ];
   for (const [name, target] of examples) {
-    const file = fileURLToPath(new URL(`../../examples/${name}/${name}.csv`, import.meta.url));
+    const file = fileURLToPath(new URL(`../../../examples/${name}/${name}.csv`, import.meta.url));
     const first = await table(file, { target: target! });
     const again = await table(file, { like: first.schema });
     assert.deepEqual(again.schema, first.schema);

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { temporaryFolder } from "../../test/temporary-folder.ts";
-import type { Dataset } from "./dataset.ts";
-import { missingMarkers } from "./numbers.ts";
+import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import type { Dataset } from "../dataset.ts";
+import { missingMarkers } from "../numbers.ts";
 import { type TableOptions, table } from "./table.ts";
 
 const folder = temporaryFolder();
@@ -40,7 +40,7 @@ async function column(data: Dataset, name: string): Promise<number[]> {
   return [...into];
 }
 const example = (name: string) =>
-  fileURLToPath(new URL(`../../examples/${name}/${name}.csv`, import.meta.url));
+  fileURLToPath(new URL(`../../../examples/${name}/${name}.csv`, import.meta.url));
 
 test("the penguins are read with their numbers, categories and missing values", async () => {
   const penguins = await table(example("penguins"), { target: "species" });

@@ -1,25 +1,25 @@
 /** A CSV or TSV file as a dataset: typed, cleaned and profiled columns. */
 
-import type { FeatureColumn, TableSchema } from "../array/schema.ts";
-import { bug, fail } from "../errors.ts";
+import type { FeatureColumn, TableSchema } from "../../array/schema.ts";
+import { bug, fail } from "../../errors.ts";
+import type { ColumnSpecs, Dataset } from "../dataset.ts";
+import { memoryDataset } from "../memory.ts";
+import { type Split, type SplitOptions, split } from "../split.ts";
 import { type Cells, withCells } from "./cells.ts";
 import { decideFeatures } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
 import type { CsvScan } from "./csv-scan.ts";
-import type { ColumnSpecs, Dataset } from "./dataset.ts";
 import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
-import { memoryDataset } from "./memory.ts";
+import type { TableOptions, TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
-import { type Split, type SplitOptions, split } from "./split.ts";
-import type { TableOptions, TargetOptions } from "./table-options.ts";
 import { decideTarget, decideWeight } from "./targets.ts";
 import { featureValues, readValues, targetValues, weightValues } from "./values.ts";
 
+export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./options.ts";
 export type { IgnoredColumn } from "./roles.ts";
-export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./table-options.ts";
 
 /** Samples of a table: a dataset that knows what its columns mean. */
 export interface TableData extends Dataset {

@@ -1,10 +1,10 @@
 /** The values of a table's columns as typed arrays. */
-import type { FeatureColumn, TargetColumn } from "../array/schema.ts";
+import type { FeatureColumn, TargetColumn } from "../../array/schema.ts";
+import type { ColumnSpec } from "../dataset.ts";
+import type { ColumnArray, MemoryColumn } from "../memory.ts";
+import { numberStatistics } from "../statistics.ts";
 import { codesOf } from "./categories.ts";
 import type { Cells } from "./cells.ts";
-import type { ColumnSpec } from "./dataset.ts";
-import type { ColumnArray, MemoryColumn } from "./memory.ts";
-import { numberStatistics } from "./statistics.ts";
 import { classText } from "./targets.ts";
 
 /** A column of the dataset and the SQL of its numbers. */

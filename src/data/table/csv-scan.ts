@@ -3,7 +3,7 @@
  * reads is the whole file (a mixture of line ends, for one, can make it stop early without a word), and knows the line
  * of whatever is wrong. Source: RFC 4180.
  */
-import { fail } from "../errors.ts";
+import { fail } from "../../errors.ts";
 import type { CsvHeader } from "./csv-header.ts";
 
 /** What a scan of the whole file gives. */

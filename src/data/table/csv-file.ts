@@ -3,11 +3,11 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { bug, fail } from "../errors.ts";
+import { bug, fail } from "../../errors.ts";
+import { readUnpacked } from "../gzip.ts";
 import { type CsvHeader, readHeader } from "./csv-header.ts";
 import { type CsvScan, type CsvScanner, scanCsv } from "./csv-scan.ts";
 import { type Database, openDatabase, sqlPath, sqlText } from "./database.ts";
-import { readUnpacked } from "./gzip.ts";
 
 /** What is known of a file before the database reads it. */
 export interface CsvFile {

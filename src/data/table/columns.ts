@@ -1,12 +1,12 @@
 /** What each feature of a table is: a number, a category, or nothing that a model could use. */
-import type { FeatureColumn } from "../array/schema.ts";
-import { fail } from "../errors.ts";
+import type { FeatureColumn } from "../../array/schema.ts";
+import { fail } from "../../errors.ts";
 import { mostFrequent, readCategories } from "./categories.ts";
 import type { Cells } from "./cells.ts";
 import { sqlText } from "./database.ts";
 import { featureAsText, refuseNearlyNumbers, refuseText } from "./mixed.ts";
+import type { ColumnType } from "./options.ts";
 import { type ColumnProfile, countDistinct } from "./profile.ts";
-import type { ColumnType } from "./table-options.ts";
 
 /** Why a column is no feature. */
 export type IgnoredReason = "asked" | "unnamed" | "empty" | "constant" | "identifier";

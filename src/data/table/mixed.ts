@@ -1,5 +1,5 @@
 /** Columns where numbers and texts are mixed: a slip of the pen would silently make categories of a column of numbers. */
-import { fail } from "../errors.ts";
+import { fail } from "../../errors.ts";
 import type { Cells } from "./cells.ts";
 import { sqlText } from "./database.ts";
 import type { ColumnProfile } from "./profile.ts";

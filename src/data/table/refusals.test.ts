@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryFolder } from "../../test/temporary-folder.ts";
-import type { Dataset } from "./dataset.ts";
-import { allSamples } from "./samples.ts";
-import { statistics } from "./statistics.ts";
+import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import type { Dataset } from "../dataset.ts";
+import { allSamples } from "../samples.ts";
+import { statistics } from "../statistics.ts";
 import { type TableOptions, table } from "./table.ts";
 
 const folder = temporaryFolder();

@@ -2,7 +2,7 @@
  * The header of a CSV file: its delimiter and the names of its columns.
  * Source: RFC 4180, and for the delimiter also tab, semicolon and bar.
  */
-import { fail } from "../errors.ts";
+import { fail } from "../../errors.ts";
 
 /** What the first record says. */
 export interface CsvHeader {

@@ -1,6 +1,6 @@
 /** What each target of a table is, and whether it can be predicted; and the weights of its samples. */
-import type { ClassificationTarget, TargetColumn } from "../array/schema.ts";
-import { fail } from "../errors.ts";
+import type { ClassificationTarget, TargetColumn } from "../../array/schema.ts";
+import { fail } from "../../errors.ts";
 import type { Cells } from "./cells.ts";
 import { isIdentifier } from "./columns.ts";
 import { refuseNearlyNumbers, refuseText, targetAsText } from "./mixed.ts";

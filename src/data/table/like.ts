@@ -1,6 +1,6 @@
 /** The columns of a second table by the schema of a first one: nothing is decided, everything is checked. */
-import type { ClassificationTarget, TableSchema } from "../array/schema.ts";
-import { fail } from "../errors.ts";
+import type { ClassificationTarget, TableSchema } from "../../array/schema.ts";
+import { fail } from "../../errors.ts";
 import type { Cells } from "./cells.ts";
 import { refuseText } from "./mixed.ts";
 import type { ColumnProfile } from "./profile.ts";

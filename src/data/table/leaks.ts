@@ -1,8 +1,8 @@
 /** Features that are the target under another name: a model of them looks perfect and is worth nothing. */
-import type { FeatureColumn, TableSchema, TargetColumn } from "../array/schema.ts";
-import { fail } from "../errors.ts";
-import type { ColumnArray, MemoryColumn } from "./memory.ts";
-import { parseNumber } from "./numbers.ts";
+import type { FeatureColumn, TableSchema, TargetColumn } from "../../array/schema.ts";
+import { fail } from "../../errors.ts";
+import type { ColumnArray, MemoryColumn } from "../memory.ts";
+import { parseNumber } from "../numbers.ts";
 
 /** Throws for a feature that has the target's value in every sample, as a number or as a text. */
 export function refuseLeaks(

@@ -1,9 +1,9 @@
 /** What each column of a table is for: target, weight, feature, or nothing. */
-import type { TableSchema } from "../array/schema.ts";
-import { fail } from "../errors.ts";
+import type { TableSchema } from "../../array/schema.ts";
+import { fail } from "../../errors.ts";
+import { nearest } from "../nearest.ts";
 import type { IgnoredReason } from "./columns.ts";
-import { nearest } from "./nearest.ts";
-import { checkOptions, type TableOptions } from "./table-options.ts";
+import { checkOptions, type TableOptions } from "./options.ts";
 
 /** A column that is no feature, and why. */
 export interface IgnoredColumn {

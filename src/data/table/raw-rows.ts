@@ -1,5 +1,7 @@
 /** The rows of a table as they stand in the file, piece by piece, for a saved model that takes raw rows. */
-import { fail } from "../errors.ts";
+import { fail } from "../../errors.ts";
+import { nearest } from "../nearest.ts";
+import { cellOf, parseNumber, trimBlanks } from "../numbers.ts";
 import {
   type CsvFile,
   csvSource,
@@ -8,8 +10,6 @@ import {
   requireWhole,
   scanCsvFile,
 } from "./csv-file.ts";
-import { nearest } from "./nearest.ts";
-import { cellOf, parseNumber, trimBlanks } from "./numbers.ts";
 
 /** What to read. */
 export interface RawRowsOptions {

@@ -1,6 +1,6 @@
 /** The embedded database that reads tables: DuckDB, which stays off the network and within its memory. */
 import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
-import { fail, messageOf } from "../errors.ts";
+import { fail, messageOf } from "../../errors.ts";
 
 /** An open database. It computes on threads of its own, so the event loop goes on. */
 export interface Database {

@@ -1,7 +1,8 @@
 /** The cells of a CSV file inside the database: text, trimmed, or nothing where a value is missing. */
+
+import { largestFloat32, missingMarkers } from "../numbers.ts";
 import { type CsvFile, csvSource, openForCsv, requireWhole } from "./csv-file.ts";
 import { type Database, sqlText } from "./database.ts";
-import { largestFloat32, missingMarkers } from "./numbers.ts";
 
 /** A file in the database. The rowid of a sample is its record, counting records of the file from 0. */
 export interface Cells {

@@ -1,7 +1,7 @@
 /** What `table` is told, and whether that is anything at all: JavaScript and command lines may pass whatever they like. */
-import type { TableSchema } from "../array/schema.ts";
-import { fail, kindOf } from "../errors.ts";
-import { cellOf } from "./numbers.ts";
+import type { TableSchema } from "../../array/schema.ts";
+import { fail, kindOf } from "../../errors.ts";
+import { cellOf } from "../numbers.ts";
 
 /**
  * What a feature is: a number, one of some texts, or one of the given texts, which stand in an order that means something,
