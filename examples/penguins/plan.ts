@@ -25,7 +25,7 @@ import {
 import { table } from "microbatch/node";
 
 const penguins = await table(join(import.meta.dirname, "penguins.csv"), { target: "species" });
-// Stratified: each part has its share of the 68 Chinstraps, whatever the seed.
+// Stratified: every species comes into both parts, however rare it is.
 const { training, validation } = penguins.split({ validation: 0.2, stratify: "species" });
 
 // Means, deviations and categories of the training samples only. A missing number becomes the mean, with an extra column
