@@ -36,6 +36,9 @@ const nodeFiles: readonly string[] = [
   "src/data/files.ts",
   "src/data/table/csv-file.ts",
   "src/data/gzip.ts",
+  "src/data/cache/cache.ts",
+  "src/data/cache/manifest.ts",
+  "src/data/cache/record-file.ts",
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",
 ];

@@ -1,0 +1,192 @@
+/** The cache: samples on disk in fixed rows, made once from a source, found again by what they were made from. */
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { sha256 } from "../../array/sha256.ts";
+import { fail } from "../../errors.ts";
+import type { ColumnSpecs, Dataset } from "../dataset.ts";
+import { failToAccess } from "../files.ts";
+import type { Source } from "../source.ts";
+import { cachedDataset } from "./cached-dataset.ts";
+import { damageOf, type Manifest, parseManifest, samplesFile } from "./manifest.ts";
+import { RecordFile, writeRecords } from "./record-file.ts";
+
+/** Where caches lie and who is told about them. */
+export interface CacheOptions {
+  /** Default: MICROBATCH_CACHE in the environment, else .cache/microbatch in the home folder. */
+  readonly folder?: string;
+  /** Told in one line why a cache that was there is made anew. Default: nobody. */
+  readonly onRebuild?: (reason: string) => void;
+}
+
+/** The folder of caches where none is named. */
+export function cacheFolder({ folder }: Pick<CacheOptions, "folder"> = {}): string {
+  return folder ?? process.env.MICROBATCH_CACHE ?? join(homedir(), ".cache", "microbatch");
+}
+
+/**
+ * A source's samples as a dataset on disk: for what does not fit in memory, or takes long to read. Made once, in pieces, and
+ * opened at once from then on, as long as the source's fingerprint stays. A cache that is damaged is made anew.
+ * Throws what the source throws, when it has no samples, and when the folder cannot be written to; nothing is left behind.
+ */
+export async function cached<Columns extends ColumnSpecs>(
+  source: Source<Columns>,
+  options: CacheOptions = {},
+): Promise<Dataset<Columns>> {
+  const folder = cacheFolder(options);
+  const fingerprint = await source.fingerprint();
+  const key = await keyOf(source, fingerprint);
+  const place = join(folder, key);
+  const found = await openCache(place, source.name);
+  if (typeof found !== "string") return datasetOf(source, found, place);
+  if (found !== "") options.onRebuild?.(`the cache of ${source.name} is made anew: ${found}`);
+  await build(source, fingerprint, folder, key);
+  const made = await openCache(place, source.name);
+  if (typeof made === "string") {
+    fail(place, {
+      expected: "the cache that was just written",
+      got: made || "none",
+      fix: "check the disk, or name another folder with MICROBATCH_CACHE=…",
+    });
+  }
+  return datasetOf(source, made, place);
+}
+
+/** Columns and what they mean are part of the key: the same files read with other options are another cache. */
+function keyOf(source: Source, fingerprint: string): Promise<string> {
+  const { columns, weight, schema } = source;
+  const text = JSON.stringify({ version: 1, fingerprint, columns, weight, schema });
+  return sha256(new TextEncoder().encode(text)).then((hash) => hash.slice(0, 32));
+}
+
+function datasetOf<Columns extends ColumnSpecs>(
+  source: Source<Columns>,
+  manifest: Manifest,
+  place: string,
+): Dataset<Columns> {
+  const { name, columns, weight, schema } = source;
+  return cachedDataset<Columns>({
+    name,
+    columns,
+    file: new RecordFile(join(place, samplesFile), columns, manifest),
+    fingerprint: manifest.fingerprint,
+    ...(weight !== undefined && { weight }),
+    ...(schema !== undefined && { schema }),
+  });
+}
+
+/** The manifest of a sound cache, "" where there is none, or what is wrong with it. */
+async function openCache(place: string, name: string): Promise<Manifest | string> {
+  let text: string;
+  try {
+    text = await readFile(join(place, manifestFile), "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") return (await exists(place)) ? "it has no manifest" : "";
+    return failToAccess(`cache of ${name}`, error, place);
+  }
+  const manifest = parseManifest(text);
+  if (manifest === undefined) return "its manifest cannot be read";
+  return (await damageOf(place, manifest)) ?? manifest;
+}
+
+const manifestFile = "manifest.json";
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Builds beside the place and renames, so that there is always either nothing or a whole cache. */
+async function build(source: Source, fingerprint: string, folder: string, key: string): Promise<void> {
+  const temporary = join(folder, `${key}.${process.pid}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await removeAbandoned(folder);
+    await mkdir(temporary);
+    const written = await writeRecords(join(temporary, samplesFile), source.columns, source.pieces());
+    if (written.samples === 0) {
+      fail(source.name, {
+        expected: "at least one sample",
+        got: "none",
+        fix: "check that the source was written to its end",
+      });
+    }
+    const { name, columns } = source;
+    const manifest: Manifest = {
+      version: 1,
+      name,
+      fingerprint,
+      columns,
+      made: new Date().toISOString(),
+      ...written,
+    };
+    await writeFile(join(temporary, manifestFile), JSON.stringify(manifest), { flush: true });
+    await rm(join(folder, key), { recursive: true, force: true });
+    await rename(temporary, join(folder, key));
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => {}); // the first error is the one to tell
+    failToAccess(`write the cache of ${source.name}`, error, folder);
+  }
+}
+
+/** What processes that are gone have left half made. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = /^[0-9a-f]{32}\.(\d+)\.tmp$/.exec(name)?.[1];
+    if (pid === undefined || isRunning(Number(pid))) continue;
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  if (pid === process.pid) return false; // an earlier one of that number
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"; // somebody else's
+  }
+}
+
+/** A cache as people are told about it. */
+export interface CacheEntry {
+  readonly key: string;
+  /** What it was made from. */
+  readonly name: string;
+  readonly samples: number;
+  readonly bytes: number;
+  /** When, as ISO 8601 says it. */
+  readonly made: string;
+}
+
+/** The caches of a folder, the latest first. Empty where there is no folder. */
+export async function listCaches(options: CacheOptions = {}): Promise<CacheEntry[]> {
+  const folder = cacheFolder(options);
+  const entries: CacheEntry[] = [];
+  for (const key of await namesIn(folder)) {
+    const text = await readFile(join(folder, key, manifestFile), "utf8").catch(() => "");
+    const manifest = parseManifest(text);
+    const { size: bytes } = await stat(join(folder, key, samplesFile)).catch(() => ({ size: 0 }));
+    const { name, samples, made } = manifest ?? { name: "damaged", samples: 0, made: "" };
+    entries.push({ key, name, samples, bytes, made });
+  }
+  return entries.sort((a, b) => (a.made < b.made ? 1 : -1));
+}
+
+/** Removes the caches of a folder, or those of one source by its name, and gives what was removed. */
+export async function clearCaches(
+  options: CacheOptions & { readonly name?: string } = {},
+): Promise<CacheEntry[]> {
+  const folder = cacheFolder(options);
+  const all = await listCaches(options);
+  const chosen = all.filter(({ name }) => options.name === undefined || name === options.name);
+  for (const { key } of chosen) await rm(join(folder, key), { recursive: true, force: true });
+  return chosen;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []); // no folder, no caches
+  return names.filter((name) => /^[0-9a-f]{32}$/.test(name));
+}
