@@ -5,13 +5,14 @@ import type { Outcome } from "./summary.ts";
 
 /** One object of plain JSON: what was asked, what came out, and the hashes that say whether two runs are the same. */
 export function recordOf(job: Job, outcome: Outcome): Readonly<Record<string, unknown>> {
-  const { started, finished, trainLoss, validation, baseline, test, model } = outcome;
+  const { started, finished, bestEpoch, trainLoss, validation, baseline, test, model } = outcome;
   const { batchSize, microbatchSize, lanes, seed } = started.plan;
   return {
     task: job.task,
     targets: job.plan.data.schema?.targets.map(({ name }) => name) ?? [],
     steps: finished.steps,
     epochs: finished.epochs,
+    bestEpoch: bestEpoch ?? null,
     samples: finished.samples,
     batchSize,
     microbatchSize,
