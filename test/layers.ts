@@ -39,6 +39,7 @@ const nodeFiles: readonly string[] = [
   "src/data/cache/cache.ts",
   "src/data/cache/manifest.ts",
   "src/data/cache/record-file.ts",
+  "src/data/cache/prefetch*.ts",
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",
 ];

@@ -32,6 +32,11 @@ export interface Dataset<Columns extends ColumnSpecs = ColumnSpecs> {
    * memory. `into` has room for samples.length values of the column.
    */
   read(column: keyof Columns & string, samples: Uint32Array, into: TypedArray): void | Promise<void>;
+  /**
+   * Where reading takes long: these samples will be read next, in this order, some perhaps not at all. A hint, which changes
+   * how soon numbers come and never which.
+   */
+  prefetch?(samples: Uint32Array): void;
   /** SHA-256 of what the numbers come from, for the record of a run. */
   fingerprint(): Promise<string>;
 }

@@ -69,6 +69,7 @@ function datasetOf<Columns extends ColumnSpecs>(
     name,
     columns,
     file: new RecordFile(join(place, samplesFile), columns, manifest),
+    dataOffset: manifest.dataOffset,
     fingerprint: manifest.fingerprint,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),

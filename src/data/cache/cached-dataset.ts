@@ -4,6 +4,7 @@ import type { TableSchema } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import type { ColumnSpecs, Dataset } from "../dataset.ts";
 import { noSuchSample } from "../memory.ts";
+import { Prefetcher } from "./prefetch.ts";
 import type { RecordFile } from "./record-file.ts";
 import { type Field, RecordBuffer } from "./record-layout.ts";
 
@@ -12,6 +13,8 @@ export interface CachedParts<Columns extends ColumnSpecs> {
   readonly name: string;
   readonly columns: Columns;
   readonly file: RecordFile;
+  /** Bytes in front of the file's first record. */
+  readonly dataOffset: number;
   readonly fingerprint: string;
   readonly weight?: string;
   readonly schema?: TableSchema;
@@ -25,6 +28,7 @@ export function cachedDataset<Columns extends ColumnSpecs>(parts: CachedParts<Co
   const { name, columns, file, weight, schema } = parts;
   const fields = new Map(file.layout.fields.map((field) => [field.name, field]));
   const rows = new RowReader(name, file);
+  let ahead: Prefetcher | undefined;
   let weights: Float32Array | undefined;
   return Object.freeze({
     name,
@@ -32,12 +36,19 @@ export function cachedDataset<Columns extends ColumnSpecs>(parts: CachedParts<Co
     columns,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),
-    read(column: keyof Columns & string, samples: Uint32Array, into: TypedArray): void {
+    read(column: keyof Columns & string, samples: Uint32Array, into: TypedArray): void | Promise<void> {
       const field = fields.get(column) ?? noSuchColumn(name, column, [...fields.keys()]);
       if (column === weight) {
         weights ??= rows.whole(field);
         for (const [at, sample] of samples.entries()) into[at] = weights[sample] ?? rows.refuse(sample);
-      } else rows.take(field, samples, into);
+        return;
+      }
+      return rows.take(field, samples, into);
+    },
+    /** A thread of its own reads from now on what is hinted. */
+    prefetch(samples: Uint32Array): void {
+      ahead ??= rows.prefetchBy(new Prefetcher(file, columns, parts.dataOffset));
+      ahead.hint(samples);
     },
     fingerprint: async () => parts.fingerprint,
   } satisfies Dataset<Columns>);
@@ -48,7 +59,11 @@ class RowReader {
   readonly #name: string;
   readonly #file: RecordFile;
   #buffer: RecordBuffer;
+  /** Whose records are in the buffer, and whose shall be. */
   #last = new Uint32Array(0);
+  #next = new Uint32Array(0);
+  #pending: Promise<void> | undefined;
+  #prefetcher: Prefetcher | undefined;
 
   constructor(name: string, file: RecordFile) {
     this.#name = name;
@@ -56,9 +71,22 @@ class RowReader {
     this.#buffer = RecordBuffer.of(file.layout, 0);
   }
 
-  take(field: Field, samples: Uint32Array, into: TypedArray): void {
-    if (!isSame(samples, this.#last)) this.#read(samples);
-    this.#buffer.take(field, 0, samples.length, into);
+  take(field: Field, samples: Uint32Array, into: TypedArray): void | Promise<void> {
+    const finish = () => this.#buffer.take(field, 0, samples.length, into);
+    // One after the other: there is one buffer.
+    if (this.#pending !== undefined) {
+      const wanted = samples.slice();
+      return this.#pending.then(() => this.take(field, wanted, into));
+    }
+    if (isSame(samples, this.#last)) return finish();
+    const reading = this.#read(samples);
+    return reading === undefined ? finish() : reading.then(finish);
+  }
+
+  /** Looks there first from now on. */
+  prefetchBy(prefetcher: Prefetcher): Prefetcher {
+    this.#prefetcher = prefetcher;
+    return prefetcher;
   }
 
   /** A column of all samples. */
@@ -78,17 +106,31 @@ class RowReader {
     return noSuchSample(this.#name, sample, this.#file.samples);
   }
 
-  #read(samples: Uint32Array): void {
+  /** Reads the records, at once or, where they are on their way, as soon as they are there. */
+  #read(samples: Uint32Array): void | Promise<void> {
     const { layout } = this.#file;
     for (const sample of samples) if (sample >= this.#file.samples) this.refuse(sample);
     if (this.#buffer.bytes.length < samples.length * layout.stride) {
       this.#buffer = RecordBuffer.of(layout, samples.length);
     }
-    this.#last = new Uint32Array(0); // what is half read is not remembered
-    this.#file.read(samples, this.#buffer.bytes);
-    this.#last = samples.slice(); // the caller may use its array again
+    this.#last = nothing; // what is half read is not remembered
+    this.#next = samples.slice(); // the caller may use its array again
+    const taken = this.#prefetcher?.take(this.#next, this.#buffer.bytes) ?? false;
+    if (typeof taken === "boolean") return this.#finish(taken);
+    this.#pending = taken.then((isTaken) => {
+      this.#pending = undefined;
+      this.#finish(isTaken);
+    });
+    return this.#pending;
+  }
+
+  #finish(isTaken: boolean): void {
+    if (!isTaken) this.#file.read(this.#next, this.#buffer.bytes);
+    this.#last = this.#next;
   }
 }
+
+const nothing = new Uint32Array(0);
 
 function isSame(a: Uint32Array, b: Uint32Array): boolean {
   if (a.length !== b.length) return false;
