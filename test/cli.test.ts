@@ -431,6 +431,7 @@ describe("microbatch inspect", () => {
       /^ {2}prediction +text {2}species: Adelie, Chinstrap, Gentoo$/m,
       /^holds 5,\d+ parameters$/m,
       /^ {2}linear1\.weight +64 × 1\d {2}float32$/m,
+      /^ {2}on 272 samples of training part of penguins\.csv$/m, // and not of the folder it lay in
       /^ {2}adamw, batch 32, microbatch 32, lanes 8, seed 0$/m,
     ])
       assert.match(stdout, line);

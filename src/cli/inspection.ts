@@ -28,8 +28,11 @@ interface Inspection {
   readonly producer: string;
   readonly inputs: readonly ColumnDescription[];
   readonly outputs: readonly OutputDescription[];
+  /** How many numbers were trained, in which tensors; of another's model every float. */
   readonly parameters: number;
   readonly tensors: OnnxSummary["initializers"];
+  /** How many floats stand beside them: means, deviations and the like. */
+  readonly fixed: number;
   readonly operators: OnnxSummary["operators"];
   /** The record of the run, where this package made the file. */
   readonly run: unknown;
@@ -73,8 +76,7 @@ function inspectionOf(file: string, bytes: Uint8Array): Inspection {
     producer: [summary.producer, summary.producerVersion].filter((part) => part !== "").join(" "),
     inputs: summary.inputs.map((value) => describeInput(value, schema, known?.features ?? [])),
     outputs: summary.outputs.map((value) => describeOutput(value, schema, known?.targets ?? [])),
-    parameters: summary.parameterCount,
-    tensors: summary.initializers,
+    ...holdings(summary, parsed(metadata.microbatch)),
     operators: summary.operators,
     run: parsed(metadata.microbatch),
     metadata: Object.fromEntries(rest),
@@ -156,26 +158,31 @@ function linesOf(found: Inspection): string[] {
 }
 
 /** What was trained, where the file says; else every float: whole numbers are axes, shapes and codes. */
+function holdings(
+  { initializers }: OnnxSummary,
+  run: unknown,
+): Pick<Inspection, "parameters" | "tensors" | "fixed"> {
+  const trained = trainedNames(run);
+  const floats = initializers.filter(({ dtype }) => /^b?float/.test(dtype));
+  const tensors = floats.filter(({ name }) => trained === undefined || trained.has(name));
+  const count = (some: OnnxSummary["initializers"]) => some.reduce((sum, { elements }) => sum + elements, 0);
+  return { parameters: count(tensors), tensors, fixed: count(floats) - count(tensors) };
+}
+
 function tensorLines(
-  { tensors, parameters, run }: Inspection,
+  { tensors, parameters, fixed }: Inspection,
   title: (text: string) => string,
   entry: (name: string, text: string) => string,
 ): string[] {
-  const trained = trainedNames(run);
-  const isTrained = ({ name, dtype }: Inspection["tensors"][number]) =>
-    trained === undefined ? /^b?float/.test(dtype) : trained.has(name);
-  const shown = tensors.filter(isTrained);
-  const fixed = tensors.filter((tensor) => !isTrained(tensor) && /^b?float/.test(tensor.dtype));
-  const constants = fixed.reduce((sum, { elements }) => sum + elements, 0);
   const count = (value: number) => value.toLocaleString("en-US");
   return [
-    title(`holds ${count(parameters - constants)} parameters`),
+    title(`holds ${count(parameters)} parameters`),
     ...shortened(
-      shown.map(({ name, shape, dtype }) =>
+      tensors.map(({ name, shape, dtype }) =>
         entry(name, `${shape.length === 0 ? "one number" : shape.join(" × ")}  ${dtype}`),
       ),
     ),
-    ...(constants > 0 ? [`  and ${count(constants)} fixed numbers: means, deviations and the like`] : []),
+    ...(fixed > 0 ? [`  and ${count(fixed)} fixed numbers: means, deviations and the like`] : []),
   ];
 }
 

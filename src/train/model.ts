@@ -59,7 +59,7 @@ export function createModel(parts: ModelParts): Model {
     const used = new Set(program.inputs.map(({ name }) => name));
     const values = new Map([...parameters].filter(([name]) => used.has(name)));
     const schema = data.schema === undefined ? {} : schemaToMetadata(data.schema);
-    const own = { [recordKey]: JSON.stringify({ version: 1, plan: resolved }) };
+    const own = { [recordKey]: JSON.stringify({ version: 1, plan: withoutFolders(resolved) }) };
     return encodeOnnx(program, { values, metadata: { ...schema, ...own, ...metadata } });
   };
   const run = (program: LoadableProgram, dataset: Dataset, samples: Uint32Array) => {
@@ -86,6 +86,13 @@ export function createModel(parts: ModelParts): Model {
     save: (path: string, metadata?: Readonly<Record<string, string>>) =>
       writeFileAtomically(path, toOnnx(metadata)),
   });
+}
+
+/** A file travels; where its data lay on the machine that made it is nobody's business. */
+function withoutFolders(resolved: ResolvedPlan): ResolvedPlan {
+  const { data } = resolved;
+  const name = data.name.replace(/(?:[A-Za-z]:)?(?:[^\s\\/]*[\\/])+/g, "");
+  return { ...resolved, data: { ...data, name } };
 }
 
 /** Joins the rows of chunks, output by output. */

@@ -131,12 +131,17 @@ function sampleRates(schedule: Schedule): (number | null)[] {
   });
 }
 
+/** Data is what its hash says; its name tells where it lay. */
+function compared(plan: ResolvedPlan, field: keyof ResolvedPlan): unknown {
+  return field === "data" ? { ...plan.data, name: "" } : plan[field];
+}
+
 /** Refuses a replay that could not give the same bytes, and names every difference. */
 export function checkReplay(record: ResolvedPlan | undefined, resolved: ResolvedPlan): void {
   if (record === undefined) return;
   const fields = Object.keys(resolved).filter((field) => field !== "decided") as (keyof ResolvedPlan)[]; // its own keys
   const differences = fields.filter(
-    (field) => JSON.stringify(record[field]) !== JSON.stringify(resolved[field]),
+    (field) => JSON.stringify(compared(record, field)) !== JSON.stringify(compared(resolved, field)),
   );
   if (differences.length === 0) return;
   const show = (plan: ResolvedPlan) =>
