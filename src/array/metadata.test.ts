@@ -145,3 +145,23 @@ test("damaged statistics are refused", () => {
     );
   }
 });
+
+test("statistics of other targets than the schema's are refused: a model is judged by both", () => {
+  const metadata = { ...schemaToMetadata(schema), ...statisticsToMetadata(statistics) };
+  assert.deepEqual(statisticsFromMetadata(metadata), statistics);
+  const [price, kind] = statistics.targets;
+  const others = [
+    [price],
+    [kind, price],
+    [price, { ...kind, categories: ["a", "c"] }],
+    [price, { ...kind, categories: ["a", "b", "c"], counts: [1, 2, 3] }],
+    [price, { task: "regression", name: "kind", mean: 0, deviation: 1 }],
+  ];
+  for (const targets of others) {
+    const damaged = { "microbatch.statistics": JSON.stringify({ ...statistics, version: 1, targets }) };
+    assert.throws(
+      () => statisticsFromMetadata({ ...metadata, ...damaged }, "model.onnx"),
+      /^MicrobatchError: model\.onnx, metadata "microbatch\.statistics": expected the statistics of a table/,
+    );
+  }
+});

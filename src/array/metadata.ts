@@ -20,11 +20,11 @@ export function schemaToMetadata({ features, targets }: TableSchema): Record<str
 }
 
 /**
- * The schema that `schemaToMetadata` wrote, or undefined where the metadata holds none.
+ * The schema that `schemaToMetadata` wrote, or undefined where the metadata holds none. source: what errors call the file.
  * Throws when it holds one that cannot be read.
  */
-export function schemaFromMetadata(metadata: Readonly<Record<string, string>>): TableSchema | undefined {
-  return readJson(metadata, schemaKey, "columns", ({ features, targets }) =>
+export function schemaFromMetadata(metadata: Metadata, source?: string): TableSchema | undefined {
+  return readJson({ metadata, key: schemaKey, source }, "columns", ({ features, targets }) =>
     isListOf(isFeature, features) && isListOf(isTarget, targets) ? { features, targets } : undefined,
   );
 }
@@ -42,21 +42,20 @@ export function statisticsToMetadata(statistics: TableStatistics): Record<string
 
 /**
  * The statistics that `statisticsToMetadata` wrote, or undefined where the metadata holds none. Long lists of categories
- * are taken from the schema in the same metadata.
- * Throws when it holds some that cannot be read.
+ * are taken from the schema in the same metadata. source: what errors call the file.
+ * Throws when it holds some that cannot be read, or whose targets are not those of the schema.
  */
-export function statisticsFromMetadata(
-  metadata: Readonly<Record<string, string>>,
-): TableStatistics | undefined {
+export function statisticsFromMetadata(metadata: Metadata, source?: string): TableStatistics | undefined {
   if (!Object.hasOwn(metadata, statisticsKey)) return undefined;
-  const schema = schemaFromMetadata(metadata);
-  return readJson(metadata, statisticsKey, "statistics", (read) => {
+  const schema = schemaFromMetadata(metadata, source);
+  return readJson({ metadata, key: statisticsKey, source }, "statistics", (read) => {
     const { samples } = read;
     const features = withLongLists(read.features, schema?.features);
     const targets = withLongLists(read.targets, schema?.targets);
     return isCount(samples) &&
       isListOf(isFeatureStatistics, features) &&
-      isListOf(isTargetStatistics, targets)
+      isListOf(isTargetStatistics, targets) &&
+      (schema === undefined || areOf(schema.targets, targets))
       ? { samples, features, targets }
       : undefined;
   });
@@ -78,10 +77,26 @@ function withLongLists(columns: unknown, known: readonly (FeatureColumn | Target
   });
 }
 
+/** Whether statistics are of these targets: models are judged by both, so a damaged file must not make them differ. */
+function areOf(targets: readonly TargetColumn[], statistics: readonly TargetStatistics[]): boolean {
+  const told = (target: TargetColumn) =>
+    JSON.stringify([target.name, target.task, "categories" in target ? target.categories : []]);
+  return statistics.map(told).join() === targets.map(told).join();
+}
+
+/** What an ONNX file says about itself, by key. */
+type Metadata = Readonly<Record<string, string>>;
+
+/** Where a value of this package's lies. */
+interface Place {
+  readonly metadata: Metadata;
+  readonly key: string;
+  readonly source: string | undefined;
+}
+
 /** The value under a key as `read` finds it in its JSON, of version 1. */
 function readJson<Value>(
-  metadata: Readonly<Record<string, string>>,
-  key: string,
+  { metadata, key, source }: Place,
   what: string,
   read: (json: Readonly<Record<string, unknown>>) => Value | undefined,
 ): Value | undefined {
@@ -90,7 +105,7 @@ function readJson<Value>(
   const json = parse(text);
   const value = isRecord(json) && json.version === 1 ? read(json) : undefined;
   if (value !== undefined) return value;
-  return fail(`metadata "${key}"`, {
+  return fail(`${source === undefined ? "" : `${source}, `}metadata "${key}"`, {
     expected: `the ${what} of a table, as version 1 of this package writes them`,
     got: text.length > 80 ? `${text.slice(0, 80)}…` : text,
     fix: "save the model again with this version of microbatch",

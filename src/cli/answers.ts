@@ -7,12 +7,13 @@ import {
   type TargetColumn,
   type TargetStatistics,
 } from "../array/schema.ts";
+import { parseNumber } from "../data/numbers.ts";
 import type { RawPiece } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { input } from "../graph/tensor.ts";
 import type { MetricFold } from "../nn/metric.ts";
 import type { SavedModel } from "../train/saved-model.ts";
-import type { Outputs } from "./model-rows.ts";
+import { type Outputs, requireClasses } from "./model-rows.ts";
 import { type Head, headOf } from "./training/heads.ts";
 
 /** A target and how its answers are read and judged. */
@@ -41,6 +42,7 @@ export function answersOf(file: string, model: SavedModel, asked: string | undef
       fix: "predict with it, and compare",
     });
   }
+  requireClasses(file, model);
   const isOnly = schema.targets.length === 1;
   const chosen =
     asked === undefined || isOnly ? schema.targets : schema.targets.filter(({ name }) => name === asked);
@@ -48,7 +50,7 @@ export function answersOf(file: string, model: SavedModel, asked: string | undef
     const expected = `one of the model's targets ${schema.targets.map(({ name }) => name).join(", ")}`;
     fail("--target", { expected, got: `"${asked}"`, fix: "name one of them, or leave --target out for all" });
   }
-  const known = statisticsFromMetadata(model.summary.metadata)?.targets ?? [];
+  const known = statisticsFromMetadata(model.summary.metadata, file)?.targets ?? [];
   return chosen.map((target) => answerOf(file, model, schema, target, known, isOnly ? asked : undefined));
 }
 
@@ -147,8 +149,11 @@ async function actualOf({ target, column }: Answer, piece: RawPiece, path: strin
   return actual;
 }
 
-/** 1 and 1.0 are one class, as they are for `table`. */
-const wholeText = (text: string) => (Number.isSafeInteger(Number(text)) ? String(Number(text)) : text);
+/** 1 and 1.0 are one class, as they are for `table`; 0x1 is no number there, and none here. */
+function wholeText(text: string): string {
+  const value = parseNumber(text);
+  return Number.isSafeInteger(value) ? String(value) : text;
+}
 
 function unknownClass(
   where: string,

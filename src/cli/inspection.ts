@@ -66,8 +66,8 @@ const own = ["microbatch", "microbatch.schema", "microbatch.statistics"];
 function inspectionOf(file: string, bytes: Uint8Array): Inspection {
   const summary = summarizeOnnx(bytes, file);
   const { metadata } = summary;
-  const schema = schemaFromMetadata(metadata);
-  const known = statisticsFromMetadata(metadata);
+  const schema = schemaFromMetadata(metadata, file);
+  const known = statisticsFromMetadata(metadata, file);
   const rest = Object.entries(metadata).filter(([key]) => !own.includes(key));
   return {
     model: file,
@@ -189,7 +189,7 @@ function tensorLines(
 function trainedNames(run: unknown): ReadonlySet<string> | undefined {
   if (typeof run !== "object" || run === null || !("parameters" in run)) return undefined;
   const { parameters } = run;
-  return Array.isArray(parameters) ? new Set(parameters.map((one) => String(one?.name))) : undefined;
+  return Array.isArray(parameters) ? new Set(parameters.map((one) => one?.name)) : undefined;
 }
 
 /** Twelve at most; JSON has them all. */
@@ -235,12 +235,13 @@ const listed = (texts: readonly string[], separator: string) =>
 function runLines(run: unknown, title: (text: string) => string): string[] {
   if (typeof run !== "object" || run === null) return [];
   const record = run as { readonly [field: string]: unknown }; // an object, of whatever fields
-  const text = (field: string) => String(record[field] ?? "?");
+  const shown = (value: unknown) =>
+    typeof value === "string" || typeof value === "number" ? String(value) : "?";
+  const text = (field: string) => shown(record[field]);
   const part = (field: string, inner: string) => {
     const value = record[field];
-    return typeof value === "object" && value !== null && inner in value
-      ? String((value as { readonly [field: string]: unknown })[inner]) // as above
-      : "?";
+    const isRecord = typeof value === "object" && value !== null;
+    return shown(isRecord ? (value as { readonly [field: string]: unknown })[inner] : undefined); // as above
   };
   return [
     title("trained"),

@@ -1,9 +1,10 @@
 /** A table's raw rows as a saved model takes them. */
 import type { AnyArray } from "../array/array.ts";
+import { outputNames } from "../array/schema.ts";
 import type { RawPiece } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import type { OnnxValue } from "../onnx/decode.ts";
-import type { RawColumns } from "../train/saved-model.ts";
+import type { RawColumns, SavedModel } from "../train/saved-model.ts";
 
 /** What a saved model puts out for the rows of a piece. */
 export type Outputs = Readonly<Record<string, AnyArray>>;
@@ -36,4 +37,22 @@ export function modelRows({ columns, numbers }: TableInputs, piece: RawPiece): R
   return Object.fromEntries(
     columns.map((name) => [name, numbers.includes(name) ? piece.numbers[name]! : piece.columns[name]!]),
   );
+}
+
+/** Throws where a class would silently get the probability of another one: in a damaged file, or by a plan's serve. */
+export function requireClasses(
+  file: string,
+  { schema, summary }: Pick<SavedModel, "schema" | "summary">,
+): void {
+  for (const target of schema?.targets ?? []) {
+    if (schema === undefined || target.task === "regression") continue;
+    const name = outputNames(schema, target.name).probabilities;
+    const shape = summary.outputs.find((output) => output.name === name)?.shape;
+    if (shape === undefined || (shape.length === 2 && shape[1] === target.categories.length)) continue;
+    fail(`${file}, output "${name}"`, {
+      expected: `a number for each of the ${target.categories.length} classes that its metadata names`,
+      got: `[${shape.join(", ")}]`,
+      fix: "save the model again; a plan's serve gives one probability per class, in the order of the classes",
+    });
+  }
 }

@@ -6,7 +6,7 @@ import { fail } from "../errors.ts";
 import { digits, duration } from "../report/console.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";
 import { Interrupted, onInterrupt } from "./interrupt.ts";
-import { modelRows, type Outputs, tableInputs } from "./model-rows.ts";
+import { modelRows, type Outputs, requireClasses, tableInputs } from "./model-rows.ts";
 import type { PredictFlags } from "./predict.ts";
 import { print, say } from "./say.ts";
 
@@ -77,6 +77,7 @@ async function predictTable(
   write: Write,
 ): Promise<number> {
   const inputs = tableInputs(file, model.summary.inputs);
+  requireClasses(file, model);
   let rows = 0;
   let added: readonly AddedColumn[] | undefined;
   for await (const piece of rawRows(path, inputs)) {

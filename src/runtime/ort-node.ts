@@ -80,11 +80,10 @@ function bind(
   for (const [key, feed] of Object.entries(feeds)) fed[key] = tensorOf(ort, key, feed);
   const fetched: Record<string, Ort.Tensor | null> = {};
   for (const key of session.outputNames) {
-    const target = fetches[key];
-    fetched[key] = target === undefined ? null : tensorOf(ort, key, target);
+    fetched[key] = Object.hasOwn(fetches, key) ? tensorOf(ort, key, fetches[key]!) : null;
   }
-  const free = session.outputNames.filter((key) => fetches[key] === undefined);
-  const bound = session.outputNames.filter((key) => fetches[key] !== undefined);
+  const free = session.outputNames.filter((key) => !Object.hasOwn(fetches, key)); // one may be called "constructor"
+  const bound = session.outputNames.filter((key) => Object.hasOwn(fetches, key));
   return {
     run: async () => {
       const results = await session.run(fed, fetched).catch((cause: unknown) =>

@@ -38,9 +38,10 @@ const rowsPerRun = 1024;
 export async function loadModel(path: string): Promise<SavedModel> {
   const bytes = await readFile(path);
   const summary = summarizeOnnx(bytes, path);
+  requireEnds(path, summary);
   for (const value of summary.inputs) requireFeedable(path, value);
   for (const value of summary.outputs) requireReadable(path, value);
-  const schema = schemaFromMetadata(summary.metadata);
+  const schema = schemaFromMetadata(summary.metadata, path);
   const session = await (await nodeRuntime()).load(path, bytes);
   const parts: Parts = { session, inputs: summary.inputs, categories: categoriesOf(schema) };
   let closing: Promise<void> | undefined;
@@ -93,6 +94,17 @@ async function predict(
     chunks.push(outputs);
   }
   return joinRows(chunks, count);
+}
+
+/** A model of somebody else may take nothing from rows, give nothing, or call it what no object can hold. */
+function requireEnds(path: string, { inputs, outputs }: OnnxSummary): void {
+  const names = [...inputs, ...outputs].map(({ name }) => name);
+  if (inputs.length > 0 && outputs.length > 0 && !names.includes("__proto__")) return;
+  fail(path, {
+    expected: "inputs and outputs, none of them called __proto__",
+    got: `${inputs.length} inputs, ${outputs.length} outputs${names.length === 0 ? "" : `: ${names.join(", ")}`}`,
+    fix: "load a model that this package has saved",
+  });
 }
 
 /** A model of somebody else may take what rows cannot give. */
