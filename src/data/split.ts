@@ -65,6 +65,10 @@ export function subset<Columns extends ColumnSpecs>(
         positions.map((position) => chosen[position] ?? noSuchSample(name, position, chosen.length)),
         into,
       ),
+    ...(dataset.prefetch !== undefined && {
+      prefetch: (positions: Uint32Array) =>
+        dataset.prefetch?.(positions.map((position) => chosen[position]!)),
+    }),
     fingerprint: async () => sha256OfParts([await dataset.fingerprint(), chosen]),
   } satisfies Dataset<Columns>);
 }

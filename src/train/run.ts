@@ -10,6 +10,7 @@ import type { Reduction } from "../runtime/reduction.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
 import { foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
+import { Lookahead } from "./lookahead.ts";
 import { createModel, type Model } from "./model.ts";
 import { addPenalty, type PenaltyProgram } from "./penalty.ts";
 import { defaults, type Plan, stopRules } from "./plan.ts";
@@ -54,10 +55,12 @@ export type StepOutcome = { readonly event: StepEvent } | { readonly culprit: Cu
 export class Run {
   readonly state: TrainingState;
   readonly #opened: Opened;
+  readonly #lookahead: Lookahead;
   #order: { readonly epoch: number; readonly order: EpochOrder } | undefined;
 
   constructor(opened: Opened) {
     this.#opened = opened;
+    this.#lookahead = new Lookahead(opened.plan.data, opened.sizes.batchSize);
     this.state = initialState(stopRules(opened.plan).map(({ initial }) => initial));
   }
 
@@ -196,6 +199,7 @@ export class Run {
   #drawBatch(): Uint32Array {
     const order = this.#epochOrder();
     const { position } = this.state;
+    this.#lookahead.at(order, position);
     const size = Math.min(this.#opened.sizes.batchSize, order.length - position);
     const samples = new Uint32Array(size);
     for (let index = 0; index < size; index++) samples[index] = order.at(position + index);
