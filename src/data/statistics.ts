@@ -3,109 +3,178 @@ import {
   type CategoryColumn,
   type CategoryStatistics,
   categoryLimit,
-  type FeatureColumn,
-  type FeatureStatistics,
   type NumberStatistics,
-  type TableSchema,
   type TableStatistics,
-  type TargetColumn,
   type TargetStatistics,
 } from "../array/schema.ts";
 import { fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
 import type { ColumnArray } from "./memory.ts";
-import { allSamples } from "./samples.ts";
 
 /**
  * The statistics an encoder is fitted on. Pass the training samples only: what is fitted on others too makes validation
- * look better than it is. Weights do not count here. Computed in float64 from the float32 numbers, in two passes.
+ * look better than it is. Weights do not count here. Computed in float64 from the float32 numbers, in two passes over the
+ * samples, some thousand at a time: data on a disk may be larger than memory.
  * Throws for a dataset that is no table.
  */
 export async function statistics(
   data: Pick<Dataset, "name" | "size" | "columns" | "read" | "schema">,
 ): Promise<TableStatistics> {
   const schema = data.schema ?? noSchema(data.name);
-  const samples = allSamples(data);
-  const numbers = async (name: string) => {
-    const values = new Float32Array(data.size);
-    await data.read(name, samples, values);
-    return values;
+  const folds = new Map<string, Fold>();
+  for (const column of [...schema.features, ...schema.targets]) {
+    const fold = "categories" in column ? new CodeFold(column.categories.length) : new NumberFold();
+    folds.set(column.name, fold);
+  }
+  await sweep(data, folds, (fold, values) => fold.add(values));
+  // Deviations are taken from the mean, since Σx² − (Σx)²/n would cancel.
+  const numbers = new Map(
+    [...folds].filter((entry): entry is [string, NumberFold] => entry[1] instanceof NumberFold),
+  );
+  if (numbers.size > 0) await sweep(data, numbers, (fold, values) => fold.addSquares(values));
+  const numbersOf = (name: string) => numbers.get(name)!.statistics(name); // every column of numbers has a fold
+  const codesOf = (name: string) => folds.get(name) as CodeFold; // and every column of codes
+  return {
+    samples: data.size,
+    features: schema.features.map((feature) =>
+      feature.kind === "number"
+        ? numbersOf(feature.name)
+        : categoryStatistics(feature, codesOf(feature.name)),
+    ),
+    targets: schema.targets.map((target): TargetStatistics => {
+      if (target.task === "classification") return { ...target, counts: codesOf(target.name).counts };
+      const { mean, deviation } = numbersOf(target.name);
+      return { ...target, mean, deviation };
+    }),
   };
-  const codes = async (name: string) => {
-    const values = new Int32Array(data.size);
-    await data.read(name, samples, values);
-    return values;
-  };
-  const ofFeature = async (feature: FeatureColumn): Promise<FeatureStatistics> =>
-    feature.kind === "number"
-      ? numberStatistics(feature.name, await numbers(feature.name))
-      : categoryStatistics(feature, await codes(feature.name));
-  const ofTarget = async (target: TargetColumn): Promise<TargetStatistics> => {
-    if (target.task === "classification") {
-      return { ...target, counts: countCodes(await codes(target.name), target.categories.length) };
+}
+
+/** Samples that are read at once: 64 KiB of each column. */
+const samplesAtOnce = 2 ** 14;
+
+/** Shows the folds their columns, all of them before the next samples: a sample on a disk is read once per sweep. */
+async function sweep<Some extends Fold>(
+  data: Pick<Dataset, "size" | "read">,
+  folds: ReadonlyMap<string, Some>,
+  show: (fold: Some, values: ColumnArray) => void,
+): Promise<void> {
+  const floats = new Float32Array(samplesAtOnce);
+  const codes = new Int32Array(samplesAtOnce);
+  for (let first = 0; first < data.size; first += samplesAtOnce) {
+    const samples = Uint32Array.from(
+      { length: Math.min(samplesAtOnce, data.size - first) },
+      (_, at) => first + at,
+    );
+    for (const [name, fold] of folds) {
+      const into = fold instanceof NumberFold ? floats : codes;
+      await data.read(name, samples, into);
+      show(fold, into.subarray(0, samples.length));
     }
-    const { mean, deviation } = numberStatistics(target.name, await numbers(target.name));
-    return { ...target, mean, deviation };
-  };
-  return { samples: data.size, ...(await allColumns(schema, ofFeature, ofTarget)) };
+  }
 }
 
-/** One column after the other, so that one column's values are in memory at a time. */
-async function allColumns(
-  schema: TableSchema,
-  ofFeature: (feature: FeatureColumn) => Promise<FeatureStatistics>,
-  ofTarget: (target: TargetColumn) => Promise<TargetStatistics>,
-): Promise<Pick<TableStatistics, "features" | "targets">> {
-  const features: FeatureStatistics[] = [];
-  for (const feature of schema.features) features.push(await ofFeature(feature));
-  const targets: TargetStatistics[] = [];
-  for (const target of schema.targets) targets.push(await ofTarget(target));
-  return { features, targets };
+type Fold = NumberFold | CodeFold;
+
+/** The running numbers of a column of numbers, NaN where they are missing. */
+class NumberFold {
+  #count = 0;
+  #missing = 0;
+  #sum = 0;
+  #minimum = Number.POSITIVE_INFINITY;
+  #maximum = Number.NEGATIVE_INFINITY;
+  #squares = 0;
+
+  add(values: ColumnArray): void {
+    for (const value of values) {
+      if (Number.isNaN(value)) {
+        this.#missing++;
+        continue;
+      }
+      this.#count++;
+      this.#sum += value;
+      if (value < this.#minimum) this.#minimum = value;
+      if (value > this.#maximum) this.#maximum = value;
+    }
+  }
+
+  /** Once all were added: of equal numbers exactly their value, since float64 has 29 bits to spare for a sum of float32. */
+  get mean(): number {
+    return this.#count === 0 ? 0 : this.#sum / this.#count;
+  }
+
+  /** The second pass. */
+  addSquares(values: ColumnArray): void {
+    const { mean } = this;
+    for (const value of values) if (!Number.isNaN(value)) this.#squares += (value - mean) ** 2;
+  }
+
+  statistics(name: string): NumberStatistics {
+    const { mean } = this;
+    const missing = this.#missing;
+    if (this.#count === 0) {
+      return { kind: "number", name, mean, deviation: 0, minimum: 0, maximum: 0, missing, fill: mean };
+    }
+    const deviation = Math.sqrt(this.#squares / this.#count);
+    return {
+      kind: "number",
+      name,
+      mean,
+      deviation,
+      minimum: this.#minimum,
+      maximum: this.#maximum,
+      missing,
+      fill: mean,
+    };
+  }
 }
 
-/** The statistics of one column of numbers, NaN where they are missing. */
+/** How many samples have each code; missing ones, and those of no listed category, are counted apart. */
+class CodeFold {
+  readonly counts: number[];
+  missing = 0;
+  unlisted = 0;
+
+  constructor(categories: number) {
+    this.counts = Array<number>(categories).fill(0);
+  }
+
+  add(codes: ColumnArray): void {
+    for (const code of codes) {
+      if (code < 0) this.missing++;
+      else if (code < this.counts.length) this.counts[code]!++;
+      else this.unlisted++;
+    }
+  }
+}
+
+/** The statistics of one column of numbers in memory. */
 export function numberStatistics(name: string, values: ColumnArray): NumberStatistics {
-  let count = 0;
-  let sum = 0;
-  let minimum = Number.POSITIVE_INFINITY;
-  let maximum = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
-    if (Number.isNaN(value)) continue;
-    count++;
-    sum += value;
-    if (value < minimum) minimum = value;
-    if (value > maximum) maximum = value;
-  }
-  const missing = values.length - count;
-  if (count === 0) {
-    return { kind: "number", name, mean: 0, deviation: 0, minimum: 0, maximum: 0, missing, fill: 0 };
-  }
-  const mean = sum / count; // of equal numbers exactly their value: float64 has 29 bits to spare for a sum of float32
-  let squares = 0;
-  for (const value of values) if (!Number.isNaN(value)) squares += (value - mean) ** 2;
-  const deviation = Math.sqrt(squares / count);
-  return { kind: "number", name, mean, deviation, minimum, maximum, missing, fill: mean };
+  const fold = new NumberFold();
+  fold.add(values);
+  fold.addSquares(values);
+  return fold.statistics(name);
 }
 
 /**
  * Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their codes. Of an
  * ordered column it keeps all, in order: their codes are ranks.
  */
-function categoryStatistics(feature: CategoryColumn, values: Int32Array): CategoryStatistics {
-  const { categories, isOrdered } = feature;
-  const all = countCodes(values, categories.length);
+function categoryStatistics(
+  { name, categories, isOrdered }: CategoryColumn,
+  { counts: all, missing, unlisted }: CodeFold,
+): CategoryStatistics {
   const codes = isOrdered === true ? [...all.keys()] : mostFrequent(all);
   const counts = codes.map((code) => all[code]!);
-  const missing = values.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0);
+  const sumOf = (some: readonly number[]) => some.reduce((sum, count) => sum + count, 0);
   return {
     kind: "category",
-    name: feature.name,
+    name,
     categories: codes.map((code) => categories[code]!),
     ...(isOrdered !== undefined && { isOrdered }),
     codes,
     counts,
     missing,
-    other: values.length - missing - counts.reduce((sum, count) => sum + count, 0),
+    other: unlisted + sumOf(all) - sumOf(counts),
   };
 }
 
@@ -115,13 +184,6 @@ function mostFrequent(counts: readonly number[]): number[] {
     .sort((a, b) => counts[b]! - counts[a]! || a - b)
     .slice(0, categoryLimit)
     .sort((a, b) => a - b);
-}
-
-/** How many samples have each code. Missing ones, and those of no listed category, are not among them. */
-function countCodes(values: Int32Array, categories: number): number[] {
-  const counts = Array<number>(categories).fill(0);
-  for (const code of values) if (code >= 0 && code < categories) counts[code]!++;
-  return counts;
 }
 
 function noSchema(name: string): never {
