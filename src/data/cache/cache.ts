@@ -8,7 +8,7 @@ import type { ColumnSpecs, Dataset } from "../dataset.ts";
 import { failToAccess } from "../files.ts";
 import type { Source } from "../source.ts";
 import { cachedDataset } from "./cached-dataset.ts";
-import { damageOf, type Manifest, parseManifest, samplesFile } from "./manifest.ts";
+import { damageOf, type Made, type Manifest, parseManifest, samplesFile } from "./manifest.ts";
 import { RecordFile, writeRecords } from "./record-file.ts";
 
 /** Where caches lie and who is told about them. */
@@ -33,51 +33,77 @@ export async function cached<Columns extends ColumnSpecs>(
   source: Source<Columns>,
   options: CacheOptions = {},
 ): Promise<Dataset<Columns>> {
-  const folder = cacheFolder(options);
-  const fingerprint = await source.fingerprint();
-  const key = await keyOf(source, fingerprint);
-  const place = join(folder, key);
-  const found = await openCache(place, source.name);
-  if (typeof found !== "string") return datasetOf(source, found, place);
-  if (found !== "") options.onRebuild?.(`the cache of ${source.name} is made anew: ${found}`);
-  await build(source, fingerprint, folder, key);
-  const made = await openCache(place, source.name);
-  if (typeof made === "string") {
-    fail(place, {
-      expected: "the cache that was just written",
-      got: made || "none",
-      fix: "check the disk, or name another folder with MICROBATCH_CACHE=…",
-    });
-  }
-  return datasetOf(source, made, place);
-}
-
-/** Columns and what they mean are part of the key: the same files read with other options are another cache. */
-function keyOf(source: Source, fingerprint: string): Promise<string> {
-  const { columns, weight, schema } = source;
-  const text = JSON.stringify({ version: 1, fingerprint, columns, weight, schema });
-  return sha256(new TextEncoder().encode(text)).then((hash) => hash.slice(0, 32));
-}
-
-function datasetOf<Columns extends ColumnSpecs>(
-  source: Source<Columns>,
-  manifest: Manifest,
-  place: string,
-): Dataset<Columns> {
   const { name, columns, weight, schema } = source;
-  return cachedDataset<Columns>({
+  const fingerprint = await source.fingerprint();
+  const described = {
+    columns,
+    ...(weight !== undefined && { weight }),
+    ...(schema !== undefined && { schema }),
+  };
+  const opened = await openOrMake(
+    {
+      name,
+      identity: JSON.stringify({ fingerprint, ...described }),
+      fingerprint,
+      make: async (path) => ({ ...(await writeRecords(path, columns, source.pieces())), ...described }),
+    },
+    options,
+  );
+  return datasetOf(opened) as Dataset<Columns>; // the identity says that these are its columns
+}
+
+/** What a cache is found by, and how it is made. */
+export interface CacheRequest {
+  /** For people. */
+  readonly name: string;
+  /** Where it is looked for: everything that decides which cache it is. */
+  readonly identity: string;
+  /** What it was made from. A cache with another fingerprint is stale. */
+  readonly fingerprint: string;
+  /** Writes the records to a new file, and says what they are. */
+  make(path: string): Promise<Made>;
+}
+
+/** A cache on disk. */
+export interface OpenedCache {
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+/** Finds the cache, or makes it. */
+export async function openOrMake(request: CacheRequest, options: CacheOptions): Promise<OpenedCache> {
+  const folder = cacheFolder(options);
+  const key = (await sha256(new TextEncoder().encode(request.identity))).slice(0, 32);
+  const place = join(folder, key);
+  const found = await openCache(place, request);
+  if (typeof found !== "string") return { folder: place, manifest: found };
+  if (found !== "") options.onRebuild?.(`the cache of ${request.name} is made anew: ${found}`);
+  await build(request, folder, key);
+  const made = await openCache(place, request);
+  if (typeof made !== "string") return { folder: place, manifest: made };
+  return fail(place, {
+    expected: "the cache that was just written",
+    got: made || "none",
+    fix: "check the disk, or name another folder with MICROBATCH_CACHE=…",
+  });
+}
+
+/** The samples of an opened cache. */
+export function datasetOf({ folder, manifest }: OpenedCache): Dataset {
+  const { name, columns, dataOffset, fingerprint, weight, schema } = manifest;
+  return cachedDataset({
     name,
     columns,
-    file: new RecordFile(join(place, samplesFile), columns, manifest),
-    dataOffset: manifest.dataOffset,
-    fingerprint: manifest.fingerprint,
+    file: new RecordFile(join(folder, samplesFile), columns, manifest),
+    dataOffset,
+    fingerprint,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),
   });
 }
 
 /** The manifest of a sound cache, "" where there is none, or what is wrong with it. */
-async function openCache(place: string, name: string): Promise<Manifest | string> {
+async function openCache(place: string, { name, fingerprint }: CacheRequest): Promise<Manifest | string> {
   let text: string;
   try {
     text = await readFile(join(place, manifestFile), "utf8");
@@ -88,6 +114,7 @@ async function openCache(place: string, name: string): Promise<Manifest | string
   }
   const manifest = parseManifest(text);
   if (manifest === undefined) return "its manifest cannot be read";
+  if (manifest.fingerprint !== fingerprint) return "what it was made from has changed";
   return (await damageOf(place, manifest)) ?? manifest;
 }
 
@@ -101,35 +128,25 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Builds beside the place and renames, so that there is always either nothing or a whole cache. */
-async function build(source: Source, fingerprint: string, folder: string, key: string): Promise<void> {
+async function build(request: CacheRequest, folder: string, key: string): Promise<void> {
+  const { name, fingerprint } = request;
   const temporary = join(folder, `${key}.${process.pid}.tmp`);
   try {
     await mkdir(folder, { recursive: true });
     await removeAbandoned(folder);
     await mkdir(temporary);
-    const written = await writeRecords(join(temporary, samplesFile), source.columns, source.pieces());
-    if (written.samples === 0) {
-      fail(source.name, {
-        expected: "at least one sample",
-        got: "none",
-        fix: "check that the source was written to its end",
-      });
+    const made = await request.make(join(temporary, samplesFile));
+    if (made.samples === 0) {
+      const fix = "check that the source was written to its end";
+      fail(name, { expected: "at least one sample", got: "none", fix });
     }
-    const { name, columns } = source;
-    const manifest: Manifest = {
-      version: 1,
-      name,
-      fingerprint,
-      columns,
-      made: new Date().toISOString(),
-      ...written,
-    };
+    const manifest: Manifest = { version: 1, name, fingerprint, made: new Date().toISOString(), ...made };
     await writeFile(join(temporary, manifestFile), JSON.stringify(manifest), { flush: true });
     await rm(join(folder, key), { recursive: true, force: true });
     await rename(temporary, join(folder, key));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {}); // the first error is the one to tell
-    failToAccess(`write the cache of ${source.name}`, error, folder);
+    failToAccess(`write the cache of ${name}`, error, folder);
   }
 }
 

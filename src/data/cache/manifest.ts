@@ -2,6 +2,7 @@
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import type { TableSchema } from "../../array/schema.ts";
 import type { ColumnSpecs } from "../dataset.ts";
 import { blockBytes, type WrittenRecords } from "./record-file.ts";
 import { headerOf, layoutOf } from "./record-layout.ts";
@@ -9,13 +10,22 @@ import { headerOf, layoutOf } from "./record-layout.ts";
 /** The file of records. */
 export const samplesFile = "samples.npy";
 
+/** What making a cache gives: the records, and what they are. */
+export interface Made extends WrittenRecords {
+  readonly columns: ColumnSpecs;
+  readonly weight?: string;
+  readonly schema?: TableSchema;
+  /** What else its maker wants to know when it opens the cache. Plain JSON. */
+  readonly extra?: unknown;
+}
+
 /** The content of manifest.json. */
-export interface Manifest extends WrittenRecords {
+export interface Manifest extends Made {
   readonly version: 1;
   /** What the samples were made from, for people. */
   readonly name: string;
   readonly fingerprint: string;
-  readonly columns: ColumnSpecs;
+  /** When, as ISO 8601 says it. */
   readonly made: string;
 }
 
