@@ -1,5 +1,6 @@
 /** The public door to what needs Node.js: files, tables, threads. */
 export { readFile, writeFileAtomically } from "./data/files.ts";
+export * from "./data/npy.ts";
 export { missingMarkers } from "./data/numbers.ts";
 export * from "./data/table/raw-rows.ts";
 export * from "./data/table/table.ts";

@@ -34,6 +34,7 @@ const nodeFiles: readonly string[] = [
   "src/cli/**",
   "src/report/**",
   "src/data/files.ts",
+  "src/data/file-ranges.ts",
   "src/data/table/csv-file.ts",
   "src/data/gzip.ts",
   "src/data/cache/cache.ts",

@@ -79,14 +79,14 @@ async function modeOf(where: string, target: string): Promise<number | undefined
   return existing === undefined ? undefined : existing.mode & 0o777;
 }
 
-/** Callers without types may pass anything. */
-function requirePath(where: string, path: unknown): void {
+/** Throws for what is no path: callers without types may pass anything. */
+export function requirePath(where: string, path: unknown): void {
   if (typeof path === "string" && path !== "") return;
   fail(where, { expected: "the path of a file", got: kindOf(path), fix: "pass a text that is not empty" });
 }
 
-/** A pipe or a device might never end, and must not be replaced. */
-function requireFile(where: string, entry: { isFile(): boolean; isDirectory(): boolean }): void {
+/** Throws for what is no file: a pipe or a device might never end, and must not be replaced. */
+export function requireFile(where: string, entry: { isFile(): boolean; isDirectory(): boolean }): void {
   if (entry.isFile()) return;
   if (entry.isDirectory()) {
     const [expected, got, fix] = folderInstead;

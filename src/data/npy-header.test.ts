@@ -122,6 +122,7 @@ test("what Python may write is read: either quote, escapes, versions 2 and 3, ti
     { name: "x", descr: "<i2", shape: [4] },
     { name: "Aé\n", descr: "|b1", shape: [2, 1] },
   ]);
+  assert.deepEqual(read(fields("('\x93', '<i2')"), 1).descr, [{ name: "\x93", descr: "<i2", shape: [] }]);
   assert.deepEqual(read(fields("('é', '<i2')"), 1).descr, [{ name: "é", descr: "<i2", shape: [] }]);
   assert.deepEqual(read(fields("('价', '<i2')"), 3).descr, [{ name: "价", descr: "<i2", shape: [] }]);
   assert.deepEqual(read(fields("('n', [('x', '<i2')])")).descr, [
@@ -145,6 +146,16 @@ test("what is no .npy file is refused by its first bytes", () => {
   assert.equal(
     refusal(Uint8Array.of(0x80, 4, 0x95, 0)),
     "t.npy: expected a .npy file, got a pickle. Fix: write the file again with numpy.save",
+  );
+  assert.equal(
+    refusal(Uint8Array.of(0x1f, 0x8b, 8, 0)),
+    "t.npy: expected a .npy file, got a file packed with gzip. Fix: unpack it: gunzip t.npy",
+  );
+  const broken = headerOf("{'\x93': 1}", 2);
+  broken[6] = 3;
+  assert.equal(
+    refusal(broken),
+    "t.npy, header: expected text in UTF-8, got other bytes. Fix: write the file again with numpy.save",
   );
   const future = headerOf("{}");
   future[6] = 4;
@@ -194,6 +205,7 @@ test("a header that is no dictionary of Python is refused at its byte", () => {
     "99999999999999999999",
     '10: expected a whole number up to 9007199254740991, got "99999999999999999999"',
   );
+  refused("(03,)", '11: expected a value of Python, got "03,)"'); // Python 3 refuses a leading 0
   refused("__import__('os').remove('x')", `10: expected a value of Python, got "__import__('os').rem…"`);
   refused(
     "(".repeat(60_000),

@@ -76,7 +76,8 @@ export function parseNpyHeader(bytes: Uint8Array, name = "npy"): NpyHeader {
     });
   }
   if (bytes.length < dataOffset) tooShort(name, dataOffset, bytes.length);
-  const text = new TextDecoder(version === 3 ? "utf-8" : "latin1").decode(bytes.subarray(start, dataOffset));
+  const text =
+    version === 3 ? utf8(name, bytes.subarray(start, dataOffset)) : latin1(bytes.subarray(start, dataOffset));
   const placeOf = (index: number) => {
     const before = version === 3 ? new TextEncoder().encode(text.slice(0, index)).length : index;
     return `${name}, byte ${start + before}`;
@@ -84,6 +85,22 @@ export function parseNpyHeader(bytes: Uint8Array, name = "npy"): NpyHeader {
   const fix = "write the file again with numpy.save";
   const literal = parsePythonLiteral(text, placeOf, fix);
   return Object.freeze({ ...readHeader(`${name}, header`, literal), dataOffset });
+}
+
+/** TextDecoder's latin1 is another one, in which 0x80 to 0x9f are letters. */
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+function utf8(name: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    const fix = "write the file again with numpy.save";
+    return fail(`${name}, header`, { expected: "text in UTF-8", got: "other bytes", fix }, { cause: error });
+  }
 }
 
 function tooShort(name: string, expected: number, got: number): never {
@@ -100,6 +117,9 @@ function requireMagic(bytes: Uint8Array, name: string): void {
   if (first === 0x50 && second === 0x4b) {
     const fix = "unpack it (unzip) and name the .npy files in it";
     fail(name, { expected: "a .npy file", got: "a zip archive, as .npz files are", fix });
+  }
+  if (first === 0x1f && second === 0x8b) {
+    fail(name, { expected: "a .npy file", got: "a file packed with gzip", fix: `unpack it: gunzip ${name}` });
   }
   if (first === 0x80 && second !== undefined && second <= 5) {
     const fix = "write the file again with numpy.save";

@@ -144,7 +144,7 @@ const words: ReadonlyMap<string, boolean | null> = new Map([
 
 /** A whole number (Python 2 wrote an L behind large ones), True, False or None. */
 function readWord(reader: Reader): number | boolean | null {
-  const pattern = /-?\d+L?|[A-Za-z]+/y;
+  const pattern = /-?(?:0+(?!\d)|[1-9]\d*)L?|[A-Za-z]+/y;
   pattern.lastIndex = reader.at;
   const [word = ""] = pattern.exec(reader.text) ?? [];
   const value = words.has(word) ? words.get(word)! : /\d/.test(word) ? Number.parseInt(word, 10) : undefined;
