@@ -259,6 +259,24 @@ describe("microbatch train", () => {
     assert.ok(blind.validation.rmse > 100, JSON.stringify(blind));
   });
 
+  it("is compared with the trivial model of weighed rows, which weight 0 does not touch", async () => {
+    const rows = Array.from({ length: 60 }, (_, i) => {
+      const weight = i % 3;
+      const x = weight === 0 ? 1e20 : Math.sin(i);
+      return `${x},${weight === 0 ? -500 : 2 * Math.sin(i) + weight},${weight === 2 ? "often" : "rare"},${weight ** 3}`;
+    });
+    await writeFile(join(folder, "weighed.csv"), `x,y,kind,w\n${rows.join("\n")}\n`);
+    const judged = async (target: string, other: string) =>
+      record(
+        ...["train", "weighed.csv", "--validation", "weighed.csv", "--target", target, "--ignore", other],
+        ...["--weight", "w", "--hidden", "none", "--learning-rate", "0.1", "--out", "weighed.onnx"],
+      );
+    const number = await judged("y", "kind");
+    assert.ok(Math.abs(number.baseline.r2) < 1e-9 && number.validation.r2 > 0.9, JSON.stringify(number));
+    const kind = await judged("kind", "y");
+    assert.ok(Math.abs(kind.baseline.accuracy - 8 / 9) < 1e-6, JSON.stringify(kind)); // 20 of weight 8, 20 of weight 1
+  });
+
   it("balances classes: the rare one is found more often", async () => {
     const rows = Array.from({ length: 600 }, (_, i) => {
       const isRare = i % 12 === 0;

@@ -66,6 +66,12 @@ const files: Readonly<Record<string, string | Uint8Array>> = {
   "wrong-type.csv": change(3, 0, "many"),
   "new-class.csv": change(12, 3, "perhaps"),
   "no-answers.csv": good.replace(/,(yes|no)\n/g, ",\n"),
+  "one-weight.csv": `a,y,w\n${rows(40, (i) => `${wave(i)},${wave(i + 1)},${i === 7 ? 1 : 0}`)}\n`,
+  "class-weight.csv": good
+    .replace(/,(yes|no)\n/g, ",$1,$1\n")
+    .replace("class", "class,w")
+    .replaceAll(",yes\n", ",1\n")
+    .replaceAll(",no\n", ",0\n"),
   "empty-plan.ts": "export default {};\n",
 };
 
@@ -270,6 +276,14 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [
     train("negative-weight.csv", "y", "--weight", "b"),
     /^negative-weight\.csv, line \d+, weight "b": expected a number from 0 on/,
+  ],
+  [
+    train("one-weight.csv", "y", "--weight", "w"),
+    /^--weight: expected a row of weight above 0 to validate, got 0 in all \d+ of validation part of one-weight\.csv\./,
+  ],
+  [
+    train("class-weight.csv", "class", "--weight", "w", "--validation", "class-weight.csv"),
+    /^target "class": expected rows of every class to train on, got none of "no" with a weight above 0\./,
   ],
   [train("good.csv", "y", "--type", "z=number"), /^good\.csv, --type: expected one of the columns/],
   [

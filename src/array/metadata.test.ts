@@ -78,7 +78,7 @@ const statistics: TableStatistics = {
   ],
   targets: [
     { task: "regression", name: "price", mean: 5, deviation: 0 },
-    { task: "classification", name: "kind", categories: ["a", "b"], counts: [9, 0] },
+    { task: "classification", name: "kind", categories: ["a", "b"], counts: [9, 0], weights: [0.1 + 0.2, 0] },
   ],
 };
 

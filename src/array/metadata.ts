@@ -158,13 +158,16 @@ function isFeatureStatistics(value: unknown): value is FeatureStatistics {
 
 function isTargetStatistics(value: unknown): value is TargetStatistics {
   if (!isTarget(value)) return false;
-  const { mean, deviation, counts }: Readonly<Record<string, unknown>> = { ...value };
+  const { mean, deviation, counts, weights }: Readonly<Record<string, unknown>> = { ...value };
   if (value.task === "regression") return [mean, deviation].every(Number.isFinite);
-  return isListOf(isCount, counts) && hasLength(value.categories.length)(counts);
+  const isPerClass = hasLength(value.categories.length);
+  const areWeights = weights === undefined || (isListOf(isWeight, weights) && isPerClass(weights));
+  return isListOf(isCount, counts) && isPerClass(counts) && areWeights;
 }
 
 const isText = (value: unknown): value is string => typeof value === "string";
 const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+const isWeight = (value: unknown): value is number => Number.isFinite(value) && Number(value) >= 0;
 const hasLength = (length: number) => (list: readonly unknown[]) => list.length === length;
 
 function isListOf<Item>(is: (value: unknown) => value is Item, list: unknown): list is readonly Item[];

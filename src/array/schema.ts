@@ -81,7 +81,7 @@ export interface CategoryStatistics extends CategoryColumn {
 
 export type FeatureStatistics = NumberStatistics | CategoryStatistics;
 
-/** What the training samples say about a number to predict. */
+/** What the training samples say about a number to predict; where they have weights, by these. */
 export interface RegressionStatistics extends RegressionTarget {
   readonly mean: number;
   readonly deviation: number;
@@ -90,13 +90,15 @@ export interface RegressionStatistics extends RegressionTarget {
 /** What the training samples say about a class to predict: counts[k] samples are of class k. */
 export interface ClassificationStatistics extends ClassificationTarget {
   readonly counts: readonly number[];
+  /** The sum of their weights, where samples have weights. */
+  readonly weights?: readonly number[];
 }
 
 export type TargetStatistics = RegressionStatistics | ClassificationStatistics;
 
 /** What an encoder is fitted on. Plain JSON. */
 export interface TableStatistics {
-  /** How many samples these are the statistics of. */
+  /** How many samples these are the statistics of: those of weight 0 are none. */
   readonly samples: number;
   readonly features: readonly FeatureStatistics[];
   readonly targets: readonly TargetStatistics[];

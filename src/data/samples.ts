@@ -10,7 +10,10 @@ export function allSamples({ size }: Pick<Dataset, "size">): Uint32Array {
  * The given samples without those of weight 0, in order: one of weight 0 is never read, so whatever is wrong with it does
  * no harm (0 · ∞ is NaN). A dataset without weights gives all of them.
  */
-export function withWeight(dataset: Dataset, samples: Uint32Array): Uint32Array | Promise<Uint32Array> {
+export function withWeight(
+  dataset: Pick<Dataset, "weight" | "read">,
+  samples: Uint32Array,
+): Uint32Array | Promise<Uint32Array> {
   if (dataset.weight === undefined) return samples;
   const weights = new Float32Array(samples.length);
   // NaN and negative weights stay, to be refused where they are fed.

@@ -133,3 +133,30 @@ test("a dataset that is no table has no statistics", async () => {
       "Fix: read it with table(path, { target }), or standardise with standardize({ mean, deviation })",
   });
 });
+
+test("samples of weight 0 count nowhere, and other weights for the targets alone", async () => {
+  const path = join(folder, "weights.csv");
+  await writeFile(path, "x,y,k,w\n1,1,u,1\n3,5,u,3\n2,2,v,2\n1e30,1e30,v,0\n,7,v,0\n");
+  const weighed = await statistics(await table(path, { target: ["y", "k"], weight: "w" }));
+  const mean = (1 * 1 + 3 * 5 + 2 * 2) / 6;
+  const variance = (1 * (1 - mean) ** 2 + 3 * (5 - mean) ** 2 + 2 * (2 - mean) ** 2) / 6;
+  assert.deepEqual(weighed, {
+    samples: 3,
+    features: [
+      {
+        kind: "number",
+        name: "x",
+        mean: 2,
+        deviation: Math.sqrt(2 / 3),
+        minimum: 1,
+        maximum: 3,
+        missing: 0,
+        fill: 2,
+      },
+    ],
+    targets: [
+      { task: "regression", name: "y", mean, deviation: Math.sqrt(variance) },
+      { task: "classification", name: "k", categories: ["u", "v"], counts: [2, 1], weights: [4, 2] },
+    ],
+  });
+});

@@ -111,7 +111,7 @@ function regression(target: RegressionStatistics): Head {
 
 function binary(target: ClassificationStatistics): Head {
   const label = (row: Row) => cast(reshape(row[target.name]!, ["batch", 1]), "float32");
-  const [no = 0, yes = 0] = target.counts;
+  const [no = 0, yes = 0] = frequencies(target);
   return {
     target: target.name,
     task: "binary",
@@ -135,7 +135,8 @@ function binary(target: ClassificationStatistics): Head {
 
 function multiClass(target: ClassificationStatistics): Head {
   const label = (row: Row) => row[target.name]!;
-  const total = target.counts.reduce((sum, count) => sum + count, 0);
+  const found = frequencies(target);
+  const total = found.reduce((sum, frequency) => sum + frequency, 0);
   return {
     target: target.name,
     task: "multi-class",
@@ -149,7 +150,7 @@ function multiClass(target: ClassificationStatistics): Head {
       prediction: categoryNames(argMax(predicted), target.categories),
       probabilities: softmax(predicted),
     }),
-    trivial: target.counts.map((count) => Math.log(count / total)),
+    trivial: found.map((frequency) => Math.log(frequency / total)),
   };
 }
 
@@ -162,7 +163,10 @@ function metricsOfClasses(label: (row: Row) => Tensor): Head["metrics"] {
   };
 }
 
-function commonest({ categories, counts }: ClassificationStatistics): string {
-  const most = counts.indexOf(Math.max(...counts));
-  return `always ${categories[most]}, the commonest class`;
+function commonest(target: ClassificationStatistics): string {
+  const found = frequencies(target);
+  return `always ${target.categories[found.indexOf(Math.max(...found))]}, the commonest class`;
 }
+
+/** How much each class counts in the judgement: its samples, or their weights. */
+const frequencies = ({ counts, weights }: ClassificationStatistics) => weights ?? counts;

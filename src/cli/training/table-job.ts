@@ -1,6 +1,7 @@
 /** A table and flags → a job: read, split, profiled, and the default plan for it. */
-import { statisticsToMetadata } from "../../array/schema.ts";
+import { statisticsToMetadata, type TableStatistics } from "../../array/schema.ts";
 import type { Dataset } from "../../data/dataset.ts";
+import { allSamples, withWeight } from "../../data/samples.ts";
 import { statistics } from "../../data/statistics.ts";
 import { type Table, type TableData, table } from "../../data/table/table.ts";
 import { fail } from "../../errors.ts";
@@ -32,7 +33,9 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
     ...(flags.weight !== undefined && { weight: flags.weight }),
   });
   const parts = await partsOf(all, flags);
+  await requireWeights(parts);
   const fitted = await statistics(parts.training);
+  requireEveryClass(fitted, flags);
   const shaped = tableModel(fitted, {
     hidden: hiddenOf(flags),
     dropout: flags.dropout ?? tableDefaults.dropout,
@@ -106,6 +109,37 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
   if ("file" in test) return { training: all, validation: judged, test: await read(test.file) };
   const split = divide({ validation: test.share }); // the table gives one part beside the training samples: the test
   return { training: split.training, validation: judged, test: split.validation };
+}
+
+/** A part in which every row has weight 0 judges nothing: its metrics are no numbers, and nothing would ever improve. */
+async function requireWeights({ training, validation, test }: Parts): Promise<void> {
+  const parts = [
+    ["train on", training],
+    ["validate", validation],
+    ["test", test],
+  ] as const;
+  for (const [use, part] of parts) {
+    if (part === undefined || (await withWeight(part, allSamples(part))).length > 0) continue;
+    fail("--weight", {
+      expected: `a row of weight above 0 to ${use}`,
+      got: `0 in all ${part.size} of ${part.name}`,
+      fix: "take another --seed or a larger share, or leave --weight out",
+    });
+  }
+}
+
+/** The classes of the first target come into every part, but their weight may be 0 there; those of others may not. */
+function requireEveryClass({ targets }: TableStatistics, { weight }: TrainFlags): void {
+  for (const target of targets) {
+    if (target.task === "regression") continue;
+    const lacking = target.counts.indexOf(0);
+    if (lacking < 0) continue;
+    fail(`target "${target.name}"`, {
+      expected: "rows of every class to train on",
+      got: `none of "${target.categories[lacking]}"${weight === undefined ? "" : " with a weight above 0"}`,
+      fix: "add rows of that class, remove those there are, or take another --seed",
+    });
+  }
 }
 
 function planOf(
