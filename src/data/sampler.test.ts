@@ -1,26 +1,97 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { sha256 as sha256Of } from "../array/sha256.ts";
+import { arrays } from "./arrays.ts";
+import { blockShuffled } from "./draw/block-shuffled.ts";
+import { classBalanced } from "./draw/class-balanced.ts";
+import { stratified } from "./draw/stratified.ts";
+import { weighted } from "./draw/weighted.ts";
 import { feistel, permutation, shuffledTable } from "./permutation.ts";
 import { type EpochOrder, type Sampler, sequential, shuffled, withReplacement } from "./sampler.ts";
 
-const samplers: readonly Sampler[] = [shuffled(), withReplacement(), sequential()];
+/** What a sampler is made from: classes and weights of its samples, with rare ones among them. */
+const dataOf = (size: number) =>
+  arrays({
+    kind: Int32Array.from({ length: size }, (_, sample) => (sample % 7 === 6 ? -1 : (sample * sample) % 3)),
+    weight: Float32Array.from({ length: size }, (_, sample) => (sample % 5 === 1 ? 0 : 1 + (sample % 4))),
+  });
+
+/** Every sampler there is: a new one is tested by its entry here. */
+const makers: Readonly<Record<string, (size: number) => Sampler | Promise<Sampler>>> = {
+  shuffled,
+  withReplacement,
+  sequential,
+  stratified: (size) => stratified(dataOf(size), "kind"),
+  classBalanced: (size) => classBalanced(dataOf(size), "kind"),
+  weighted: (size) => weighted(dataOf(size), "weight"),
+  blockShuffled: () => blockShuffled({ samplesPerBlock: 8, blocks: 3 }),
+};
 const all = (order: EpochOrder) => Array.from({ length: order.length }, (_, position) => order.at(position));
 
-for (const sampler of samplers) {
-  test(`${sampler.name}: the order is a pure function of (seed, epoch, position)`, () => {
+for (const [name, make] of Object.entries(makers)) {
+  test(`${name}: the order is a pure function of (seed, epoch, position)`, async () => {
     for (const size of [1, 2, 3, 100, 1000]) {
+      const sampler = await make(size);
+      assert.equal(sampler.name, name);
       const order = all(sampler.epoch(size, 7, 3));
       assert.equal(order.length, size);
       assert.ok(order.every((sample) => Number.isInteger(sample) && sample >= 0 && sample < size));
-      const again = sampler.epoch(size, 7, 3);
+      const again = (await make(size)).epoch(size, 7, 3);
       for (let position = size - 1; position >= 0; position--)
         assert.equal(again.at(position), order[position]);
+      for (let position = 0; position < size; position += 37)
+        assert.equal(again.at(position), order[position]);
+    }
+  });
+
+  test(`${name}: a position outside of the epoch is refused`, async () => {
+    const order = (await make(30)).epoch(30, 7, 3);
+    for (const position of [-1, 30, 1.5]) {
+      assert.throws(() => order.at(position), {
+        message: `epoch order: expected positions from 0 to 29, got ${position}. Fix: start the next epoch there`,
+      });
+    }
+  });
+
+  if (["sequential", "withReplacement", "classBalanced", "weighted"].includes(name)) continue;
+  test(`${name}: an epoch has every sample once`, async () => {
+    for (const size of [1, 2, 7, 8, 9, 23, 24, 25, 26, 48, 49, 500]) {
+      const sampler = await make(size);
+      for (let epoch = 0; epoch < 8; epoch++) {
+        const order = all(sampler.epoch(size, 5, epoch));
+        assert.deepEqual(
+          order.sort((a, b) => a - b),
+          [...order.keys()],
+          `${size} samples`,
+        );
+      }
     }
   });
 }
 
-test("random orders differ between seeds and between epochs", () => {
-  for (const sampler of [shuffled(), withReplacement()]) {
+test("orders are the same on every machine and from version to version: those of a second implementation", async () => {
+  const size = 1000;
+  const ragged = () => blockShuffled({ samplesPerBlock: 7, blocks: 3 });
+  const golden: readonly { name: string; first: number[]; sha256: string }[] = JSON.parse(
+    await readFile(new URL("../../test/golden/orders.json", import.meta.url), "utf8"),
+  ).orders;
+  assert.deepEqual(
+    golden.map(({ name }) => name).sort(),
+    [...Object.keys(makers), "feistel", "blockShuffled, ragged"].sort(),
+  );
+  for (const { name, first, sha256 } of golden) {
+    const make = makers[name] ?? (name === "feistel" ? () => ({ name, epoch: feistel }) : ragged);
+    const order = Uint32Array.from(all((await make(size)).epoch(size, 2 ** 40 + 7, 3)));
+    assert.deepEqual([name, ...order.subarray(0, 8)], [name, ...first]);
+    assert.equal(await sha256Of(new Uint8Array(order.buffer)), sha256, name);
+  }
+});
+
+test("random orders differ between seeds and between epochs", async () => {
+  for (const [name, make] of Object.entries(makers)) {
+    if (name === "sequential") continue;
+    const sampler = await make(50);
     const orders = [sampler.epoch(50, 7, 3), sampler.epoch(50, 7, 4), sampler.epoch(50, 8, 3)];
     assert.equal(new Set(orders.map((order) => all(order).join())).size, 3, sampler.name);
   }
@@ -98,11 +169,4 @@ test("drawing with replacement leaves out 1/e of the samples on average", () => 
   const distinct = new Set(all(withReplacement().epoch(size, 7, 0))).size;
   // σ of the number of distinct samples is √(size · (e⁻¹ − 2e⁻²)) ≈ 31.
   assert.ok(Math.abs(size - distinct - size / Math.E) < 4 * 31, String(distinct));
-});
-
-test("a position outside the epoch is refused", () => {
-  assert.throws(() => shuffledTable(3, 0, 0).at(3), {
-    message: "epoch order: expected positions from 0 to 2, got 3. Fix: start the next epoch there",
-  });
-  assert.throws(() => feistel(3, 0, 0).at(-1), /positions from 0 to 2, got -1/);
 });

@@ -1,21 +1,24 @@
 /**
  * CONTRACT of a sampler: the order in which samples are drawn, as a pure function of (seed, epoch, position). Seeking is
- * instant, so a run resumes at any position.
+ * instant, so a run resumes at any position; the order is the same on every machine.
  */
 import { randomSequence } from "../array/random.ts";
+import { requirePosition } from "./draw/bounds.ts";
 import { permutation } from "./permutation.ts";
 
 /** One epoch's order. */
 export interface EpochOrder {
   /** How many positions the epoch has. */
   readonly length: number;
-  /** The sample drawn at `position`. */
+  /** The sample drawn at `position`. Reading upwards is fast; any other order gives the same. Throws outside of the epoch. */
   at(position: number): number;
 }
 
 /** A way to draw. Plain data and a pure function. */
 export interface Sampler {
   readonly name: string;
+  /** What else makes the order, as plain data: recorded with a run, so that a replay by another order is noticed. Default: {}. */
+  readonly options?: Readonly<Record<string, number | string>>;
   /** The order of epoch `epoch` over samples 0 … size − 1. */
   epoch(size: number, seed: number, epoch: number): EpochOrder;
 }
@@ -39,12 +42,20 @@ export function withReplacement(): Sampler {
     name: "withReplacement",
     epoch(size, seed, epoch) {
       const draw = randomSequence(seed, "withReplacement", epoch);
-      return { length: size, at: (position) => Math.floor(draw(position) * size) };
+      return { length: size, at: (position) => Math.floor(draw(inside(position, size)) * size) };
     },
   };
 }
 
 /** The samples in the dataset's order, the same in every epoch: for evaluation, and to replay a run by hand. */
 export function sequential(): Sampler {
-  return { name: "sequential", epoch: (size) => ({ length: size, at: (position) => position }) };
+  return {
+    name: "sequential",
+    epoch: (size) => ({ length: size, at: (position) => inside(position, size) }),
+  };
+}
+
+function inside(position: number, length: number): number {
+  requirePosition(position, length);
+  return position;
 }

@@ -14,7 +14,7 @@ export interface ResolvedPlan {
   readonly evaluationMicrobatchSize: number;
   readonly lanes: number;
   readonly seed: number;
-  readonly sampler: string;
+  readonly sampler: { readonly name: string; readonly options: Readonly<Record<string, number | string>> };
   readonly optimizer: {
     readonly name: string;
     readonly options: Readonly<Record<string, number | boolean | string>>;
@@ -96,10 +96,11 @@ export async function resolvePlan(
   runtime: Runtime,
 ): Promise<ResolvedPlan> {
   const penalties = plan.penalty === undefined ? [] : [plan.penalty].flat();
+  const sampler = plan.sampler ?? defaults.sampler();
   return {
     version: 1,
     ...sizes,
-    sampler: (plan.sampler ?? defaults.sampler()).name,
+    sampler: { name: sampler.name, options: sampler.options ?? {} },
     optimizer: { name: plan.optimizer.name, options: plan.optimizer.options },
     learningRates: sampleRates(plan.optimizer.learningRate),
     ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
