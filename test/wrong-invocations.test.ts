@@ -81,6 +81,9 @@ before(async () => {
   await mkdir(join(folder, "closed"));
   await chmod(join(folder, "closed"), 0o500);
   await symlink("nowhere", join(folder, "broken-link.csv"));
+  await symlink("good.csv", join(folder, "link.csv"));
+  await writeFile(join(folder, "sealed.onnx"), "mine");
+  await chmod(join(folder, "sealed.onnx"), 0o444);
   const trained = await microbatch(
     "train",
     "good.csv",
@@ -350,6 +353,22 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   [train("good.csv", "y", "--out", ""), /^write: expected the path of a file, got ""\./],
   [train("good.csv", "y", "--out", "/proc/m.onnx"), /^write \/proc\/m\.onnx: expected /],
+  [
+    train("good.csv", "y", "--out", "sealed.onnx"),
+    /^write sealed\.onnx: expected a file that may be replaced, got a read-only file\. Fix: name another one, or allow it: chmod u\+w /,
+  ],
+  [
+    train("good.csv", "y", "--out", "./good.csv"),
+    /^--out: expected another file than those that are read, got \.\/good\.csv, which is good\.csv\. Fix: name a new file/,
+  ],
+  [
+    train("good.csv", "y", "--out", "link.csv"),
+    /^--out: expected another file .*, got link\.csv, which is good\.csv\./,
+  ],
+  [
+    train("good.csv", "y", "--test", "word.csv", "--out", "word.csv"),
+    /^--out: expected another file than those that are read, got word\.csv\./,
+  ],
   // Models.
   [
     ["predict", "nowhere.onnx", "good.csv"],
@@ -368,6 +387,14 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   [["predict", "model.onnx", "lacking.csv"], /^lacking\.csv: expected the model's columns a, b, got no b\./],
   [["predict", "model.onnx", "wrong-type.csv"], /^wrong-type\.csv, line 3, column "a": expected a number/],
+  [
+    ["predict", "model.onnx", "good.csv", "--out", "good.csv"],
+    /^--out: expected another file .*, got good\.csv\./,
+  ],
+  [
+    ["predict", "model.onnx", "good.csv", "--out", "model.onnx"],
+    /^--out: expected another file .*, got model\.onnx\./,
+  ],
   [["predict", "model.onnx", "good.csv", "--out", "folder"], /^write folder: expected a file, got a folder/],
   [["predict", "model.onnx", "ragged.csv", "--out", "p.csv"], /^ragged\.csv, line 2: expected 4 fields/],
   [["evaluate", "not-a-model.onnx", "good.csv"], /^not-a-model\.onnx: expected an ONNX file/],

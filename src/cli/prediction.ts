@@ -1,12 +1,13 @@
 /** microbatch predict: raw rows stream through a saved model and come back with its predictions. */
 import { outputNames } from "../array/schema.ts";
-import { requireWritable, writeAtomically } from "../data/files.ts";
+import { writeAtomically } from "../data/files.ts";
 import { type RawPiece, rawRows } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { digits, duration } from "../report/console.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";
 import { Interrupted, onInterrupt } from "./interrupt.ts";
 import { modelRows, type Outputs, requireClasses, tableInputs } from "./model-rows.ts";
+import { requireOut } from "./out.ts";
 import type { PredictFlags } from "./predict.ts";
 import { print, say } from "./say.ts";
 
@@ -20,7 +21,7 @@ export async function runPredict(file: string, path: string, flags: PredictFlags
       fix: "add --out predictions.csv",
     });
   }
-  if (out !== undefined) await requireWritable(out);
+  if (out !== undefined) await requireOut(out, [file, path]);
   const model = await loadModel(file);
   const began = performance.now();
   try {

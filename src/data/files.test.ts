@@ -65,6 +65,22 @@ test("a replaced file keeps its permissions, and a symbolic link stays a link", 
   );
 });
 
+test("a link to what is not there yet is followed too, and a read-only file is left as it is", async () => {
+  const [target, link] = [join(folder, "later"), join(folder, "early")];
+  await symlink("later", link);
+  await writeFileAtomically(link, bytes);
+  assert.deepEqual(await readFile(target), bytes);
+  await chmod(target, 0o444);
+  for (const writing of [writeFileAtomically(link, Uint8Array.of(9)), files.requireWritable(link)]) {
+    await assert.rejects(writing, {
+      message:
+        `write ${link}: expected a file that may be replaced, got a read-only file. ` +
+        `Fix: name another one, or allow it: chmod u+w ${target}`,
+    });
+  }
+  assert.deepEqual(await readFile(target), bytes);
+});
+
 test("what cannot be written or read is refused with what to do instead, and leaves nothing behind", async () => {
   await mkdir(join(folder, "sub"));
   const before = await readdir(folder);

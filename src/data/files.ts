@@ -9,8 +9,8 @@ import { fail, kindOf } from "../errors.ts";
  * Writes a file so that at `path` there is always either the old content or the whole new one, also when the machine
  * stops in between: a temporary file in the same folder is written, flushed to the disk and renamed. What goes wrong
  * leaves nothing behind. A symbolic link is followed.
- * Throws when the folder does not exist, may not be written to, or is full, and when `path` is a folder, a device or a
- * pipe: the rename would put a file in the place of /dev/null.
+ * Throws when the folder does not exist, may not be written to, or is full, and when `path` is a read-only file, a folder,
+ * a device or a pipe: the rename would put a file in the place of /dev/null.
  */
 export function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
   return writeAtomically(path, (write) => write(bytes));
@@ -54,7 +54,7 @@ async function throughTemporary(
   use: (temporary: string, target: string) => Promise<void>,
 ): Promise<void> {
   requirePath("write", path);
-  const target = await fs.realpath(path).catch(() => resolve(path));
+  const target = await targetOf(path);
   const folder = dirname(target);
   const temporary = join(folder, `.microbatch-${randomUUID()}.tmp`); // not made of the name, which may be at its limit
   try {
@@ -69,14 +69,31 @@ async function throughTemporary(
   }
 }
 
-/** The permissions of the file that is replaced: its successor must not be open to more readers. */
+/** What a path leads to, also where a symbolic link names what is not there yet. */
+async function targetOf(path: string): Promise<string> {
+  return fs.realpath(path).catch(async (error: NodeJS.ErrnoException) => {
+    const next = error.code === "ENOENT" ? await fs.readlink(path).catch(() => undefined) : undefined;
+    return next === undefined ? resolve(path) : targetOf(resolve(dirname(path), next));
+  });
+}
+
+/**
+ * The permissions of the file that is replaced: its successor must not be open to more readers. Throws for one that nobody
+ * may write to, which the rename would put away all the same.
+ */
 async function modeOf(where: string, target: string): Promise<number | undefined> {
   const existing = await fs.stat(target).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined; // the usual case: a new file
     throw error;
   });
-  if (existing !== undefined) requireFile(where, existing);
-  return existing === undefined ? undefined : existing.mode & 0o777;
+  if (existing === undefined) return undefined;
+  requireFile(where, existing);
+  const mode = existing.mode & 0o777;
+  if ((mode & 0o222) === 0) {
+    const [got, fix] = ["a read-only file", `name another one, or allow it: chmod u+w ${target}`];
+    fail(where, { expected: "a file that may be replaced", got, fix });
+  }
+  return mode;
 }
 
 /** Throws for what is no path: callers without types may pass anything. */

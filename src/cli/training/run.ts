@@ -1,9 +1,9 @@
 /** microbatch train, from its flags to its last words. */
-import { requireWritable } from "../../data/files.ts";
 import { measureBaseline } from "../../train/measure.ts";
 import { checkPlan } from "../../train/plan.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { exitCodes } from "../options.ts";
+import { requireOut } from "../out.ts";
 import { print, say } from "../say.ts";
 import { type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Job } from "./job.ts";
@@ -15,7 +15,7 @@ import { watch } from "./watch.ts";
 /** Trains a table or a plan file and saves the model. What it prints goes to standard error, the JSON to standard output. */
 export async function runTrain(path: string, flags: TrainFlags): Promise<void> {
   const out = flags.out ?? tableDefaults.out;
-  await requireWritable(out);
+  await requireOut(out, [path, ...heldFiles(flags)]);
   const job = await jobOf(path, flags);
   checkPlan(job.plan); // before anything is told
   for (const line of job.description) say(line);
@@ -24,6 +24,9 @@ export async function runTrain(path: string, flags: TrainFlags): Promise<void> {
   if (flags.json === true) print(JSON.stringify(recordOf(job, outcome)));
   if (isDiverged) process.exitCode = exitCodes.runFailed;
 }
+
+const heldFiles = ({ validation, test }: TrainFlags) =>
+  [validation, test].flatMap((held) => (held !== undefined && "file" in held ? [held.file] : []));
 
 async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
   if (isPlanFile(path)) return (await import("./plan-job.ts")).planJob(path, flags);
