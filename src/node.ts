@@ -1,7 +1,16 @@
 /** The public door to what needs Node.js: files, tables, threads. */
+export {
+  type CacheEntry,
+  type CacheOptions,
+  cached,
+  cacheFolder,
+  clearCaches,
+  listCaches,
+} from "./data/cache/cache.ts";
 export { readFile, writeFileAtomically } from "./data/files.ts";
 export * from "./data/npy.ts";
 export { missingMarkers } from "./data/numbers.ts";
+export { cachedTable } from "./data/table/cached-table.ts";
 export * from "./data/table/raw-rows.ts";
 export * from "./data/table/table.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";

@@ -24,6 +24,8 @@ export interface CellsOptions {
   readonly columns: readonly string[];
   /** Records without one of these are no samples. */
   readonly targets: readonly string[];
+  /** In the database's words; what does not fit goes to temporary files. */
+  readonly memoryLimit?: string;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function withCells<Result>(
   options: CellsOptions,
   use: (cells: Cells) => Promise<Result>,
 ): Promise<Result> {
-  const { database, close } = await openForCsv(file);
+  const { database, close } = await openForCsv(file, options.memoryLimit);
   try {
     return await use(await loadCells(database, file, options));
   } finally {

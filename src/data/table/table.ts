@@ -16,7 +16,7 @@ import type { TableOptions, TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
 import { decideTarget, decideWeight } from "./targets.ts";
-import { featureValues, readValues, targetValues, weightValues } from "./values.ts";
+import { featureValues, readValues, targetValues, type ValueColumn, weightValues } from "./values.ts";
 
 export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./options.ts";
 export type { IgnoredColumn } from "./roles.ts";
@@ -84,17 +84,59 @@ export interface TableReport {
  * The whole table is held in memory: 4 bytes per value.
  */
 export async function table(path: string, options: TableOptions): Promise<Table> {
+  return withDecided(path, options, {}, async (decided) => {
+    const { cells, schema, targets, weights, features } = decided;
+    const { columns, imprecise, unlisted } = await readValues(cells, [...targets, ...weights, ...features]);
+    await requireKnownClasses(decided, unlisted);
+    if (options.like === undefined) refuseLeaks(path, schema, columns);
+    const weight = options.weight === undefined ? {} : { weight: options.weight };
+    const dataset = memoryDataset<ColumnSpecs>({
+      name: path,
+      size: cells.samples,
+      columns,
+      schema,
+      ...weight,
+    });
+    return tableOf(dataset, { ...decided.report, imprecise, unlisted });
+  });
+}
+
+/** A table in the database whose columns are decided, and checked as far as that needs no numbers. */
+export interface DecidedTable {
+  readonly cells: Cells;
+  readonly schema: TableSchema;
+  /** How the numbers of each column are had. */
+  readonly targets: readonly ValueColumn[];
+  readonly weights: readonly ValueColumn[];
+  readonly features: readonly ValueColumn[];
+  /** What is known before the numbers are read. */
+  readonly report: Omit<TableReport, "unlisted" | "imprecise">;
+}
+
+/** Opens a table, decides its columns and hands it over. The database is gone afterwards. */
+export async function withDecided<Result>(
+  path: string,
+  options: TableOptions,
+  limits: { readonly memoryLimit?: string },
+  use: (decided: DecidedTable) => Promise<Result>,
+): Promise<Result> {
   const file = await scanCsvFile(path);
   requireSeveralColumns(path, file.header);
   const roles = assignRoles(path, file.header.names, options);
   requireRecords(file);
   const { targets, weights, features } = roles;
-  return withCells(file, { columns: [...targets, ...weights, ...features], targets }, (cells) =>
-    readTable(cells, roles, file.scan, options),
+  const columns = [...targets, ...weights, ...features];
+  return withCells(file, { columns, targets, ...limits }, async (cells) =>
+    use(await decide(cells, roles, file.scan, options)),
   );
 }
 
-async function readTable(cells: Cells, roles: Roles, scan: CsvScan, options: TableOptions): Promise<Table> {
+async function decide(
+  cells: Cells,
+  roles: Roles,
+  scan: CsvScan,
+  options: TableOptions,
+): Promise<DecidedTable> {
   const { path, samples } = cells;
   if (samples === 0) noSamples(path, roles, scan);
   const names = [...roles.targets, ...roles.weights, ...roles.features];
@@ -109,24 +151,25 @@ async function readTable(cells: Cells, roles: Roles, scan: CsvScan, options: Tab
     return weightValues(cells, name);
   });
   const features = await inOrder(schema.features, (feature) => featureValues(cells, feature));
-  const { columns, imprecise, unlisted } = await readValues(cells, [...targets, ...weights, ...features]);
+  const missing = [...profiles.values()].filter(({ present }) => present < samples);
+  const report = {
+    records: scan.records,
+    withoutTarget: scan.records - samples,
+    missing: Object.fromEntries(missing.map(({ name, present }) => [name, samples - present])),
+    ignored,
+  };
+  return { cells, schema, targets, weights, features, report };
+}
+
+/** Throws at the first class that the schema of another table does not have. */
+export async function requireKnownClasses(
+  { cells, schema, targets }: DecidedTable,
+  unlisted: TableReport["unlisted"],
+): Promise<void> {
   for (const [index, target] of schema.targets.entries()) {
     if (target.task === "regression" || unlisted[target.name] === undefined) continue;
     await refuseUnknownClass(cells, target, targets[index]!.sql);
   }
-  if (options.like === undefined) refuseLeaks(path, schema, columns);
-  const weight = options.weight === undefined ? {} : { weight: options.weight };
-  const dataset = memoryDataset<ColumnSpecs>({ name: path, size: samples, columns, schema, ...weight });
-  const missing = [...profiles.values()].filter(({ present }) => present < samples);
-  const report: TableReport = {
-    records: scan.records,
-    withoutTarget: scan.records - samples,
-    missing: Object.fromEntries(missing.map(({ name, present }) => [name, samples - present])),
-    unlisted,
-    ignored,
-    imprecise,
-  };
-  return Object.freeze({ ...tableData(dataset), report });
 }
 
 /** One after the other: they share a database. */
@@ -168,6 +211,11 @@ function noSamples(path: string, { targets }: Roles, { records }: CsvScan): neve
     got: `none in ${records} lines`,
     fix: "name another target",
   });
+}
+
+/** A dataset with the schema of a table, and what reading it found. */
+export function tableOf(dataset: Dataset, report: TableReport): Table {
+  return Object.freeze({ ...tableData(dataset), report });
 }
 
 function tableData(dataset: Dataset): TableData {

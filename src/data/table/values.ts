@@ -96,14 +96,14 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
   };
 }
 
-function countUnlisted(codes: ColumnArray, unlisted: number | undefined): number {
+export function countUnlisted(codes: ColumnArray, unlisted: number | undefined): number {
   let count = 0;
   if (unlisted !== undefined) for (const code of codes) if (code === unlisted) count++;
   return count;
 }
 
 /** Writes the numbers into the array from `first` on, and gives the largest rounding error. */
-function store(values: readonly unknown[], array: ColumnArray, first: number): number {
+export function store(values: readonly unknown[], array: ColumnArray, first: number): number {
   let largest = 0;
   for (let row = 0; row < values.length; row++) {
     const number = Number(values[row]);
