@@ -346,6 +346,21 @@ describe("microbatch predict", () => {
     }
   });
 
+  it("keeps columns without a name, as spreadsheets and data frames write for the number of a row", async () => {
+    await trainPenguins("species", ...few);
+    const row = "Biscoe,50,15,230,5600,male";
+    await writeFile(
+      join(folder, "numbered.csv"),
+      `,island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex,\n7,${row},"a,b"\n8,${row},\n`,
+    );
+    const { code, stdout, stderr } = await microbatch("predict", "few.onnx", "numbered.csv");
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /^,island,.*,sex,,prediction,probability of .*\n7,Biscoe,.*,male,"a,b",\w+,.*\n8,Biscoe,.*,male,,\w+,/,
+    );
+  });
+
   it("is what plain ONNX Runtime gives for the raw rows", async () => {
     await trainPenguins("species", "--out", "species.onnx");
     const { stdout } = await microbatch("predict", "species.onnx", penguins);

@@ -146,10 +146,9 @@ function linesOf(
   added: readonly AddedColumn[],
   delimiter: string,
 ): string {
-  const texts = piece.names.map((name) => piece.texts[name]!);
   let lines = "";
   for (let row = 0; row < piece.rows; row++) {
-    for (const column of texts) lines += quoted(column[row]!, delimiter) + delimiter;
+    for (const column of piece.texts) lines += quoted(column[row]!, delimiter) + delimiter;
     for (let index = 0; index < added.length; index++) {
       lines +=
         quoted(added[index]!.text(outputs, row), delimiter) + (index < added.length - 1 ? delimiter : "\n");

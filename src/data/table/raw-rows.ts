@@ -23,13 +23,13 @@ export interface RawRowsOptions {
 
 /** Some rows of a file, at most 2048. Lists by column have one value per row. */
 export interface RawPiece {
-  /** All columns of the file that have a name, in its order. */
+  /** All columns of the file, in its order; "" where one has no name. */
   readonly names: readonly string[];
   /** How many records of the file come before this piece. */
   readonly firstRecord: number;
   readonly rows: number;
-  /** Every named column verbatim: quotes resolved, not trimmed, "" where empty. */
-  readonly texts: Readonly<Record<string, readonly string[]>>;
+  /** The columns of `names`, verbatim: quotes resolved, not trimmed, "" where empty. */
+  readonly texts: readonly (readonly string[])[];
   /** The needed columns trimmed, null where a value is missing. Missing is what it is for `table`. */
   readonly columns: Readonly<Record<string, readonly (string | null)[]>>;
   /** The needed columns that must be numbers, NaN where missing. */
@@ -48,7 +48,7 @@ export interface RawPiece {
  */
 export async function* rawRows(path: string, options: RawRowsOptions): AsyncGenerator<RawPiece> {
   const file = await scanCsvFile(path);
-  const names = file.header.names.filter((name) => name !== "");
+  const { names } = file.header;
   const isThere = (name: string) => names.includes(name);
   requireColumns(path, options, names);
   requireRecords(file);
@@ -57,7 +57,7 @@ export async function* rawRows(path: string, options: RawRowsOptions): AsyncGene
     numbers: (options.numbers ?? []).filter(isThere),
   };
   // The database gives nothing for an empty field.
-  const texts = names.map((name) => `coalesce(${file.id(name)}, '')`).join(", ");
+  const texts = names.map((_, index) => `coalesce(c${index}, '')`).join(", ");
   const { database, close } = await openForCsv(file, memoryLimit);
   try {
     let firstRecord = 0;
@@ -65,10 +65,7 @@ export async function* rawRows(path: string, options: RawRowsOptions): AsyncGene
       `select ${texts} from ${csvSource(file, bufferSize)}`,
     )) {
       // What SQL calls varchar and is not null comes as a text.
-      const byName = Object.fromEntries(
-        names.map((name, index) => [name, columns[index] as readonly string[]]),
-      );
-      yield await readPiece(file, names, needed, firstRecord, rows, byName);
+      yield await readPiece(file, needed, firstRecord, rows, columns as readonly (readonly string[])[]);
       firstRecord += rows;
     }
     requireWhole(file, firstRecord);
@@ -84,22 +81,23 @@ const bufferSize = 2 ** 22;
 
 async function readPiece(
   file: CsvFile,
-  names: readonly string[],
   needed: { readonly columns: readonly string[]; readonly numbers: readonly string[] },
   firstRecord: number,
   rows: number,
-  texts: Readonly<Record<string, readonly string[]>>,
+  texts: readonly (readonly string[])[],
 ): Promise<RawPiece> {
+  const { names } = file.header;
+  const textsOf = (name: string) => texts[names.indexOf(name)]!;
   const lineOf = (row: number) => file.lineOf(firstRecord + row);
-  const columns = Object.fromEntries(needed.columns.map((name) => [name, texts[name]!.map(cellOf)]));
+  const columns = Object.fromEntries(needed.columns.map((name) => [name, textsOf(name).map(cellOf)]));
   const numbers: [string, Float64Array][] = [];
   for (const name of needed.numbers) {
-    const values = numbersOf(columns[name] ?? texts[name]!.map(cellOf));
+    const values = numbersOf(Object.hasOwn(columns, name) ? columns[name]! : textsOf(name).map(cellOf));
     if (typeof values !== "number") numbers.push([name, values]);
     else
       noNumber(
         `${file.path}, line ${await lineOf(values)}, column "${name}"`,
-        trimBlanks(texts[name]![values]!),
+        trimBlanks(textsOf(name)[values]!),
       );
   }
   return { names, firstRecord, rows, texts, columns, numbers: Object.fromEntries(numbers), lineOf };
@@ -133,7 +131,10 @@ function requireColumns(
   const needed = [...new Set([...columns, ...numbers])].filter((name) => !absent.includes(name));
   const lacking = needed.filter((name) => !names.includes(name));
   if (lacking.length === 0) return;
-  const close = nearest(lacking[0]!, names);
+  const close = nearest(
+    lacking[0]!,
+    names.filter((name) => name !== ""),
+  );
   fail(path, {
     expected: `the model's columns ${needed.join(", ")}`,
     got: `no ${lacking.join(", ")}`,
