@@ -8,6 +8,7 @@ export {
   listCaches,
 } from "./data/cache/cache.ts";
 export { readFile, writeFileAtomically } from "./data/files.ts";
+export * from "./data/idx.ts";
 export * from "./data/npy.ts";
 export { missingMarkers } from "./data/numbers.ts";
 export { cachedTable } from "./data/table/cached-table.ts";

@@ -54,3 +54,21 @@ test("a source without samples is refused", async () => {
       "made: expected at least one sample, got none. Fix: check that the source was written to its end",
   });
 });
+
+test("samples that do not fit in memory are refused, and large ones of unknown number take no more than they are", async () => {
+  await assert.rejects(collect(source([1], 2 ** 50)), {
+    message:
+      'made, column "pixels": expected samples that fit in memory, got 6755399441055744 bytes. ' +
+      "Fix: keep them on disk: cached(source)",
+  });
+  const large = { x: { dtype: "uint8", shape: [2 ** 28] } } as const; // 256 of them would be 64 GiB
+  const one = await collect<typeof large>({
+    name: "large",
+    columns: large,
+    fingerprint: async () => "large",
+    async *pieces() {
+      yield { samples: 1, columns: { x: new Uint8Array(2 ** 28) } };
+    },
+  });
+  assert.equal(one.size, 1);
+});

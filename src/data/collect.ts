@@ -1,14 +1,14 @@
 /** A source's samples in memory, as a dataset. */
-import { allocate, type TypedArray } from "../array/dtype.ts";
+import { allocate, bytesPerElement, type TypedArray } from "../array/dtype.ts";
 import { elementCount } from "../array/shape.ts";
 import { fail } from "../errors.ts";
-import type { ColumnSpecs, Dataset } from "./dataset.ts";
+import type { ColumnSpec, ColumnSpecs, Dataset } from "./dataset.ts";
 import { type ColumnArray, memoryDataset } from "./memory.ts";
 import type { Source } from "./source.ts";
 
 /**
  * Reads a source once and keeps it in memory: 4 bytes for a number or a code, 1 for an element of uint8.
- * Throws what the source throws, and when it has no samples.
+ * Throws what the source throws, when it has no samples, and when they do not fit in memory.
  */
 export async function collect<Columns extends ColumnSpecs>(
   source: Source<Columns>,
@@ -17,7 +17,7 @@ export async function collect<Columns extends ColumnSpecs>(
   const kept = new Map(
     Object.entries(columns).map(([column, spec]) => [
       column,
-      new GrowingArray(spec.dtype, elementCount(spec.shape), source.size ?? 0),
+      new GrowingArray(`${name}, column "${column}"`, spec, source.size ?? 0),
     ]),
   );
   let size = 0;
@@ -47,21 +47,24 @@ export async function collect<Columns extends ColumnSpecs>(
 
 /** One column's numbers; grows by half where the source did not know its size. */
 class GrowingArray {
-  readonly #dtype: "float32" | "int32" | "uint8";
+  readonly #where: string;
+  readonly #dtype: ColumnSpec["dtype"];
   readonly #elements: number;
   #data: TypedArray;
   #length = 0;
 
-  constructor(dtype: "float32" | "int32" | "uint8", elements: number, samples: number) {
+  constructor(where: string, { dtype, shape }: ColumnSpec, samples: number) {
+    this.#where = where;
     this.#dtype = dtype;
-    this.#elements = elements;
-    this.#data = allocate(dtype, Math.max(samples, 256) * elements);
+    this.#elements = elementCount(shape);
+    // No guess where the size is not known: a single sample may be large.
+    this.#data = this.#allocate(samples * this.#elements);
   }
 
   push(values: TypedArray, samples: number): void {
     const length = this.#length + samples * this.#elements;
     if (length > this.#data.length) {
-      const grown = allocate(this.#dtype, Math.max(length, Math.ceil(this.#data.length * 1.5)));
+      const grown = this.#allocate(Math.max(length, Math.ceil(this.#data.length * 1.5)));
       // Both hold the column's dtype.
       (grown as Float32Array).set(this.#data.subarray(0, this.#length) as Float32Array);
       this.#data = grown;
@@ -69,6 +72,16 @@ class GrowingArray {
     const added = values.subarray(0, samples * this.#elements);
     (this.#data as Float32Array).set(added as Float32Array, this.#length);
     this.#length = length;
+  }
+
+  #allocate(length: number): TypedArray {
+    try {
+      return allocate(this.#dtype, length);
+    } catch (error) {
+      const got = `${length * bytesPerElement(this.#dtype)} bytes`;
+      const fix = "keep them on disk: cached(source)";
+      return fail(this.#where, { expected: "samples that fit in memory", got, fix }, { cause: error });
+    }
   }
 
   /** The numbers, in an array of their own size. */

@@ -274,7 +274,7 @@ test("several files are columns of the same samples, one of which may weigh them
   await writeFile(files.y, fileOf("|i1", "(2,)", Uint8Array.of(2, 1)));
   assert.equal(
     await failure(npy(files)),
-    "/y.npy: expected 3 samples, as in /x.npy, got 2. Fix: save the arrays of the same samples",
+    "/y.npy: expected 3 samples, as in /x.npy, got 2. Fix: name files of the same samples",
   );
   const records = golden.files.find(({ name }) => name === "records packed")!;
   await writeFile(files.y, Buffer.from(records.bytes, "base64"));
@@ -400,8 +400,8 @@ test("shapes that hold no samples are refused", async () => {
 });
 
 test("what is no path, no file and no .npy is refused", async () => {
-  // @ts-expect-error JavaScript may pass anything
-  assert.match(await failure(npy({ x: 3 })), /^npy: expected a path, or an object of paths by column, got/);
+  const wrong = { x: 3 } as unknown as { readonly x: string }; // JavaScript may pass anything
+  assert.match(await failure(npy(wrong)), /^npy: expected a path, .* by column, got 3 as column "x"\. Fix/);
   assert.equal(
     await failure(npy({})),
     "npy: expected a path, or an object of paths by column, got an object. " +

@@ -1,8 +1,9 @@
 /** NumPy files (.npy) as samples: one file of records, or one file per column. */
 import type { TypedArray } from "../array/dtype.ts";
-import { fail, kindOf } from "../errors.ts";
+import { fail } from "../errors.ts";
 import type { ColumnsOf } from "./arrays.ts";
 import { collect } from "./collect.ts";
+import { type ColumnFile, columnFiles, requireSameSamples } from "./column-files.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
 import { dtypeFor, type ElementPlaces, readElements } from "./elements.ts";
 import { type FileRanges, fingerprintOfFiles, openRanges, openRangesAgain } from "./file-ranges.ts";
@@ -54,10 +55,10 @@ export function npySource(files: NpyFiles, options: NpyOptions = {}): Promise<So
 type NpyFiles = string | Readonly<Record<string, string>>;
 
 async function openSource(files: NpyFiles, options: NpyOptions): Promise<Source> {
-  const paths = pathsOf(files);
+  const paths = filesOf(files);
   const arrays: NpyArray[] = [];
   for (const { column, path } of paths) arrays.push(await openArray(path, column, typeof files !== "string"));
-  requireSameRows(arrays);
+  requireSameSamples(arrays.map(({ path, rows }) => ({ path, samples: rows })));
   const name = paths.map(({ path }) => path).join(", ");
   const columns: ColumnSpecs = Object.fromEntries(
     arrays.flatMap((array) =>
@@ -80,16 +81,10 @@ async function openSource(files: NpyFiles, options: NpyOptions): Promise<Source>
   };
 }
 
-function pathsOf(files: unknown): readonly { readonly column: string; readonly path: string }[] {
+function filesOf(files: NpyFiles): readonly ColumnFile[] {
   if (typeof files === "string") return [{ column: fileName(files), path: files }];
-  const given = typeof files === "object" && files !== null ? Object.entries(files) : [];
-  return given.length > 0 && given.every((entry): entry is [string, string] => typeof entry[1] === "string")
-    ? given.map(([column, path]) => ({ column, path }))
-    : fail("npy", {
-        expected: "a path, or an object of paths by column",
-        got: given.length > 0 ? "an object of something else" : kindOf(files),
-        fix: 'for example npy({ x: "x.npy", y: "y.npy" })',
-      });
+  const fix = 'for example npy({ x: "x.npy", y: "y.npy" })';
+  return columnFiles("npy", files, "a path, or an object of paths by column", fix);
 }
 
 /** "features" of "data/features.npy". */
@@ -112,16 +107,6 @@ async function openArray(path: string, column: string, isOneColumn: boolean): Pr
   } finally {
     await file.close();
   }
-}
-
-function requireSameRows([first, ...others]: readonly NpyArray[]): void {
-  const other = others.find(({ rows }) => rows !== first!.rows);
-  if (other === undefined) return;
-  fail(other.path, {
-    expected: `${first!.rows} samples, as in ${first!.path}`,
-    got: `${other.rows}`,
-    fix: "save the arrays of the same samples",
-  });
 }
 
 /** Bytes read at a time: of Fortran's order more, since a piece takes one read per element of a sample. */
