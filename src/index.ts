@@ -34,6 +34,7 @@ export * from "./ops/index.ts";
 export * from "./optim/index.ts";
 export type { LaneReport } from "./parallel/crew.ts";
 export { DivergedError } from "./train/divergence.ts";
+export type { LastBatch } from "./train/drawing.ts";
 export * from "./train/event.ts";
 export { fit, type Reporter } from "./train/fit.ts";
 export { type Measured, measure, measureBaseline } from "./train/measure.ts";

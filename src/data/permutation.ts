@@ -3,8 +3,12 @@ import { type RandomSequence, randomSequence } from "../array/random.ts";
 import { outsideEpoch, requirePosition } from "./draw/bounds.ts";
 import type { EpochOrder } from "./sampler.ts";
 
-/** Up to here an order is a table (200 MB, made in a second or two); above, it is computed. */
-const largestTable = 50_000_000;
+/**
+ * Up to here an order is a table of at most 20 MB, made in half a second when the epoch starts; above, it is computed, so
+ * that a run resumes at once. A table is no faster over an epoch (both take about 0.1 µs per sample), only a little more
+ * random.
+ */
+const largestTable = 5_000_000;
 
 /** A random order of all samples, another one for every seed and every epoch (or other stream of numbers), and every use. */
 export function permutation(size: number, seed: number, stream: number | string, use?: string): EpochOrder {

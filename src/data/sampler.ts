@@ -26,7 +26,7 @@ export interface Sampler {
 /**
  * Every sample once per epoch, each epoch in a new random order: the usual way to draw, and the default of a plan.
  * Without replacement an epoch's sum of gradients is that of all samples, which converges faster than drawing anew.
- * Up to 50 million samples the order is a table of 4 bytes per sample, made when the epoch starts; above, it is computed
+ * Up to 5 million samples the order is a table of 4 bytes per sample, made when the epoch starts; above, it is computed
  * position by position in no memory.
  */
 export function shuffled(): Sampler {

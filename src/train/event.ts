@@ -59,8 +59,9 @@ export interface EpochEvent {
   readonly type: "epoch";
   readonly epoch: number;
   readonly step: number;
-  /** Σ w·ℓ / Σ w over the epoch's samples, each at the parameters of its step. */
+  /** Σ w·ℓ / Σ w over the samples of the epoch's steps, each at the parameters of its step. */
   readonly loss: number;
+  /** Samples of the epoch's steps. A batch that goes over into the next epoch counts as a whole in the one it began in. */
   readonly samples: number;
 }
 

@@ -28,6 +28,10 @@ test("a field of the wrong kind is refused with what to write, before anything i
     optimizer: ["adam", 'an optimizer, got "adam". Fix: for example adamw({ learningRate: 1e-3 })'],
     batchSize: ["8", 'a whole number from 1 on, got "8". Fix: leave it out to have it decided'],
     sampler: [() => 1, "a sampler, got a function. Fix: for example shuffled(), with the brackets"],
+    lastBatch: [
+      "omit",
+      '"keep", "drop" or "carry", got "omit". Fix: leave it out to keep the last batch as it is',
+    ],
     clip: [1, "a clip, got 1. Fix: for example clipByGlobalNorm(1)"],
     penalty: [[l2(1), 1], "a penalty or a list of them, got a list. Fix: for example l2(1e-4)"],
     ema: [0.9, "an average of the weights, got 0.9. Fix: for example ema({ decay: 0.999 })"],

@@ -65,6 +65,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     holds: (value) => hasFunctions(value, "epoch"),
     fix: "for example shuffled(), with the brackets",
   },
+  lastBatch: {
+    expected: '"keep", "drop" or "carry"',
+    holds: (value) => value === "keep" || value === "drop" || value === "carry",
+    fix: "leave it out to keep the last batch as it is",
+  },
   clip: {
     expected: "a clip",
     holds: (value) => hasFunctions(value, "scale") || hasFunctions(value, "apply"),

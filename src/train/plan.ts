@@ -9,6 +9,7 @@ import type { Penalty } from "../nn/penalty.ts";
 import type { Clip } from "../optim/clip.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import type { LastBatch } from "./drawing.ts";
 import { checkFields } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import { afterEpochs, type StopRule } from "./stop.ts";
@@ -47,6 +48,16 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly seed?: number;
   /** Order of the samples. Default: shuffled anew each epoch. */
   readonly sampler?: Sampler;
+  /**
+   * What becomes of an epoch's last samples where they do not fill a batch; n samples and batches of b:
+   * - "keep": they are a smaller batch, so that every sample is trained on once per epoch. ⌈n / b⌉ steps. The default.
+   * - "drop": they are left out of this epoch. ⌊n / b⌋ steps, all of b samples.
+   * - "carry": the first samples of the next epoch fill the batch up, so that no sample is left out and every batch has b:
+   *   n / b steps on average. The batch is the last step of the epoch it began in and counts there as a whole, in the
+   *   epoch's loss and number of samples; the next epoch goes on behind it.
+   * Dropout is keyed by the step and the place in the batch, so it is the same whatever epoch a sample is of.
+   */
+  readonly lastBatch?: LastBatch;
   /** Acts on the gradient of the whole batch, once per step. */
   readonly clip?: Clip;
   /** Added to the loss once per step. */
@@ -92,6 +103,7 @@ export const defaults = {
   seed: 0,
   monitor: "validation.loss",
   sampler: shuffled,
+  lastBatch: "keep",
   stop: () => afterEpochs(1),
 } as const;
 

@@ -3,6 +3,7 @@ import { sha256 } from "../array/sha256.ts";
 import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { LastBatch } from "./drawing.ts";
 import { defaults, type Plan, stopRules } from "./plan.ts";
 import type { Trace } from "./trace.ts";
 
@@ -14,6 +15,7 @@ export interface ResolvedPlan {
   readonly evaluationMicrobatchSize: number;
   readonly lanes: number;
   readonly seed: number;
+  readonly lastBatch: LastBatch;
   readonly sampler: { readonly name: string; readonly options: Readonly<Record<string, number | string>> };
   readonly optimizer: {
     readonly name: string;
@@ -41,20 +43,25 @@ export interface ResolvedPlan {
   readonly decided: Readonly<Record<string, string>>;
 }
 
-/** The sizes of a run. */
+/** The sizes of a run, and what becomes of the samples that do not fill one. */
 export interface Sizes {
   readonly batchSize: number;
   readonly microbatchSize: number;
   readonly evaluationMicrobatchSize: number;
   readonly lanes: number;
   readonly seed: number;
+  readonly lastBatch: LastBatch;
   readonly decided: Readonly<Record<string, string>>;
 }
 
 /** Decides the sizes: from the plan, else from the record being replayed, else by the rules in `defaults`. */
 export function resolveSizes(plan: Plan): Sizes {
   const decided: Record<string, string> = {};
-  const decide = (field: keyof typeof reasons, given: number | undefined, rule: () => number) => {
+  const decide = <Field extends keyof typeof reasons>(
+    field: Field,
+    given: Sizes[Field] | undefined,
+    rule: () => Sizes[Field],
+  ): Sizes[Field] => {
     if (given !== undefined) return given;
     decided[field] = plan.replay === undefined ? reasons[field] : "taken from the record being replayed";
     return plan.replay?.[field] ?? rule();
@@ -76,6 +83,7 @@ export function resolveSizes(plan: Plan): Sizes {
     ),
     lanes: decide("lanes", plan.lanes, () => defaults.lanes),
     seed: decide("seed", plan.seed, () => defaults.seed),
+    lastBatch: decide("lastBatch", plan.lastBatch, () => defaults.lastBatch),
     decided,
   };
 }
@@ -86,6 +94,7 @@ const reasons = {
   evaluationMicrobatchSize: "twice the microbatch, at least 64: a forward pass alone needs less memory",
   lanes: `${defaults.lanes} on every machine, since lanes are part of what makes the bytes`,
   seed: "always the same, so that a run can be repeated",
+  lastBatch: "kept, so that every sample is trained on once per epoch",
 } as const;
 
 /** Puts the whole record together. */

@@ -1,16 +1,15 @@
 /** A run: the resolved plan with its arena, crew and update, opened once, stepped by the loop, closed at the end. */
 import type { NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
-import type { EpochOrder } from "../data/sampler.ts";
 import { allSamples, withWeight } from "../data/samples.ts";
 import { bug } from "../errors.ts";
 import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Reduction } from "../runtime/reduction.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
+import { Drawing } from "./drawing.ts";
 import { foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
-import { Lookahead } from "./lookahead.ts";
 import { createModel, type Model } from "./model.ts";
 import { addPenalty, type PenaltyProgram } from "./penalty.ts";
 import { defaults, type Plan, stopRules } from "./plan.ts";
@@ -55,17 +54,18 @@ export type StepOutcome = { readonly event: StepEvent } | { readonly culprit: Cu
 export class Run {
   readonly state: TrainingState;
   readonly #opened: Opened;
-  readonly #lookahead: Lookahead;
-  #order: { readonly epoch: number; readonly order: EpochOrder } | undefined;
+  readonly #drawing: Drawing;
 
   constructor(opened: Opened) {
     this.#opened = opened;
-    this.#lookahead = new Lookahead(opened.plan.data, opened.sizes.batchSize);
+    const { data, sampler = defaults.sampler() } = opened.plan;
+    this.#drawing = new Drawing({ data, sampler, ...opened.sizes });
     this.state = initialState(stopRules(opened.plan).map(({ initial }) => initial));
   }
 
-  /** What the first event says. */
+  /** What the first event says. Throws where the first epoch cannot be drawn. */
   started(): StartedEvent {
+    this.#drawing.length(this.state.epoch);
     const { plan, resolved, trace: traced, arena } = this.#opened;
     return {
       type: "started",
@@ -79,14 +79,14 @@ export class Run {
 
   /** True after the last batch of a pass over the samples. */
   get isEpochOver(): boolean {
-    return this.state.position >= this.#epochOrder().length;
+    return this.#drawing.isOver(this.state);
   }
 
   /** Draws a batch, sums its gradients, updates the parameters. Nothing is touched where a number is not finite. */
   async step(): Promise<StepOutcome> {
     const { crew, update, plan } = this.#opened;
     const began = performance.now();
-    const drawn = this.#drawBatch();
+    const drawn = this.#drawing.batch(this.state);
     const samples = await withWeight(plan.data, drawn);
     const batch = { step: this.state.step, samples };
     const totals = samples.length > 0 ? await crew.sumGradients(batch) : nothing;
@@ -112,7 +112,7 @@ export class Run {
         type: "step",
         step: this.state.step,
         epoch: this.state.epoch,
-        position: this.state.position,
+        position: Math.min(this.state.position, this.#drawing.length(this.state.epoch)),
         samples: drawn.length,
         weight: totals.weightSum,
         loss: totals.lossSum / totals.weightSum,
@@ -129,11 +129,15 @@ export class Run {
     };
   }
 
-  /** Ends a pass over the samples and gives its mean loss. */
+  /** Ends a pass over the samples and gives the mean loss of its steps. */
   endEpoch(): { epoch: number; loss: number; samples: number } {
     const { state } = this;
-    const ended = { epoch: state.epoch, loss: state.epochLoss / state.epochWeight, samples: state.position };
-    Object.assign(state, { epoch: state.epoch + 1, position: 0, epochLoss: 0, epochWeight: 0 });
+    const ended = {
+      epoch: state.epoch,
+      loss: state.epochLoss / state.epochWeight,
+      samples: state.epochSamples,
+    };
+    Object.assign(state, this.#drawing.next(state), { epochSamples: 0, epochLoss: 0, epochWeight: 0 });
     return ended;
   }
 
@@ -186,30 +190,11 @@ export class Run {
     return this.#opened.plan.ema === undefined ? regions.parameters : regions.average;
   }
 
-  #epochOrder(): EpochOrder {
-    const { plan, sizes } = this.#opened;
-    const { epoch } = this.state;
-    if (this.#order?.epoch !== epoch) {
-      const sampler = plan.sampler ?? defaults.sampler();
-      this.#order = { epoch, order: sampler.epoch(plan.data.size, sizes.seed, epoch) };
-    }
-    return this.#order.order;
-  }
-
-  #drawBatch(): Uint32Array {
-    const order = this.#epochOrder();
-    const { position } = this.state;
-    this.#lookahead.at(order, position);
-    const size = Math.min(this.#opened.sizes.batchSize, order.length - position);
-    const samples = new Uint32Array(size);
-    for (let index = 0; index < size; index++) samples[index] = order.at(position + index);
-    return samples;
-  }
-
   #advance(samples: number, totals: Totals): void {
     this.state.step++;
     this.state.position += samples;
     this.state.samples += samples;
+    this.state.epochSamples += samples;
     this.state.epochLoss += totals.lossSum;
     this.state.epochWeight += totals.weightSum;
   }

@@ -8,11 +8,12 @@ export interface TrainingState {
   /** Updates done. */
   step: number;
   epoch: number;
-  /** Samples of this epoch drawn so far. */
+  /** Samples drawn since the first one of this epoch; a batch that was filled up ends in the next one. */
   position: number;
   /** Samples drawn in the whole run. */
   samples: number;
-  /** Σ w·ℓ and Σ w of the epoch so far. */
+  /** Samples, Σ w·ℓ and Σ w of the epoch's steps so far. */
+  epochSamples: number;
   epochLoss: number;
   epochWeight: number;
   /** The best monitored value so far; its weights lie in the arena's region "best". */
@@ -30,6 +31,7 @@ export function initialState(stops: readonly PlainData[]): TrainingState {
     epoch: 0,
     position: 0,
     samples: 0,
+    epochSamples: 0,
     epochLoss: 0,
     epochWeight: 0,
     best: null,

@@ -63,7 +63,7 @@ describe("a run", () => {
     assert.ok(started?.type === "started");
     assert.equal(started.parameterCount, 2 * 8 + 8 + 8 + 1);
     assert.equal(started.plan.lanes, 8);
-    assert.deepEqual(Object.keys(started.plan.decided), ["evaluationMicrobatchSize", "lanes"]);
+    assert.deepEqual(Object.keys(started.plan.decided), ["evaluationMicrobatchSize", "lanes", "lastBatch"]);
     assert.deepEqual(
       stepsOf(events)
         .map(({ samples }) => samples)
