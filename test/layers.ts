@@ -24,7 +24,7 @@ const layers: Readonly<Record<string, number>> = {
 /** Packages that one folder owns. */
 const owners: readonly { readonly packages: RegExp; readonly folder: string }[] = [
   { packages: /^onnxruntime-/, folder: "runtime" },
-  { packages: /^@duckdb\//, folder: "data" },
+  { packages: /^(@duckdb\/.*|@huggingface\/.*|sharp)$/, folder: "data" },
   { packages: /^(onnx-buf|@bufbuild\/.*)$/, folder: "onnx" },
 ];
 
