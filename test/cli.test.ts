@@ -318,6 +318,32 @@ describe("microbatch train", () => {
   });
 });
 
+describe("microbatch cache", () => {
+  it("keeps a table, gives the same bytes from it, lists it and clears it", async () => {
+    const own = ["--cache", join(folder, "kept")];
+    const plain = await trainPenguins("species", ...few);
+    const first = await microbatch("train", penguins, "--target", "species", ...few, ...own);
+    assert.match(first.stderr, /^\S+penguins\.csv: reading it once into the cache, /);
+    const second = await microbatch("train", penguins, "--target", "species", ...few, ...own, "--json");
+    assert.doesNotMatch(second.stderr, /reading it once/);
+    assert.equal(lastLine(second).stateSha256, plain.stateSha256);
+    const place = ["--folder", join(folder, "kept")];
+    const listed = await microbatch("cache", "list", ...place);
+    assert.match(listed.stdout, /kept: 1 cache, \S+ MiB\n.* 344 samples .*penguins\.csv\n$/);
+    const [cache] = (await record("cache", "list", ...place)).caches;
+    assert.deepEqual([cache.name, cache.samples], [penguins, 344]);
+    assert.match(
+      (await microbatch("cache", "clear", "other.csv", ...place)).stdout,
+      /nothing was made from other\.csv\n$/,
+    );
+    assert.match(
+      (await microbatch("cache", "clear", penguins, ...place)).stdout,
+      /penguins\.csv\nRemoved 1 cache, /,
+    );
+    assert.match((await microbatch("cache", "list", ...place)).stdout, /kept: empty\n$/);
+  });
+});
+
 describe("microbatch predict", () => {
   const header = "species,island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex";
 

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { MicrobatchError } from "../errors.ts";
+import { addCache } from "./cache.ts";
 import { addEvaluate } from "./evaluate.ts";
 import { addInspect } from "./inspect.ts";
 import { Interrupted } from "./interrupt.ts";
@@ -26,7 +27,7 @@ const program = new Command("microbatch")
   .exitOverride()
   .addHelpText("after", "\nExample:\n  $ microbatch train penguins.csv --target species\n")
   .addHelpText("after", "Exit codes: 0 done, 1 the run failed, 2 bad input.");
-for (const add of [addTrain, addPredict, addEvaluate, addInspect]) add(program);
+for (const add of [addTrain, addPredict, addEvaluate, addInspect, addCache]) add(program);
 for (const command of [program, ...program.commands]) {
   const words = command === program ? "microbatch" : `microbatch ${command.name()}`;
   command.showHelpAfterError(`(${words} --help tells more)`).exitOverride();

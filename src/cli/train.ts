@@ -52,6 +52,10 @@ function addTableOptions(command: Command): void {
       option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated),
       option("--weight <column>", "how much each row counts"),
       option("--validation <share | file>", "rows that decide when to stop", shareOrFile, validation),
+      option(
+        "--cache <folder>",
+        "keep what is read there; tables of more than 256 MB always are (default folder: see microbatch cache)",
+      ),
       option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
     ),
     group(

@@ -50,6 +50,7 @@ export interface TableFlags {
   readonly classWeights?: "balanced";
   readonly validation?: Held;
   readonly test?: Held;
+  readonly cache?: string;
 }
 
 export type TrainFlags = RunFlags & TableFlags;
@@ -66,6 +67,7 @@ export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {
   classWeights: "--class-weights",
   validation: "--validation",
   test: "--test",
+  cache: "--cache",
 };
 
 /** What a table's flags are where they are left out. Chosen on the examples; examples/README.md has their results. */

@@ -3,13 +3,14 @@ import { statisticsToMetadata, type TableStatistics } from "../../array/schema.t
 import type { Dataset } from "../../data/dataset.ts";
 import { allSamples, withWeight } from "../../data/samples.ts";
 import { statistics } from "../../data/statistics.ts";
-import { type Table, type TableData, table } from "../../data/table/table.ts";
+import type { Table, TableData } from "../../data/table/table.ts";
 import { fail } from "../../errors.ts";
 import type { Plan } from "../../train/plan.ts";
 import { defaultBatchSize, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Head } from "./heads.ts";
 import type { Job, Verdict } from "./job.ts";
 import { optimizerOf, overridesOf, stopRulesOf } from "./plan-flags.ts";
+import { readTable } from "./read-table.ts";
 import { metricName, requireOneTarget, type TableModel, tableModel } from "./table-plan.ts";
 import { describeParts, describeTable } from "./table-words.ts";
 
@@ -25,13 +26,17 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
   }
   if (flags.classWeights !== undefined) requireOneTarget(targets);
   checkSizes(flags);
-  const all = await table(path, {
-    target: targets,
-    ...(flags.task !== undefined && { task: flags.task }),
-    ...(flags.type !== undefined && { types: flags.type }),
-    ...(flags.ignore !== undefined && { ignore: flags.ignore }),
-    ...(flags.weight !== undefined && { weight: flags.weight }),
-  });
+  const all = await readTable(
+    path,
+    {
+      target: targets,
+      ...(flags.task !== undefined && { task: flags.task }),
+      ...(flags.type !== undefined && { types: flags.type }),
+      ...(flags.ignore !== undefined && { ignore: flags.ignore }),
+      ...(flags.weight !== undefined && { weight: flags.weight }),
+    },
+    flags.cache,
+  );
   const parts = await partsOf(all, flags);
   await requireWeights(parts);
   const fitted = await statistics(parts.training);
@@ -98,7 +103,11 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
       seed: flags.seed ?? tableDefaults.seed,
     });
   const read = (file: string) =>
-    table(file, { like: all.schema, ...(flags.weight !== undefined && { weight: flags.weight }) });
+    readTable(
+      file,
+      { like: all.schema, ...(flags.weight !== undefined && { weight: flags.weight }) },
+      flags.cache,
+    );
   if ("share" in validation) {
     const testShare = test !== undefined && "share" in test ? { test: test.share } : {};
     const split = divide({ validation: validation.share, ...testShare });

@@ -65,18 +65,22 @@ async function readAll(data: Dataset<typeof columns>, samples: Uint32Array): Pro
 
 test("a cache gives the numbers that memory gives, in any order, however often a sample comes", async () => {
   const made = source(3456);
-  const [memory, disk] = [await collect(made), await cached(made, { folder })];
-  assert.equal(disk.size, 3456);
-  assert.deepEqual(disk.columns, memory.columns);
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.nat(3455), { minLength: 1, maxLength: 50 }), async (list) => {
-      const samples = Uint32Array.from(list);
-      assert.deepEqual(await readAll(disk, samples), await readAll(memory, samples));
-    }),
-    { numRuns: 100 },
-  );
+  const memory = await collect(made);
   const all = Uint32Array.from({ length: 3456 }, (_, sample) => sample);
-  assert.deepEqual(await readAll(disk, all), await readAll(memory, all));
+  for (const bytesInMemory of [0, 2 ** 30]) {
+    const disk = await cached(made, { folder, bytesInMemory });
+    assert.equal(disk.prefetch === undefined, bytesInMemory > 0);
+    assert.equal(disk.size, 3456);
+    assert.deepEqual(disk.columns, memory.columns);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(3455), { minLength: 1, maxLength: 50 }), async (list) => {
+        const samples = Uint32Array.from(list);
+        assert.deepEqual(await readAll(disk, samples), await readAll(memory, samples));
+      }),
+      { numRuns: 100 },
+    );
+    assert.deepEqual(await readAll(disk, all), await readAll(memory, all));
+  }
 });
 
 test("the second opening reads nothing of the source, and another fingerprint makes another cache", async () => {
@@ -106,15 +110,17 @@ test("a weighted source keeps its weights, and a sample that is not there is ref
         };
     },
   };
-  const data = await cached(outer, { folder });
-  const weights = new Float32Array(3);
-  await data.read("weight", Uint32Array.of(39, 0, 7), weights);
-  assert.deepEqual([...weights], [39 / 4, 0, 7 / 4]);
-  const refusal = {
-    message: "weighed: expected samples from 0 to 39, got 40. Fix: draw samples below the dataset's size",
-  };
-  assert.throws(() => data.read("weight", Uint32Array.of(40), weights), refusal);
-  assert.throws(() => data.read("label", Uint32Array.of(1, 40), new Int32Array(2)), refusal);
+  for (const bytesInMemory of [0, 2 ** 30]) {
+    const data = await cached(outer, { folder, bytesInMemory });
+    const weights = new Float32Array(3);
+    await data.read("weight", Uint32Array.of(39, 0, 7), weights);
+    assert.deepEqual([...weights], [39 / 4, 0, 7 / 4]);
+    const refusal = {
+      message: "weighed: expected samples from 0 to 39, got 40. Fix: draw samples below the dataset's size",
+    };
+    assert.throws(() => data.read("weight", Uint32Array.of(40), weights), refusal);
+    assert.throws(() => data.read("label", Uint32Array.of(1, 40), new Int32Array(2)), refusal);
+  }
 });
 
 test("a cache that is damaged, cut short or half gone is made anew, and one line says why", async () => {

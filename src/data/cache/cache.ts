@@ -1,6 +1,6 @@
 /** The cache: samples on disk in fixed rows, made once from a source, found again by what they were made from. */
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { freemem, homedir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../../array/sha256.ts";
 import { fail } from "../../errors.ts";
@@ -15,6 +15,13 @@ import { RecordFile, writeRecords } from "./record-file.ts";
 export interface CacheOptions {
   /** Default: MICROBATCH_CACHE in the environment, else .cache/microbatch in the home folder. */
   readonly folder?: string;
+  /**
+   * A cache of at most so many bytes is held in memory as it is; others are read as they are drawn from. Default: a quarter of
+   * the memory that is free.
+   */
+  readonly bytesInMemory?: number;
+  /** Told before a cache is made, which may take long. Default: nobody. */
+  readonly onBuild?: () => void;
   /** Told in one line why a cache that was there is made anew. Default: nobody. */
   readonly onRebuild?: (reason: string) => void;
 }
@@ -49,7 +56,7 @@ export async function cached<Columns extends ColumnSpecs>(
     },
     options,
   );
-  return datasetOf(opened) as Dataset<Columns>; // the identity says that these are its columns
+  return datasetOf(opened, options) as Dataset<Columns>; // the identity says that these are its columns
 }
 
 /** What a cache is found by, and how it is made. */
@@ -78,6 +85,7 @@ export async function openOrMake(request: CacheRequest, options: CacheOptions): 
   const found = await openCache(place, request);
   if (typeof found !== "string") return { folder: place, manifest: found };
   if (found !== "") options.onRebuild?.(`the cache of ${request.name} is made anew: ${found}`);
+  options.onBuild?.();
   await build(request, folder, key);
   const made = await openCache(place, request);
   if (typeof made !== "string") return { folder: place, manifest: made };
@@ -89,9 +97,9 @@ export async function openOrMake(request: CacheRequest, options: CacheOptions): 
 }
 
 /** The samples of an opened cache. */
-export function datasetOf({ folder, manifest }: OpenedCache): Dataset {
+export function datasetOf({ folder, manifest }: OpenedCache, options: CacheOptions): Dataset {
   const { name, columns, dataOffset, fingerprint, weight, schema } = manifest;
-  return cachedDataset({
+  const parts = {
     name,
     columns,
     file: new RecordFile(join(folder, samplesFile), columns, manifest),
@@ -99,7 +107,8 @@ export function datasetOf({ folder, manifest }: OpenedCache): Dataset {
     fingerprint,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),
-  });
+  };
+  return cachedDataset(parts, options.bytesInMemory ?? freemem() / 4);
 }
 
 /** The manifest of a sound cache, "" where there is none, or what is wrong with it. */

@@ -6,7 +6,7 @@ import type { ColumnSpecs, Dataset } from "../dataset.ts";
 import { noSuchSample } from "../memory.ts";
 import { Prefetcher } from "./prefetch.ts";
 import type { RecordFile } from "./record-file.ts";
-import { type Field, RecordBuffer } from "./record-layout.ts";
+import { type Field, RecordBuffer, type RecordLayout } from "./record-layout.ts";
 
 /** What a cached dataset is made of. */
 export interface CachedParts<Columns extends ColumnSpecs> {
@@ -20,24 +20,57 @@ export interface CachedParts<Columns extends ColumnSpecs> {
   readonly schema?: TableSchema;
 }
 
-/**
- * The dataset. A read of samples that were read last, for another column, takes them from memory: a microbatch asks for
- * its columns one after the other. The weights, 4 bytes per sample, stay in memory, since whole batches ask for them.
- */
-export function cachedDataset<Columns extends ColumnSpecs>(parts: CachedParts<Columns>): Dataset<Columns> {
+/** The dataset: its file is held in memory as it is where it has at most so many bytes, and else read as it is drawn from. */
+export function cachedDataset<Columns extends ColumnSpecs>(
+  parts: CachedParts<Columns>,
+  bytesInMemory: number,
+): Dataset<Columns> {
   const { name, columns, file, weight, schema } = parts;
-  const fields = new Map(file.layout.fields.map((field) => [field.name, field]));
-  const rows = new RowReader(name, file);
-  let ahead: Prefetcher | undefined;
-  let weights: Float32Array | undefined;
+  const fits = file.samples * file.layout.stride <= bytesInMemory;
   return Object.freeze({
     name,
     size: file.samples,
     columns,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),
-    read(column: keyof Columns & string, samples: Uint32Array, into: TypedArray): void | Promise<void> {
-      const field = fields.get(column) ?? noSuchColumn(name, column, [...fields.keys()]);
+    ...(fits ? fromMemory(parts) : fromDisk(parts)),
+    fingerprint: async () => parts.fingerprint,
+  });
+}
+
+type Reading<Columns extends ColumnSpecs> = Pick<Dataset<Columns>, "read" | "prefetch">;
+
+function fromMemory<Columns extends ColumnSpecs>({ name, file }: CachedParts<Columns>): Reading<Columns> {
+  const { layout, samples } = file;
+  const records = RecordBuffer.of(layout, samples);
+  const bytesAtOnce = 2 ** 30; // Node reads at most 2 GiB in one call
+  for (let from = 0; from < records.bytes.length; from += bytesAtOnce) {
+    const part = records.bytes.subarray(from, from + bytesAtOnce);
+    file.readBytes(part, from, part.length);
+  }
+  file.close();
+  const fieldOf = fieldFinder(name, layout);
+  return {
+    read(column, wanted, into) {
+      for (const sample of wanted) if (sample >= samples) noSuchSample(name, sample, samples);
+      records.gather(fieldOf(column), wanted, into);
+    },
+  };
+}
+
+/**
+ * A read of samples that were read last, for another column, takes them from memory: a microbatch asks for its columns one
+ * after the other. The weights, 4 bytes per sample, stay in memory, since whole batches ask for them.
+ */
+function fromDisk<Columns extends ColumnSpecs>(parts: CachedParts<Columns>): Reading<Columns> {
+  const { name, columns, file, weight } = parts;
+  const fieldOf = fieldFinder(name, file.layout);
+  const rows = new RowReader(name, file);
+  let ahead: Prefetcher | undefined;
+  let weights: Float32Array | undefined;
+  return {
+    read(column, samples, into) {
+      const field = fieldOf(column);
       if (column === weight) {
         weights ??= rows.whole(field);
         for (const [at, sample] of samples.entries()) into[at] = weights[sample] ?? rows.refuse(sample);
@@ -46,12 +79,16 @@ export function cachedDataset<Columns extends ColumnSpecs>(parts: CachedParts<Co
       return rows.take(field, samples, into);
     },
     /** A thread of its own reads from now on what is hinted. */
-    prefetch(samples: Uint32Array): void {
+    prefetch(samples) {
       ahead ??= rows.prefetchBy(new Prefetcher(file, columns, parts.dataOffset));
       ahead.hint(samples);
     },
-    fingerprint: async () => parts.fingerprint,
-  } satisfies Dataset<Columns>);
+  };
+}
+
+function fieldFinder(name: string, { fields }: RecordLayout): (column: string) => Field {
+  const known = new Map(fields.map((field) => [field.name, field]));
+  return (column) => known.get(column) ?? noSuchColumn(name, column, [...known.keys()]);
 }
 
 /** Reads records, and remembers those it read last. */

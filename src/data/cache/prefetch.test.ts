@@ -24,7 +24,7 @@ const source: Source<typeof columns> = {
     }
   },
 };
-const open = () => cached(source, { folder });
+const open = () => cached(source, { folder, bytesInMemory: 0 });
 
 async function requireRows(
   data: Awaited<ReturnType<typeof open>>,

@@ -86,6 +86,20 @@ export class RecordBuffer {
     }
   }
 
+  /** Reads a column of the given records to the front of `into`. */
+  gather(field: Field, records: Uint32Array, into: TypedArray): void {
+    const [view, step, start] = this.#place(field, 0);
+    const { elements } = field;
+    const target = into as ColumnArray; // of the field's dtype, as in `put`
+    if (elements === 1) {
+      for (let at = 0; at < records.length; at++) target[at] = view[start + records[at]! * step]!;
+      return;
+    }
+    for (let at = 0; at < records.length; at++) {
+      copy(view, start + records[at]! * step, target, at * elements, elements);
+    }
+  }
+
   #place({ spec, offset }: Field, record: number): [ColumnArray, number, number] {
     const { stride } = this.layout;
     if (spec.dtype === "uint8") return [this.bytes, stride, record * stride + offset];

@@ -34,7 +34,7 @@ export async function cachedTable(
   );
   // Written by build-table.ts, which is part of this package; the manifest's version says so.
   const report = opened.manifest.extra as TableReport;
-  return tableOf(datasetOf(opened), report);
+  return tableOf(datasetOf(opened, cache), report);
 }
 
 /** Size and times say that a file has changed; reading it all would take as long as making the cache. */
