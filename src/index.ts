@@ -9,6 +9,7 @@ export * from "./data/draw/block-shuffled.ts";
 export * from "./data/draw/class-balanced.ts";
 export * from "./data/draw/stratified.ts";
 export * from "./data/draw/weighted.ts";
+export * from "./data/records.ts";
 export * from "./data/sampler.ts";
 export * from "./data/split.ts";
 export { statistics } from "./data/statistics.ts";

@@ -269,7 +269,7 @@ test("several files are columns of the same samples, one of which may weigh them
   assert.equal(
     await failure(npy(files, { weight: "y" })),
     '/x.npy, /y.npy, /w.npy, weight "y": expected the name of a column with one float32 number per sample, ' +
-      "got int32 of shape []. Fix: save the weights as floats, one per sample",
+      "got int32 of shape []. Fix: give the weights as floats, one per sample",
   );
   await writeFile(files.y, fileOf("|i1", "(2,)", Uint8Array.of(2, 1)));
   assert.equal(

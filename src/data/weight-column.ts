@@ -14,6 +14,6 @@ export function requireWeightColumn(name: string, columns: ColumnSpecs, weight: 
       spec === undefined
         ? `no such column among ${Object.keys(columns).join(", ")}`
         : `${spec.dtype} of shape ${formatShape(spec.shape)}`,
-    fix: spec === undefined ? "name one of those" : "save the weights as floats, one per sample",
+    fix: spec === undefined ? "name one of those" : "give the weights as floats, one per sample",
   });
 }
