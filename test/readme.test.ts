@@ -57,7 +57,29 @@ describe("the README", () => {
     assert.ok((await stat(join(folder, "model.onnx"))).size > 1000);
   });
 
-  it("has TypeScript that trains", async () => {
+  it("has commands that do what stands beside them", async () => {
+    const prefix = "npm run --silent microbatch -- ";
+    const commands = blocks
+      .filter(({ language }) => language === "text")
+      .flatMap(({ text }) => text.split("\n"))
+      .filter((line) => line.startsWith(prefix))
+      .map((line) => line.slice(prefix.length).split(" "));
+    assert.deepEqual(
+      commands.map(([name]) => name),
+      ["predict", "evaluate", "inspect"],
+    );
+    const there = (word: string) =>
+      /^(model\.onnx|predictions\.csv)$/.test(word) ? join(folder, word) : word;
+    for (const words of commands) {
+      const { stdout, stderr } = await run(process.execPath, ["src/cli/main.ts", ...words.map(there)], {
+        cwd: root,
+      });
+      assert.match(stdout + stderr, /Predicted 344 rows|344 rows judged by species|^takes$/m);
+    }
+    assert.equal((await readFile(join(folder, "predictions.csv"), "utf8")).trim().split("\n").length, 345);
+  });
+
+  it("has TypeScript that does the same, to the last bit", async () => {
     const code = blocks.find(({ language }) => language === "ts")!.text;
     const door = (name: string) => JSON.stringify(new URL(`../src/${name}.ts`, import.meta.url).href);
     const saved = join(folder, "penguins.onnx");
@@ -70,7 +92,15 @@ describe("the README", () => {
         .replace('"penguins.onnx"', JSON.stringify(saved)),
     );
     const { stdout } = await run(process.execPath, [script], { cwd: root });
-    assert.ok(Number(stdout) < 0.3, stdout); // always the class frequencies: 1.05
+    const [, loss, accuracy] = /loss: ([\d.]+), accuracy: ([\d.]+)/.exec(stdout)!;
+    const command = ["train", "examples/penguins/penguins.csv", "--target", "species", "--json"];
+    const trained = await run(
+      process.execPath,
+      ["src/cli/main.ts", ...command, "--out", join(folder, "same.onnx")],
+      { cwd: root },
+    );
+    const { validation } = JSON.parse(trained.stdout);
+    assert.deepEqual([Number(loss), Number(accuracy)], [validation.loss, validation.accuracy]);
     assert.ok((await stat(saved)).size > 1000);
   });
 });
