@@ -170,12 +170,68 @@ test("what cannot be run is told in one line, with the place where it is known",
     assert.doesNotMatch(stderr, /\n {4}at /);
     assert.equal(stdout, "");
   }
+  await mkdir(join(folder, "folder.ts"), { recursive: true });
+  const instead = await microbatch("train", "folder.ts");
+  assert.equal(
+    instead.stderr,
+    "folder.ts: expected a plan file, got no file of that name. Fix: name a file\n",
+  );
   const missing = await microbatch("train", "nowhere.ts");
   assert.equal(missing.code, 2);
   assert.match(
     missing.stderr,
     /^nowhere\.ts: expected a plan file, got nothing of that name\. Fix: check the name\n$/,
   );
+});
+
+test("a plan's own functions may throw wherever they are called, and the message names their line", async () => {
+  const change = (from: string, to: string) => line.replace(from, to);
+  const thrown: readonly (readonly [string, string, string])[] = [
+    [
+      "model.ts",
+      change("body(row.x)", "{ throw new TypeError('no luck'); }"),
+      "TypeError: no luck (line 12)",
+    ],
+    [
+      "rate.ts",
+      change(
+        "learningRate: 0.05",
+        "learningRate: (step) => { if (step > 2) throw new Error('late'); return 0.1; }",
+      ),
+      "Error: late (line 14)",
+    ],
+    [
+      "data.ts",
+      change("data: all,", "data: { ...all, read: () => Promise.reject(new Error('gone')) },"),
+      "Error: gone (line 11)",
+    ],
+    ["getter.ts", "export default {\n  get data() { throw new Error('got'); } };", "Error: got (line 2)"],
+    ["nobody.ts", `${line}setTimeout(() => { throw new Error('alone'); }, 1);`, "Error: alone (line 20)"],
+    ["promise.ts", `Promise.reject(new Error('alone'));${line}`, "Error: alone (line 1)"],
+  ];
+  for (const [name, text, got] of thrown) {
+    const { code, stderr, stdout } = await trainPlan(name, text, "--json");
+    const message = `${name}: expected code that runs to its end, got ${got}. Fix: correct it there`;
+    assert.equal(stderr.trimEnd().split("\n").at(-1), message);
+    assert.deepEqual(
+      { code, record: record({ code, stderr, stdout }) },
+      { code: 2, record: { error: { where: name, message } } },
+    );
+  }
+});
+
+test("a plan that ends the process, or waits for what never comes, is told; one that leaves a timer is ended", async () => {
+  const message =
+    "run: expected an end, got an exit before it. " +
+    "Fix: look in the plan for process.exit, and for an await that nothing settles\n";
+  for (const text of [
+    "process.exit(0);",
+    "await new Promise(() => {});",
+    "export default new Promise(() => {});",
+  ])
+    assert.deepEqual(await trainPlan("exit.ts", text), { code: 2, stdout: "", stderr: message });
+  const timed = await trainPlan("timer.ts", `${line}setInterval(() => {}, 1000);`);
+  assert.equal(timed.code, 0, timed.stderr);
 });
 
 test("flags about a table's columns and model are refused beside a plan file", async () => {

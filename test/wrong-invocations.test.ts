@@ -302,6 +302,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /expected at least one column to predict from/,
   ],
   [train("no-features.csv"), /expected at least one column to predict from, got "a" \(constant\)\./],
+  [
+    train("identifier.csv", "a"),
+    /got "y" \(identifier\)\. Fix: add features, or say what one is: --type "COLUMN=category"/,
+  ],
   [train("missing-features.csv"), /expected at least one column to predict from, got "a" \(empty\)\./],
   [train("leak.csv"), /"copy"/],
   // Targets.

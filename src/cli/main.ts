@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { MicrobatchError } from "../errors.ts";
 import { addCache } from "./cache.ts";
 import { addEvaluate } from "./evaluate.ts";
+import { explainForeign } from "./foreign.ts";
 import { addInspect } from "./inspect.ts";
 import { Interrupted } from "./interrupt.ts";
 import { exitCodes } from "./options.ts";
@@ -33,19 +34,49 @@ for (const command of [program, ...program.commands]) {
   command.showHelpAfterError(`(${words} --help tells more)`).exitOverride();
 }
 
+let isTold = false;
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") return; // whoever read has seen enough (| head -1); the model is saved all the same
+    if (error.code === "EPIPE" || isTold) return; // whoever read has seen enough (| head -1); the model is saved all the same
+    isTold = true;
     process.exitCode = exitCodes.runFailed;
     if (stream === process.stdout) process.stderr.write(`write standard output: ${error.message}\n`);
   });
 }
 
-try {
+// A plan's code may throw where nobody waits for it, call process.exit, await what never comes, or leave timers behind.
+process.on("uncaughtException", (error) => {
+  report(error);
+  end();
+});
+let isOver = false;
+process.on("exit", () => {
+  if (isOver) return;
+  report(
+    new MicrobatchError("run", {
+      expected: "an end",
+      got: "an exit before it",
+      fix: "look in the plan for process.exit, and for an await that nothing settles",
+    }),
+  );
+});
+// Not awaited here: where it never settles, Node would print this line as the culprit.
+void run().catch(report).then(flushed).then(end);
+
+async function run(): Promise<void> {
   if (process.argv.length <= 2) program.outputHelp();
   else await program.parseAsync();
-} catch (error) {
-  report(error);
+}
+
+/** Once everything is written: pipes may still hold some of it. */
+async function flushed(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise((resolve) => stream.write("", resolve));
+}
+
+function end(): void {
+  isOver = true;
+  process.exit();
 }
 
 /** One line for people; with --json one object for programs too. What nobody foresaw is a bug, and a failed run. */
@@ -56,15 +87,22 @@ function report(error: unknown): void {
     printJson({ where: "command line", message: error.message.replace(/^error: /, "") });
     return; // commander has told it
   }
-  const isForeseen = error instanceof MicrobatchError;
-  process.exitCode = isForeseen ? exitCodes.badInput : exitCodes.runFailed;
-  const message = isForeseen
-    ? inFlags(error.message)
-    : error instanceof Interrupted
-      ? error.message
-      : unforeseen(error);
+  const foreseen = foreseenOf(error);
+  process.exitCode = foreseen === undefined ? exitCodes.runFailed : exitCodes.badInput;
+  const message =
+    foreseen !== undefined
+      ? inFlags(foreseen.message)
+      : error instanceof Interrupted
+        ? error.message
+        : unforeseen(error);
   process.stderr.write(`${message}\n`);
-  printJson({ where: isForeseen ? inFlags(error.where) : "run", message });
+  printJson({ where: foreseen === undefined ? "run" : inFlags(foreseen.where), message });
+}
+
+function foreseenOf(error: unknown): MicrobatchError | undefined {
+  if (error instanceof MicrobatchError) return error;
+  const foreign = process.env.MICROBATCH_STACK === undefined ? explainForeign(error) : undefined;
+  return foreign && new MicrobatchError(foreign.where, foreign, { cause: error });
 }
 
 function printJson(error: { readonly where: string; readonly message: string }): void {

@@ -6,11 +6,17 @@ export function inFlags(text: string): string {
 }
 
 const spellings: readonly (readonly [RegExp, string])[] = [
-  [/types: \{ (?:column|"((?:[^"\\]|\\.)*)"): "(number|category)" \}/g, '--type "$1=$2"'],
+  [/types: \{ column: "(number|category)" \}/g, '--type "COLUMN=$1"'],
+  [/types: \{ "((?:[^"\\]|\\.)*)": "(number|category)" \}/g, '--type "$1=$2"'],
   [/\btask: "(regression|classification)"/g, "--task $1"],
   [/\bignore: \["((?:[^"\\]|\\.)*)"\]/g, '--ignore "$1"'],
   [/, option (target|ignore|weight|task)\b/g, ", --$1"],
   [/, option types\b/g, ", --type"],
+  [/ \(clipByGlobalNorm\)/g, " (--clip 1)"],
+  [
+    /(?<=Fix: )rename the column: names with # belong/g,
+    "rename the column, or leave it out with --ignore: names with # belong",
+  ],
   [/\bplan\.microbatchSize\b/g, "--microbatch-size"],
   [/\bplan\.batchSize\b/g, "--batch-size"],
   [/\bplan\.stop, whenReached\b/g, "--until"],

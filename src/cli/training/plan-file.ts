@@ -1,11 +1,12 @@
 /** A plan file: a TypeScript or JavaScript module whose default export is a plan. */
-import { access } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { registerHooks } from "node:module";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fail, kindOf, MicrobatchError, messageOf } from "../../errors.ts";
 import type { Plan } from "../../train/plan.ts";
 import { checkFields } from "../../train/plan-fields.ts";
+import { isOwn, placeOf, thrown } from "../foreign.ts";
 
 /** True for what Node runs as a module. */
 export function isPlanFile(path: string): boolean {
@@ -19,9 +20,11 @@ export function isPlanFile(path: string): boolean {
  */
 export async function loadPlan(path: string): Promise<Plan> {
   const url = pathToFileURL(resolve(path)).href;
-  await access(resolve(path)).catch((cause: unknown) =>
+  const found = await stat(resolve(path)).catch((cause: unknown) =>
     fail(path, { expected: "a plan file", got: "nothing of that name", fix: "check the name" }, { cause }),
   );
+  if (!found.isFile())
+    fail(path, { expected: "a plan file", got: "no file of that name", fix: "name a file" });
   const hooks = registerHooks({
     resolve: (specifier, context, next) => next(doors.get(specifier) ?? specifier, context),
   });
@@ -89,17 +92,18 @@ function explain(path: string, error: unknown): never {
     path,
     {
       expected: "a file that runs to its end",
-      got: `${error instanceof Error ? error.name : "an exception"}: ${first}${placeIn(path, error)}`,
+      got: `${thrown(error)}${placeIn(path, error)}`,
       fix: "correct it there",
     },
     { cause: error },
   );
 }
 
-/** " (line 7)", where the error says so. */
+/** " (line 7)", or " (model.ts, line 7)" for a file that the plan imports, where the error says so. */
 function placeIn(path: string, error: unknown): string {
-  const stack = error instanceof Error ? String(error.stack) : "";
-  const name = resolve(path).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const line = new RegExp(`${name}:(\\d+)`).exec(stack)?.[1];
-  return line === undefined ? "" : ` (line ${line})`;
+  const place = placeOf(error);
+  if (place === undefined || isOwn(place.file)) return "";
+  return place.file === resolve(path)
+    ? ` (line ${place.line})`
+    : ` (${relative(process.cwd(), place.file)}, line ${place.line})`;
 }

@@ -4,6 +4,7 @@ import { consoleReporter } from "../../report/console.ts";
 import type { FinishedEvent, StartedEvent, StepEvent } from "../../train/event.ts";
 import type { Plan } from "../../train/plan.ts";
 import { train } from "../../train/train.ts";
+import { inFlags } from "../words.ts";
 
 /** What a run came to. */
 export interface Watched {
@@ -32,7 +33,7 @@ export async function watch(plan: Plan, length: Length): Promise<Watched> {
   let best: Readonly<Record<string, number>> = {};
   let bestEpoch: number | undefined;
   for await (const event of train(plan)) {
-    report(event);
+    report(event.type === "diverged" ? { ...event, message: inFlags(event.message) } : event);
     if (event.type === "started") started = event;
     if (event.type === "step") loss.add(event);
     if (event.type === "evaluated" && event.isBest) {

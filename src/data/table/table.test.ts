@@ -265,6 +265,8 @@ test("byte order marks, quotes, line ends in fields, tabs and odd file names do 
   await writeFile(join(folder, "a*?'b.csv"), "x,y\n7,7\n8,8\n");
   assert.deepEqual(await column(await table(odd, { target: "y" }), "x"), [1, 2]);
   const prototype = await tableOf("__proto__,constructor,y\n1,2,3\n4,5,6\n", { target: "y" });
+  const classes = await tableOf("a,constructor\n1,u\n2,v\n3,u\n4,v\n", { target: "constructor" });
+  assert.deepEqual(Object.keys(classes.columns), ["constructor", "a"]);
   assert.deepEqual(await column(prototype, "__proto__"), [1, 4]);
   await assert.rejects(async () => column(prototype, "toString"), /expected one of the columns/);
 });

@@ -4,7 +4,8 @@ import type { FeatureColumn, TableSchema } from "../../array/schema.ts";
 import { bug, fail } from "../../errors.ts";
 import type { ColumnSpecs, Dataset } from "../dataset.ts";
 import { memoryDataset } from "../memory.ts";
-import { type Split, type SplitOptions, split } from "../split.ts";
+import type { Split } from "../shares.ts";
+import { type SplitOptions, split } from "../split.ts";
 import { type Cells, withCells } from "./cells.ts";
 import { decideFeatures } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
@@ -167,7 +168,7 @@ export async function requireKnownClasses(
   unlisted: TableReport["unlisted"],
 ): Promise<void> {
   for (const [index, target] of schema.targets.entries()) {
-    if (target.task === "regression" || unlisted[target.name] === undefined) continue;
+    if (target.task === "regression" || !Object.hasOwn(unlisted, target.name)) continue;
     await refuseUnknownClass(cells, target, targets[index]!.sql);
   }
 }
