@@ -1,5 +1,4 @@
-/** The division of samples into parts: by one draw per sample, and so that no part lacks what it must have. */
-import { randomSequence } from "../array/random.ts";
+/** The division of samples, or groups of them, into parts: by one draw each, and so that no part lacks what it must have. */
 
 /** A part gets the samples whose draw lies in [from, to). The intervals of all parts make up [0, 1). */
 export interface PartInterval {
@@ -9,8 +8,8 @@ export interface PartInterval {
 
 /** What to divide, and how. */
 export interface DivisionOptions {
-  readonly size: number;
-  readonly seed: number;
+  /** One number in [0, 1) per sample. */
+  readonly draws: Float64Array;
   /** The first part is the one that must never lack a class: training. */
   readonly parts: readonly PartInterval[];
   /** One number per sample. */
@@ -18,16 +17,14 @@ export interface DivisionOptions {
 }
 
 /**
- * The number of each sample's part. Sample s goes where draw(s) falls. Then a class that the first part lacks gives it a
+ * The number of each sample's part. A sample goes where its draw falls. Then a class that the first part lacks gives it a
  * sample, a class with at least as many samples as there are parts gives every part one, and so does the whole.
  */
-export function divide({ size, seed, parts, classes }: DivisionOptions): Uint8Array {
-  const draw = randomSequence(seed, "split");
-  const draws = new Float64Array(size);
+export function divide({ draws, parts, classes }: DivisionOptions): Uint8Array {
+  const size = draws.length;
   const chosen = new Uint8Array(size);
   for (let sample = 0; sample < size; sample++) {
-    const drawn = draw(sample);
-    draws[sample] = drawn;
+    const drawn = draws[sample]!;
     chosen[sample] = parts.findIndex(({ from, to }) => drawn >= from && drawn < to);
   }
   const all = parts.map((_, part) => part);

@@ -7,7 +7,8 @@ import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { randomSequence } from "../array/random.ts";
 import { arrays } from "./arrays.ts";
 import type { Dataset } from "./dataset.ts";
-import { type Split, split, splitSamples } from "./split.ts";
+import type { Split } from "./shares.ts";
+import { split, splitSamples } from "./split.ts";
 import { table } from "./table/table.ts";
 
 const folder = temporaryFolder();
@@ -88,7 +89,7 @@ test("with stratify training has every class, and every part each class with eno
   const classes = fc.array(fc.integer({ min: -1, max: 6 }), { minLength: 3, maxLength: 60 });
   fc.assert(
     fc.property(classes, shares, seeds, (codes, options, seed) => {
-      const divided = splitSamples(codes.length, { ...options, seed }, codes);
+      const divided = splitSamples(codes.length, { ...options, seed }, { classes: codes });
       const parts = partsOf(divided);
       assert.deepEqual(
         parts.flatMap((samples) => [...samples]).sort((a, b) => a - b),
@@ -114,7 +115,7 @@ test("stratify moves as few samples as it must: the one of the class that was dr
   const seed = 11;
   const codes = Array.from({ length: 200 }, (_, sample) => (sample % 50 === 7 ? 1 : 0)); // 7, 57, 107, 157
   const plain = splitSamples(200, { validation: 0.01, seed });
-  const divided = splitSamples(200, { validation: 0.01, seed }, codes);
+  const divided = splitSamples(200, { validation: 0.01, seed }, { classes: codes });
   const draw = randomSequence(seed, "split");
   const rare = [7, 57, 107, 157].sort((a, b) => draw(a) - draw(b));
   assert.ok(

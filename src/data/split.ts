@@ -1,32 +1,30 @@
 /** Parts of a dataset: chosen samples, and the division into training, validation and test. */
 import { sha256OfParts } from "../array/sha256.ts";
 import { fail } from "../errors.ts";
+import { columnInMemory } from "./column.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
-import { divide, type PartInterval } from "./division.ts";
-import { noSuchSample } from "./memory.ts";
-import { allSamples } from "./samples.ts";
-
-/** Which part of the samples goes where. */
-export interface ShareOptions {
-  /** The probability of each sample to be in the validation part, in (0, 1). Default 0.2: one sample in five. */
-  readonly validation?: number;
-  /** The probability to be in the test part, in (0, 1). Default: there is none. Both together are below 1. */
-  readonly test?: number;
-  /** Another seed gives another division. Default 0. */
-  readonly seed?: number;
-}
+import { divide } from "./division.ts";
+import { columnNames, drawsOf, type Names, requireNewDraws } from "./identity.ts";
+import { type ColumnArray, noSuchSample } from "./memory.ts";
+import { namedParts, partIntervals, type ShareOptions, type Split, samplesOfParts } from "./shares.ts";
 
 /** Options of `split`. */
 export interface SplitOptions extends ShareOptions {
   /** A column of classes or categories, so that even rare ones come into every part. Default: none. */
   readonly stratify?: string;
+  /**
+   * A column that tells samples apart, such as an id: where a sample goes then depends on the seed and its text (or number)
+   * there, so that another order of the samples moves none of them. Default: the index.
+   */
+  readonly identity?: string;
 }
 
-/** What a split gives: the test part where it is asked for. */
-export interface Split<Part> {
-  readonly training: Part;
-  readonly validation: Part;
-  readonly test?: Part;
+/** What else decides where samples go: one value per sample. */
+export interface SplitValues {
+  /** Classes to stratify by. */
+  readonly classes?: ArrayLike<number>;
+  /** What tells samples apart. Default: the index. */
+  readonly identities?: Names;
 }
 
 /**
@@ -75,20 +73,31 @@ export function subset<Columns extends ColumnSpecs>(
 
 /**
  * The dataset's samples divided in two, or in three with `test`. Where a sample goes depends on the seed and its index
- * alone, so the parts' sizes are near, not exactly at, the asked shares, and adding samples at the end moves no old one,
- * with this exception: every part has at least one sample, so where one would be empty, the sample that was drawn nearest to
- * it is moved there. With `stratify` the same holds for every class: training has at least one sample of each, the other
- * parts have one of each class with at least as many samples as there are parts. The order stays.
- * Throws for fewer samples than parts, for a share outside (0, 1), for shares that leave nothing to train on, and for a
- * column to stratify by that is none of classes or is not in memory.
+ * alone, or its value in the column `identity`; so the parts' sizes are near, not exactly at, the asked shares, and adding
+ * samples (at the end, without `identity`) moves no old one, with this exception: every part has at least one sample, so
+ * where one would be empty, the sample that was drawn nearest to it is moved there. With `stratify` the same holds for every
+ * class: training has at least one sample of each, the other parts have one of each class with at least as many samples as
+ * there are parts. The order stays. To split a part again by the same `identity`, take another seed.
+ * Throws for fewer samples than parts, for a share outside (0, 1), for shares that leave nothing to train on, for a column
+ * that is not of the kind, not in memory, or lacks values, and where samples come from a split by the same seed.
  */
 export function split<Columns extends ColumnSpecs>(
   dataset: Dataset<Columns>,
   options: SplitOptions = {},
 ): Split<Dataset<Columns>> {
-  const { stratify, ...shares } = options;
-  const classes = stratify === undefined ? undefined : classesOf(dataset, stratify);
-  const { training, validation, test } = splitSamples(dataset.size, shares, classes);
+  const { stratify, identity, ...shares } = options;
+  const values = {
+    ...(stratify !== undefined && { classes: classesOf(dataset, stratify) }),
+    ...(identity !== undefined && { identities: identitiesOf(dataset, identity) }),
+  };
+  return partsOf(dataset, splitSamples(dataset.size, shares, values));
+}
+
+/** The parts of a dataset, named after it. */
+export function partsOf<Columns extends ColumnSpecs>(
+  dataset: Dataset<Columns>,
+  { training, validation, test }: Split<Uint32Array>,
+): Split<Dataset<Columns>> {
   const part = (samples: Uint32Array, name: string) =>
     subset(dataset, samples, `${name} part of ${dataset.name}`);
   return {
@@ -98,60 +107,19 @@ export function split<Columns extends ColumnSpecs>(
   };
 }
 
-/** The same division as indices, each part ascending. classes: one number per sample, to stratify by. */
+/** The same division as indices, each part ascending. */
 export function splitSamples(
   size: number,
   options: ShareOptions = {},
-  classes?: ArrayLike<number>,
+  { classes, identities }: SplitValues = {},
 ): Split<Uint32Array<ArrayBuffer>> {
-  const parts = partsOf(options, size);
+  const parts = partIntervals("split", options, size);
   requireSamples(size, parts.length);
   const { seed = 0 } = options;
-  const chosen = divide({ size, seed, parts, ...(classes !== undefined && { classes }) });
-  const counts = parts.map(() => 0);
-  for (const part of chosen) counts[part]!++;
-  const samples = counts.map((count) => new Uint32Array(count));
-  const filled = parts.map(() => 0);
-  for (let sample = 0; sample < size; sample++) {
-    const part = chosen[sample]!;
-    samples[part]![filled[part]!++] = sample;
-  }
-  const [training, validation, test] = samples;
-  return { training: training!, validation: validation!, ...(test !== undefined && { test }) };
-}
-
-/** In the order training, validation, test. A draw below the share of validation is validation's, whatever else there is. */
-function partsOf({ validation = 0.2, test }: ShareOptions, size: number): PartInterval[] {
-  requireShare("validation", validation, size);
-  if (test === undefined)
-    return [
-      { from: validation, to: 1 },
-      { from: 0, to: validation },
-    ];
-  requireShare("test", test, size);
-  const judged = validation + test;
-  if (!(judged < 1)) {
-    fail("split", {
-      expected: "validation and test together below 1",
-      got: `${validation} + ${test}`,
-      fix: "for example validation: 0.2, test: 0.2",
-    });
-  }
-  return [
-    { from: judged, to: 1 },
-    { from: 0, to: validation },
-    { from: validation, to: judged },
-  ];
-}
-
-function requireShare(name: "validation" | "test", share: number, size: number): void {
-  if (share > 0 && share < 1) return;
-  const asShare = share > 1 && share < size ? Number((share / size).toPrecision(3)) : 0.2;
-  fail("split", {
-    expected: `${name} as a share between 0 and 1, both excluded`,
-    got: String(share),
-    fix: share > 1 && share < size ? `${name}: ${asShare}` : `for example ${name}: ${asShare}`,
-  });
+  const draws = drawsOf(size, seed, "split", identities);
+  if (identities !== undefined) requireNewDraws("split", draws, parts);
+  const chosen = divide({ draws, parts, ...(classes !== undefined && { classes }) });
+  return namedParts(samplesOfParts(chosen, parts.length));
 }
 
 function requireSamples(size: number, parts: number): void {
@@ -164,26 +132,19 @@ function requireSamples(size: number, parts: number): void {
 }
 
 /** The codes of a column, which must be in memory: a division is made at once. */
-function classesOf(dataset: Dataset, name: string): Int32Array {
-  const spec = Object.hasOwn(dataset.columns, name) ? dataset.columns[name] : undefined;
-  const where = `split of ${dataset.name}, stratify`;
-  if (spec?.dtype !== "int32" || spec.shape.length > 0) {
-    const suited = Object.keys(dataset.columns).filter(
-      (column) => dataset.columns[column]!.dtype === "int32" && dataset.columns[column]!.shape.length === 0,
-    );
-    fail(where, {
-      expected: "the name of a column of classes or categories",
-      got: spec === undefined ? `no such column, "${name}"` : `"${name}", a column of numbers`,
-      fix: suited.length === 0 ? "leave stratify out" : `one of ${suited.join(", ")}`,
-    });
-  }
-  const classes = new Int32Array(dataset.size);
-  const reading = dataset.read(name, allSamples(dataset), classes);
-  if (reading === undefined) return classes;
-  reading.catch(() => {}); // what it would say is not what is wrong
-  return fail(where, {
-    expected: "a column in memory",
-    got: "one that is read from elsewhere",
-    fix: "use splitSamples with its codes, and subset",
-  });
+function classesOf(data: Dataset, column: string): ColumnArray {
+  const where = `split of ${data.name}, stratify`;
+  return columnInMemory(
+    { where, data, column, wanted: "classes", otherwise: "leave stratify out" },
+    "use splitSamples with its codes, and subset",
+  );
+}
+
+function identitiesOf(data: Dataset, column: string): Names {
+  const where = `split of ${data.name}, identity`;
+  const values = columnInMemory(
+    { where, data, column, wanted: "values", otherwise: "leave identity out" },
+    "use splitSamples with its values, and subset",
+  );
+  return columnNames(where, data, column, values);
 }
