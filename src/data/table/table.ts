@@ -3,9 +3,12 @@
 import type { FeatureColumn, TableSchema } from "../../array/schema.ts";
 import { bug, fail } from "../../errors.ts";
 import type { ColumnSpecs, Dataset } from "../dataset.ts";
+import { type Fold, type FoldOptions, folds } from "../folds.ts";
 import { memoryDataset } from "../memory.ts";
-import type { Split } from "../shares.ts";
+import type { ShareOptions, Split } from "../shares.ts";
 import { type SplitOptions, split } from "../split.ts";
+import { splitByGroup } from "../split-by-group.ts";
+import { splitByTime, type TimeShares } from "../split-by-time.ts";
 import { type Cells, withCells } from "./cells.ts";
 import { decideFeatures } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
@@ -27,6 +30,12 @@ export interface TableData extends Dataset {
   readonly schema: TableSchema;
   /** Divides the samples in two or three; see `split`. */
   split(options?: SplitOptions): Split<TableData>;
+  /** Divides the samples so that none of a column's values is in two parts; see `splitByGroup`. */
+  splitByGroup(column: string, options?: ShareOptions): Promise<Split<TableData>>;
+  /** Divides the samples so that the latest by a column are judged on; see `splitByTime`. */
+  splitByTime(column: string, shares?: TimeShares): Promise<Split<TableData>>;
+  /** Parts to train and validate several models on, each sample being validated on once; see `folds`. */
+  folds(count: number, options?: FoldOptions): Promise<Fold<TableData>[]>;
 }
 
 /** A whole table. */
@@ -224,15 +233,25 @@ function tableData(dataset: Dataset): TableData {
   return Object.freeze({
     ...dataset,
     schema,
-    split(options?: SplitOptions) {
-      const { training, validation, test } = split(dataset, options);
-      return {
+    split: (options?: SplitOptions) => tableParts(split(dataset, options)),
+    splitByGroup: async (column: string, options?: ShareOptions) =>
+      tableParts(await splitByGroup(dataset, column, options)),
+    splitByTime: async (column: string, shares?: TimeShares) =>
+      tableParts(await splitByTime(dataset, column, shares)),
+    folds: async (count: number, options?: FoldOptions) =>
+      (await folds(dataset, count, options)).map(({ training, validation }) => ({
         training: tableData(training),
         validation: tableData(validation),
-        ...(test !== undefined && { test: tableData(test) }),
-      };
-    },
+      })),
   });
+}
+
+function tableParts({ training, validation, test }: Split<Dataset>): Split<TableData> {
+  return {
+    training: tableData(training),
+    validation: tableData(validation),
+    ...(test !== undefined && { test: tableData(test) }),
+  };
 }
 
 function noFeatures(path: string, ignored: readonly IgnoredColumn[]): never {
