@@ -81,6 +81,19 @@ test("inspect shows what anybody wrote, whatever its kind", async () => {
   assert.match(stdout, /\n {2}on \? samples of \?\n {2}\?, batch \?, microbatch \?, lanes \?, seed \?\n/);
 });
 
+test("inspect lets no file move the cursor of whoever looks into it", async () => {
+  const name = await forge("cursor.onnx", (model) => {
+    model.producerName = "\u001b[2Jsomebody";
+    model.metadataProps[0]!.key = "a\nb";
+    model.graph!.output[0]!.name = "\u001b]0;title\u0007";
+  });
+  const { code, stdout } = await microbatch("inspect", name);
+  assert.equal(code, 0);
+  assert.match(stdout, /, by \\u001b\[2Jsomebody\n/);
+  assert.match(stdout, /\n {2}\\u001b\]0;title\\u0007 /);
+  assert.match(stdout, /\n {2}a\\nb /);
+});
+
 test("a model that takes nothing from rows, or calls an output __proto__, is refused; constructor is a name", async () => {
   const [a, b] = [input("a", ["batch", 1]), input("b", ["batch", 1])];
   const write = async (name: string, change: (model: ModelProto) => void) => {

@@ -10,6 +10,7 @@ import { addInspect } from "./inspect.ts";
 import { Interrupted } from "./interrupt.ts";
 import { exitCodes } from "./options.ts";
 import { addPredict } from "./predict.ts";
+import { say } from "./say.ts";
 import { addTrain } from "./train.ts";
 import { inFlags } from "./words.ts";
 
@@ -95,9 +96,13 @@ function report(error: unknown): void {
       : error instanceof Interrupted
         ? error.message
         : unforeseen(error);
-  process.stderr.write(`${message}\n`);
+  for (const line of isStack(error) ? message.split("\n") : [message]) say(line);
   printJson({ where: foreseen === undefined ? "run" : inFlags(foreseen.where), message });
 }
+
+/** Whether the whole stack of what nobody foresaw is asked for. */
+const isStack = (error: unknown): error is Error =>
+  process.env.MICROBATCH_STACK !== undefined && foreseenOf(error) === undefined && error instanceof Error;
 
 function foreseenOf(error: unknown): MicrobatchError | undefined {
   if (error instanceof MicrobatchError) return error;
@@ -111,7 +116,7 @@ function printJson(error: { readonly where: string; readonly message: string }):
 
 /** One line; the stack is for whoever mends it. */
 function unforeseen(error: unknown): string {
-  if (process.env.MICROBATCH_STACK !== undefined && error instanceof Error) return String(error.stack);
+  if (isStack(error)) return String(error.stack);
   const message = error instanceof Error ? error.message : String(error);
   const line = message.replace(/\s*\n\s*/g, " | ");
   return `${line.startsWith("bug: ") ? "" : "bug: "}${line} (with MICROBATCH_STACK=1 in the environment: where)`;

@@ -4,7 +4,7 @@ import { plan } from "../../test/plan.ts";
 import type { TrainEvent } from "../train/event.ts";
 import { afterEpochs } from "../train/stop.ts";
 import { train } from "../train/train.ts";
-import { type ConsoleOptions, consoleReporter, digits, duration } from "./console.ts";
+import { type ConsoleOptions, consoleReporter, digits, duration, printable } from "./console.ts";
 
 const events: TrainEvent[] = [];
 for await (const event of train({ ...plan({}), stop: afterEpochs(4) })) events.push(event);
@@ -87,6 +87,11 @@ test("between two pictures the asked time passes", () => {
   let clock = 0;
   const text = written({ now: () => (clock += 10), everyMs: 35 }, false);
   assert.equal(text.trimEnd().split("\n").length, Math.ceil(steps / 4));
+});
+
+test("control characters of names are written out, and only colours reach the terminal", () => {
+  const line = "price\nin €\r \u001b[2J\u009b2J\u0007\t漢😀 \u001b[1mbold\u001b[22m";
+  assert.equal(printable(line), "price\\nin €\\r \\u001b[2J\\u009b2J\\u0007\\t漢😀 \u001b[1mbold\u001b[22m");
 });
 
 test("numbers are shown as people read them", () => {

@@ -37,7 +37,7 @@ export function consoleReporter(options: ConsoleOptions): (event: TrainEvent) =>
     }
     if (event.type === "diverged") {
       line.clear();
-      terminal.write(`${event.message}\n`);
+      terminal.write(`${printable(event.message)}\n`);
     }
     if (event.type === "finished") line.clear();
   };
@@ -60,7 +60,7 @@ class LiveLine {
       { bar: long, parts: [long, epoch, ...others] },
       { bar: long, parts: [long, ...others] },
       { bar: barOf(done, 6), parts: [barOf(done, 6), ...others] },
-    ].map(({ bar, parts }) => ({ bar, text: parts.filter((part) => part !== "").join("  ") }));
+    ].map(({ bar, parts }) => ({ bar, text: printable(parts.filter((part) => part !== "").join("  ")) }));
     const { bar, text } = pictures.find((picture) => picture.text.length <= width) ?? pictures[2]!;
     const shown = text.slice(0, width);
     this.#terminal.write(
@@ -88,7 +88,7 @@ class PlainLines {
   }
 
   show({ parts }: Line): void {
-    this.#terminal.write(`${parts.join("  ")}\n`);
+    this.#terminal.write(`${printable(parts.join("  "))}\n`);
   }
 
   clear(): void {}
@@ -168,6 +168,21 @@ function barOf(done: number | undefined, width: number): string {
 function compact(value: number): string {
   if (!(value >= 10_000)) return digits(value);
   return value < 999_500 ? `${Math.round(value / 1000)}k` : `${Number((value / 1e6).toPrecision(2))}M`;
+}
+
+/**
+ * A line with its control characters written out ("\\n"), colours excepted: names of columns, and whatever a model file
+ * tells, may hold any, and would move the cursor or make two lines of one.
+ */
+export function printable(line: string): string {
+  return line.replace(/\p{Cc}/gu, (control, at: number) =>
+    control === "\u001b" && /^\[\d{1,2}m/.test(line.slice(at + 1)) ? control : writtenOut(control),
+  );
+}
+
+function writtenOut(control: string): string {
+  const text = JSON.stringify(control).slice(1, -1);
+  return text === control ? `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}` : text;
 }
 
 /** A number as a person reads it: three to four digits. */

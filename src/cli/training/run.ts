@@ -20,7 +20,7 @@ export async function runTrain(path: string, flags: TrainFlags): Promise<void> {
   checkPlan(job.plan); // before anything is told
   for (const line of job.description) say(line);
   const { outcome, isDiverged } = await carryOut(job, flags, out);
-  say(summary(job, outcome));
+  for (const line of summary(job, outcome)) say(line);
   if (flags.json === true) print(JSON.stringify(recordOf(job, outcome)));
   if (isDiverged) process.exitCode = exitCodes.runFailed;
 }

@@ -15,11 +15,13 @@ export interface Outcome extends Watched {
   readonly model: string | undefined;
 }
 
-/** Several lines, for people. */
-export function summary(job: Job, outcome: Outcome): string {
+/** Line by line, for people. */
+export function summary(job: Job, outcome: Outcome): string[] {
   const { finished, model } = outcome;
   if (model === undefined) {
-    return `No model is saved: the run diverged at step ${finished.steps + 1}, before its first evaluation. Try a lower --learning-rate, or --clip 1.`;
+    return [
+      `No model is saved: the run diverged at step ${finished.steps + 1}, before its first evaluation. Try a lower --learning-rate, or --clip 1.`,
+    ];
   }
   return [
     "",
@@ -27,7 +29,7 @@ export function summary(job: Job, outcome: Outcome): string {
     ...table(outcome),
     ...job.verdicts.map((verdict) => verdictLine(verdict, outcome)),
     `Saved ${styled("bold", model)}: raw rows in, predictions out.`,
-  ].join("\n");
+  ];
 }
 
 function lengthLines({ finished, bestEpoch }: Outcome): string[] {
