@@ -8,6 +8,8 @@ import { columnNames, drawsOf, type Names, requireNewDraws } from "./identity.ts
 import { type ColumnArray, noSuchSample } from "./memory.ts";
 import { namedParts, partIntervals, type ShareOptions, type Split, samplesOfParts } from "./shares.ts";
 
+export type { ShareOptions, Split } from "./shares.ts";
+
 /** Options of `split`. */
 export interface SplitOptions extends ShareOptions {
   /** A column of classes or categories, so that even rare ones come into every part. Default: none. */
