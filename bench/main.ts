@@ -13,11 +13,12 @@ import { fullEffort, quickEffort } from "./harness/rounds.ts";
 import { type Bench, markdown, type Table, type TableResult } from "./harness/table.ts";
 import { accumulation } from "./tables/accumulation.ts";
 import { article } from "./tables/article.ts";
+import { data } from "./tables/data.ts";
 import { memory } from "./tables/memory.ts";
 import { linear, mlp } from "./tables/training.ts";
 import { update } from "./tables/update.ts";
 
-const tables: Readonly<Record<string, Table>> = { mlp, linear, update, accumulation, article, memory };
+const tables: Readonly<Record<string, Table>> = { mlp, linear, update, accumulation, article, memory, data };
 const tablesWithPyTorch = ["mlp", "linear", "update"];
 
 const { values, positionals } = parseArgs({

@@ -11,6 +11,7 @@ export { readFile, writeFileAtomically } from "./data/files.ts";
 export * from "./data/idx.ts";
 export * from "./data/npy.ts";
 export { missingMarkers } from "./data/numbers.ts";
+export * from "./data/source.ts";
 export { cachedTable } from "./data/table/cached-table.ts";
 export * from "./data/table/raw-rows.ts";
 export * from "./data/table/table.ts";

@@ -1,21 +1,51 @@
 /** The shared tasks as plans of this package, written as its users would write them. */
-import type { Initializer, Layer, Optimizer, Plan } from "../../src/index.ts";
+import path from "node:path";
+import type { Dataset, Initializer, Layer, Optimizer, Plan, TypedArray } from "../../src/index.ts";
 import { adamw, arrays, crossEntropy, linear, relu, sequence, sgd, squaredError } from "../../src/index.ts";
+import { cached, type Source } from "../../src/node.ts";
 import { type LoadedTensor, readTask, type Task } from "../harness/task.ts";
 
-/** The data, model, loss and optimizer of a task. */
-export function planOf(folder: string, learningRate?: number): Plan {
+/** The data, model, loss and optimizer of a task. data: where the samples are, by default in arrays. */
+export function planOf(folder: string, learningRate?: number, data?: Dataset): Plan {
   const task = readTask(folder);
   const body = sequence(...layersOf(task));
-  const x = { data: task.x.data, shape: task.x.shape };
-  const y = { data: task.y.data, shape: task.y.shape };
   return {
-    data: arrays({ x, y }),
+    data: data ?? arraysOf(task),
     model: (row) => body(row.x!),
     loss: (predicted, row) =>
       task.loss === "crossEntropy" ? crossEntropy(predicted, row.y!) : squaredError(predicted, row.y!),
     optimizer: sgd({ learningRate: learningRate ?? task.learningRate, momentum: task.momentum }),
   };
+}
+
+function arraysOf({ x, y }: Task<LoadedTensor>): Dataset {
+  return arrays({ x: { data: x.data, shape: x.shape }, y: { data: y.data, shape: y.shape } });
+}
+
+/** The samples of a task in a cache on disk, none of it in memory. */
+export function onDisk(folder: string): Promise<Dataset> {
+  const data = arraysOf(readTask(folder));
+  const source: Source = {
+    name: folder,
+    columns: data.columns,
+    fingerprint: () => data.fingerprint(),
+    async *pieces() {
+      for (let first = 0; first < data.size; first += 1000) {
+        const samples = Uint32Array.from(
+          { length: Math.min(1000, data.size - first) },
+          (_, at) => first + at,
+        );
+        const columns: Record<string, TypedArray> = {};
+        for (const [name, { dtype, shape }] of Object.entries(data.columns)) {
+          const length = samples.length * shape.reduce((product, dim) => product * dim, 1);
+          columns[name] = dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
+          await data.read(name, samples, columns[name]);
+        }
+        yield { samples: samples.length, columns };
+      }
+    },
+  };
+  return cached(source, { folder: path.join(folder, "cache"), bytesInMemory: 0 });
 }
 
 /** Update rules as the update table names them; the settings are those of contenders/pytorch.py. */

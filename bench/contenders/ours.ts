@@ -1,6 +1,7 @@
 /** This package as a contender: `train(plan)`, one step event after another, and its parts for the other tables. */
 import { afterEpochs, afterSeconds, sequential, shuffled, train, whenReached } from "../../src/index.ts";
 import { addingRun, memoryCopy, separateRuns } from "./ours-accumulation.ts";
+import { drawing, stored } from "./ours-data.ts";
 import { planOf } from "./ours-plan.ts";
 import { update } from "./ours-update.ts";
 import { type Prepared, serve, timed } from "./protocol.ts";
@@ -79,4 +80,4 @@ async function runUntilLoss(what: UntilLossCase): Promise<Record<string, number>
 }
 
 const hello = { name: "microbatch", version: "", threads: 1 };
-await serve(hello, { training, untilLoss, update, separateRuns, addingRun, memoryCopy });
+await serve(hello, { training, stored, drawing, untilLoss, update, separateRuns, addingRun, memoryCopy });
