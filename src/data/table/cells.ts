@@ -1,8 +1,8 @@
-/** The cells of a CSV file inside the database: text, trimmed, or nothing where a value is missing. */
-
+/** The cells of a table inside the database: text, trimmed, or nothing where a value is missing. */
 import { largestFloat32, missingMarkers } from "../numbers.ts";
 import { type CsvFile, csvSource, openForCsv, requireWhole } from "./csv-file.ts";
 import { type Database, sqlText } from "./database.ts";
+import type { ValueColumn } from "./values.ts";
 
 /** A file in the database. The rowid of a sample is its record, counting records of the file from 0. */
 export interface Cells {
@@ -16,6 +16,8 @@ export interface Cells {
   id(column: string): string;
   /** The line at which a record starts, counting records of the file from 0. */
   lineOf(record: number): Promise<number>;
+  /** Columns of the dataset that are no cells, where the format has such. */
+  readonly lists?: readonly ValueColumn[];
 }
 
 /** Which columns to read. */
@@ -63,15 +65,22 @@ async function loadCells(
   await database.run(
     `create table cells as select ${cells.join(", ")} from (select ${trimmed} from ${csvSource(file)})`,
   );
+  const [counts] = await database.rows("select count(*)::double from cells");
+  requireWhole(file, Number(counts![0]));
+  return describeCells({ path, database, id, lineOf }, targets);
+}
+
+/** The cells that have been loaded into the table `cells`. Records without one of the targets are no samples. */
+export async function describeCells(
+  loaded: Omit<Cells, "kept" | "samples">,
+  targets: readonly string[],
+): Promise<Cells> {
+  const { database, id } = loaded;
   for (const macro of [numberMacro, anyNumberMacro]) await database.run(macro);
   // Not a view: planning a query over it takes as long as naming all its columns.
   const kept = `cells where ${targets.map((name) => `${id(name)} is not null`).join(" and ") || "true"}`;
-  const [counts] = await database.rows(
-    `select (select count(*)::double from cells), (select count(*)::double from ${kept})`,
-  );
-  const [read, samples] = counts!.map(Number);
-  requireWhole(file, read!);
-  return { path, database, kept, samples: samples!, id, lineOf };
+  const [counts] = await database.rows(`select count(*)::double from ${kept}`);
+  return { ...loaded, kept, samples: Number(counts![0]) };
 }
 
 /**

@@ -52,7 +52,7 @@ export function csvSource({ path, isGzip, header, scan }: CsvFile, bufferSize?: 
 
 /** Opens a database for one file. Its temporary files are gone when it is closed. */
 export async function openForCsv(
-  { path }: CsvFile,
+  { path }: Pick<CsvFile, "path">,
   memoryLimit?: string,
 ): Promise<{ readonly database: Database; close(): Promise<void> }> {
   const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);

@@ -1,5 +1,13 @@
 /** The embedded database that reads tables: DuckDB, which stays off the network and within its memory. */
-import { DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import {
+  BLOB,
+  blobValue,
+  DOUBLE,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  type DuckDBValue,
+  VARCHAR,
+} from "@duckdb/node-api";
 import { fail, messageOf } from "../../errors.ts";
 
 /** An open database. It computes on threads of its own, so the event loop goes on. */
@@ -10,6 +18,14 @@ export interface Database {
   rows(query: string): Promise<readonly (readonly DuckDBValue[])[]>;
   /** A large result piece by piece, at most 2048 rows each, in the order of the rows. */
   pieces(query: string): AsyncGenerator<ResultPiece>;
+  /** Adds rows at the end of a table, at most 2048. The columns are all of the table's, in its order. */
+  append(table: string, columns: readonly AppendedColumn[]): Promise<void>;
+}
+
+/** A column of rows to add: what each row has, or null. */
+export interface AppendedColumn {
+  readonly type: "double" | "varchar" | "blob";
+  readonly values: readonly (number | string | Uint8Array | null)[];
 }
 
 /** Some rows of a result. */
@@ -88,12 +104,33 @@ export async function openDatabase(
         if (!isLast) await connection.run("select 0").catch(() => {}); // an earlier error is the one to tell
       }
     },
+    append: (table, columns) =>
+      explained(
+        connection.createAppender(table).then((appender) => {
+          appender.appendDataChunk(chunkOf(columns));
+          appender.closeSync();
+        }),
+      ),
   };
   const close = () => {
     connection.closeSync();
     instance.closeSync();
   };
   return { database, close };
+}
+
+const types = { double: DOUBLE, varchar: VARCHAR, blob: BLOB } as const;
+
+function chunkOf(columns: readonly AppendedColumn[]): DuckDBDataChunk {
+  const chunk = DuckDBDataChunk.create(
+    columns.map(({ type }) => types[type]),
+    columns[0]!.values.length,
+  );
+  for (const [index, { values }] of columns.entries()) {
+    const converted = values.map((value) => (value instanceof Uint8Array ? blobValue(value) : value));
+    chunk.setColumnValues(index, converted);
+  }
+  return chunk;
 }
 
 const defaultMemoryLimit = "1GB";

@@ -20,8 +20,16 @@ export interface Roles {
   readonly ignored: readonly IgnoredColumn[];
 }
 
-/** Throws when an option names no column, or one column has two roles. columns: the header, "" where it has no name. */
-export function assignRoles(path: string, columns: readonly string[], options: TableOptions): Roles {
+/**
+ * Throws when an option names no column, or one column has two roles. columns: the header, "" where it has no name.
+ * mayLackTarget: whether there may be nothing to predict.
+ */
+export function assignRoles(
+  path: string,
+  columns: readonly string[],
+  options: TableOptions,
+  mayLackTarget = false,
+): Roles {
   checkOptions(path, options);
   const named = columns.filter((name) => name !== "");
   const weights = options.weight === undefined ? [] : [options.weight];
@@ -33,6 +41,9 @@ export function assignRoles(path: string, columns: readonly string[], options: T
   requireNamed(path, "target", targets, named);
   requireNamed(path, "ignore", asked, named);
   requireNamed(path, "types", typed, named);
+  if (targets.length === 0 && !mayLackTarget) {
+    refuse(path, "target", "at least one column", "none", "name the column to predict");
+  }
   requireOneRole(path, { targets, weights, asked, typed });
   const uses = [...targets, ...weights, ...asked];
   return {
@@ -92,8 +103,6 @@ function requireOneRole(
 ): void {
   const { targets, weights, asked, typed } = names;
   const twice = targets.find((name, index) => targets.indexOf(name) !== index);
-  if (targets.length === 0)
-    refuse(path, "target", "at least one column", "none", "name the column to predict");
   if (twice !== undefined) refuse(path, "target", "every column once", `"${twice}" twice`, "name it once");
   const [weighing] = weights.filter((name) => targets.includes(name));
   if (weighing !== undefined) {

@@ -1,13 +1,12 @@
 /** A table's samples piece by piece, for a table that is larger than memory. What reading finds is known at the end. */
 
-import { allocate } from "../../array/dtype.ts";
 import { bug } from "../../errors.ts";
 import type { ColumnSpecs } from "../dataset.ts";
 import type { ColumnArray } from "../memory.ts";
 import type { Piece } from "../source.ts";
 import { LeakWatch } from "./leaks.ts";
 import { type DecidedTable, requireKnownClasses, type TableReport } from "./table.ts";
-import { countUnlisted, store, type ValueColumn } from "./values.ts";
+import { allocateValues, countUnlisted, store, type ValueColumn } from "./values.ts";
 
 /** Reads a decided table once, from its first sample to its last. */
 export class TableRecords {
@@ -34,10 +33,7 @@ export class TableRecords {
     const query = `select ${this.#values.map(({ sql }) => sql).join(", ")} from ${cells.kept}`;
     for await (const { rows, columns } of cells.database.pieces(query)) {
       const numbers = Object.fromEntries(
-        this.#values.map(({ name, spec }, index) => [
-          name,
-          this.#convert(index, spec.dtype, columns[index]!),
-        ]),
+        this.#values.map(({ name }, index) => [name, this.#convert(index, columns[index]!)]),
       );
       watch?.see(numbers, rows);
       yield { samples: rows, columns: numbers };
@@ -51,11 +47,12 @@ export class TableRecords {
     return { ...this.#decided.report, ...this.#found() };
   }
 
-  #convert(index: number, dtype: ValueColumn["spec"]["dtype"], values: readonly unknown[]): ColumnArray {
-    const array = allocate(dtype, values.length) as ColumnArray; // float32 or int32
-    const error = store(values, array, 0);
+  #convert(index: number, values: readonly unknown[]): ColumnArray {
+    const column = this.#values[index]!;
+    const array = allocateValues(column, values.length);
+    const error = store(column, values, array, 0);
     this.#precision[index]!.see(array, error);
-    this.#unlisted[index]! += countUnlisted(array, this.#values[index]!.spec.categories?.length);
+    this.#unlisted[index]! += countUnlisted(array, column.spec.categories?.length);
     return array;
   }
 

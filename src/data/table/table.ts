@@ -13,7 +13,6 @@ import { type Cells, withCells } from "./cells.ts";
 import { decideFeatures } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
-import type { CsvScan } from "./csv-scan.ts";
 import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
 import type { TableOptions, TargetOptions } from "./options.ts";
@@ -137,18 +136,19 @@ export async function withDecided<Result>(
   const { targets, weights, features } = roles;
   const columns = [...targets, ...weights, ...features];
   return withCells(file, { columns, targets, ...limits }, async (cells) =>
-    use(await decide(cells, roles, file.scan, options)),
+    use(await decide(cells, roles, file.scan.records, options)),
   );
 }
 
-async function decide(
+/** Decides the columns of what is in the database. records: how many were read, samples or not. */
+export async function decide(
   cells: Cells,
   roles: Roles,
-  scan: CsvScan,
+  records: number,
   options: TableOptions,
 ): Promise<DecidedTable> {
   const { path, samples } = cells;
-  if (samples === 0) noSamples(path, roles, scan);
+  if (samples === 0) noSamples(path, roles, records);
   const names = [...roles.targets, ...roles.weights, ...roles.features];
   const profiles = new Map((await profileColumns(cells, names)).map((profile) => [profile.name, profile]));
   const { schema, ignored } =
@@ -163,12 +163,12 @@ async function decide(
   const features = await inOrder(schema.features, (feature) => featureValues(cells, feature));
   const missing = [...profiles.values()].filter(({ present }) => present < samples);
   const report = {
-    records: scan.records,
-    withoutTarget: scan.records - samples,
+    records,
+    withoutTarget: records - samples,
     missing: Object.fromEntries(missing.map(({ name, present }) => [name, samples - present])),
     ignored,
   };
-  return { cells, schema, targets, weights, features, report };
+  return { cells, schema, targets, weights, features: [...features, ...(cells.lists ?? [])], report };
 }
 
 /** Throws at the first class that the schema of another table does not have. */
@@ -211,11 +211,11 @@ async function decideColumns(
     if (typeof feature === "string") ignored.push({ column: name, reason: feature });
     else features.push(feature);
   }
-  if (features.length === 0) noFeatures(cells.path, ignored);
+  if (features.length === 0 && cells.lists === undefined) noFeatures(cells.path, ignored);
   return { schema: { features, targets }, ignored };
 }
 
-function noSamples(path: string, { targets }: Roles, { records }: CsvScan): never {
+function noSamples(path: string, { targets }: Roles, records: number): never {
   fail(`${path}, target ${targets.map((name) => `"${name}"`).join(", ")}`, {
     expected: "a value in at least one line",
     got: `none in ${records} lines`,

@@ -1,5 +1,6 @@
 /** The values of a table's columns as typed arrays. */
 import type { FeatureColumn, TargetColumn } from "../../array/schema.ts";
+import { elementCount } from "../../array/shape.ts";
 import type { ColumnSpec } from "../dataset.ts";
 import type { ColumnArray, MemoryColumn } from "../memory.ts";
 import { numberStatistics } from "../statistics.ts";
@@ -12,6 +13,8 @@ export interface ValueColumn {
   readonly name: string;
   readonly spec: ColumnSpec;
   readonly sql: string;
+  /** True where a value is a list: the bytes of its float32 numbers. */
+  readonly isList?: boolean;
 }
 
 /** Numbers with NaN where they are missing, or codes (see codesOf). */
@@ -59,9 +62,7 @@ const columnsPerQuery = 64;
 
 /** Reads the columns of all samples, each in one pass. */
 export async function readValues(cells: Cells, columns: readonly ValueColumn[]): Promise<TableValues> {
-  const arrays: ColumnArray[] = columns.map(({ spec }) =>
-    spec.dtype === "float32" ? new Float32Array(cells.samples) : new Int32Array(cells.samples),
-  );
+  const arrays = columns.map((column) => allocateValues(column, cells.samples));
   const errors = new Float64Array(columns.length); // the largest rounding error of each column
   for (let start = 0; start < columns.length; start += columnsPerQuery) {
     const some = columns.slice(start, start + columnsPerQuery);
@@ -70,7 +71,7 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
       `select ${some.map(({ sql }) => sql).join(", ")} from ${cells.kept}`,
     )) {
       piece.columns.forEach((values, place) => {
-        const error = store(values, arrays[start + place]!, first);
+        const error = store(some[place]!, values, arrays[start + place]!, first);
         errors[start + place] = Math.max(errors[start + place]!, error);
       });
       first += piece.rows;
@@ -102,8 +103,37 @@ export function countUnlisted(codes: ColumnArray, unlisted: number | undefined):
   return count;
 }
 
-/** Writes the numbers into the array from `first` on, and gives the largest rounding error. */
-export function store(values: readonly unknown[], array: ColumnArray, first: number): number {
+/** Room for a column of so many samples. */
+export function allocateValues({ spec }: ValueColumn, samples: number): ColumnArray {
+  const length = samples * elementCount(spec.shape);
+  return spec.dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
+}
+
+/** Writes the values of samples into the array from sample `first` on, and gives the largest rounding error. */
+export function store(
+  column: ValueColumn,
+  values: readonly unknown[],
+  array: ColumnArray,
+  first: number,
+): number {
+  return column.isList
+    ? storeLists(values, array, first, elementCount(column.spec.shape))
+    : storeNumbers(values, array, first);
+}
+
+/** A list that is missing is NaN throughout. They were rounded when they were read. */
+function storeLists(values: readonly unknown[], array: ColumnArray, first: number, elements: number): number {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  for (let row = 0; row < values.length; row++) {
+    const list = values[row] as { readonly bytes: Uint8Array } | null; // what the database gives for a blob
+    const at = (first + row) * elements;
+    if (list === null) array.fill(Number.NaN, at, at + elements);
+    else bytes.set(list.bytes, 4 * at);
+  }
+  return 0;
+}
+
+function storeNumbers(values: readonly unknown[], array: ColumnArray, first: number): number {
   let largest = 0;
   for (let row = 0; row < values.length; row++) {
     const number = Number(values[row]);
