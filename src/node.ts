@@ -15,5 +15,6 @@ export * from "./data/source.ts";
 export { cachedTable } from "./data/table/cached-table.ts";
 export * from "./data/table/raw-rows.ts";
 export * from "./data/table/table.ts";
+export * from "./data/table/table-profile.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
 export { loadModel, type RawColumns, type RawValue, type SavedModel } from "./train/saved-model.ts";

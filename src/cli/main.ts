@@ -10,6 +10,7 @@ import { addInspect } from "./inspect.ts";
 import { Interrupted } from "./interrupt.ts";
 import { exitCodes } from "./options.ts";
 import { addPredict } from "./predict.ts";
+import { addProfile } from "./profile.ts";
 import { say } from "./say.ts";
 import { addTrain } from "./train.ts";
 import { inFlags } from "./words.ts";
@@ -29,7 +30,7 @@ const program = new Command("microbatch")
   .exitOverride()
   .addHelpText("after", "\nExample:\n  $ microbatch train penguins.csv --target species\n")
   .addHelpText("after", "Exit codes: 0 done, 1 the run failed, 2 bad input.");
-for (const add of [addTrain, addPredict, addEvaluate, addInspect, addCache]) add(program);
+for (const add of [addTrain, addPredict, addEvaluate, addInspect, addProfile, addCache]) add(program);
 for (const command of [program, ...program.commands]) {
   const words = command === program ? "microbatch" : `microbatch ${command.name()}`;
   command.showHelpAfterError(`(${words} --help tells more)`).exitOverride();

@@ -27,7 +27,7 @@ export function describeTable(
     ...(withoutTarget > 0 ? [`  left out  ${withoutTarget} rows without ${targets}`] : []),
     `  features  ${describeFeatures(fitted)}`,
     ...missingLines(report.missing),
-    ...report.ignored.map(({ column, reason }) => `  left out  column "${column}": ${reasons[reason]}`),
+    ...report.ignored.map(({ column, reason }) => `  left out  column "${column}": ${columnReasons[reason]}`),
     ...Object.entries(report.unlisted).map(
       ([column, count]) =>
         `  beware    column "${column}": ${count.toLocaleString("en-US")} rows have a category beyond the most frequent ones, told apart from none`,
@@ -38,7 +38,8 @@ export function describeTable(
   ];
 }
 
-const reasons: Readonly<Record<Table["report"]["ignored"][number]["reason"], string>> = {
+/** Why a column is no feature; COLUMN stands for its name. */
+export const columnReasons: Readonly<Record<Table["report"]["ignored"][number]["reason"], string>> = {
   asked: "as --ignore asked",
   constant: "every row has the same value",
   empty: "no row has a value",
