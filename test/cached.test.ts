@@ -9,6 +9,7 @@ import type { Source } from "../src/data/source.ts";
 import { split } from "../src/data/split.ts";
 import { adamw, afterEpochs, crossEntropy, dropout, linear, relu, sequence, train } from "../src/index.ts";
 import type { FinishedEvent } from "../src/train/event.ts";
+import type { ResolvedPlan } from "../src/train/resolve.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -40,7 +41,11 @@ const source: Source<typeof columns> = {
   },
 };
 
-async function run(data: Dataset<typeof columns>, sampler?: typeof withReplacement): Promise<FinishedEvent> {
+async function run(
+  data: Dataset<typeof columns>,
+  sampler?: typeof withReplacement,
+  replay?: ResolvedPlan,
+): Promise<FinishedEvent> {
   const { training, validation } = split(data, { validation: 0.2, seed: 3 });
   const body = sequence(linear(16), relu, dropout(0.1), linear(3));
   let finished: FinishedEvent | undefined;
@@ -53,6 +58,7 @@ async function run(data: Dataset<typeof columns>, sampler?: typeof withReplaceme
     microbatchSize: 7,
     validation: { data: validation },
     ...(sampler !== undefined && { sampler: sampler() }),
+    ...(replay !== undefined && { replay }),
     stop: afterEpochs(3),
   })) {
     if (event.type === "finished") finished = event;
@@ -72,4 +78,20 @@ test("a run from disk has the bytes of the run from memory, shuffled or drawn wi
       await memory.model.evaluate(await collect(source)),
     );
   }
+});
+
+test("data that a page cache cannot hold is drawn block by block, which is recorded and replayed", async () => {
+  const slow = await cached(source, { folder, bytesInMemory: 0, bytesInPageCache: 0 });
+  const first = await run(slow);
+  const { sampler } = first.model.plan;
+  assert.deepEqual(sampler, {
+    name: "blockShuffled",
+    options: { samplesPerBlock: slow.samplesPerBlock, blocks: 64 },
+  });
+  const inMemory = await run(await collect(source));
+  assert.equal(inMemory.model.plan.sampler.name, "shuffled");
+  // On a machine with more memory, from the record: the same order, so the same bytes.
+  const replayed = await run(await cached(source, { folder }), undefined, first.model.plan);
+  assert.equal(replayed.stateSha256, first.stateSha256);
+  assert.notEqual(inMemory.stateSha256, first.stateSha256);
 });

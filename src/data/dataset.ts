@@ -37,6 +37,11 @@ export interface Dataset<Columns extends ColumnSpecs = ColumnSpecs> {
    * how soon numbers come and never which.
    */
   prefetch?(samples: Uint32Array): void;
+  /**
+   * Where samples are read from a disk that is slow at random: how many neighbours are read at once. A plan without a sampler
+   * then draws with `blockShuffled`.
+   */
+  readonly samplesPerBlock?: number;
   /** SHA-256 of what the numbers come from, for the record of a run. */
   fingerprint(): Promise<string>;
 }

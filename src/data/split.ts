@@ -65,6 +65,7 @@ export function subset<Columns extends ColumnSpecs>(
         positions.map((position) => chosen[position] ?? noSuchSample(name, position, chosen.length)),
         into,
       ),
+    ...(dataset.samplesPerBlock !== undefined && { samplesPerBlock: dataset.samplesPerBlock }),
     ...(dataset.prefetch !== undefined && {
       prefetch: (positions: Uint32Array) =>
         dataset.prefetch?.(positions.map((position) => chosen[position]!)),

@@ -1,6 +1,7 @@
 /** The plan: one object that says what to train, on what, and how. Four fields are required. */
 import { formatShape } from "../array/shape.ts";
 import type { ColumnSpec, ColumnSpecs, Dataset } from "../data/dataset.ts";
+import { blockShuffled } from "../data/draw/block-shuffled.ts";
 import { type Sampler, shuffled } from "../data/sampler.ts";
 import { fail, kindOf } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -46,7 +47,7 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly lanes?: number;
   /** Seed of everything random. Default 0. */
   readonly seed?: number;
-  /** Order of the samples. Default: shuffled anew each epoch. */
+  /** Order of the samples. Default: shuffled anew each epoch, block by block where the data says that it lies on a disk. */
   readonly sampler?: Sampler;
   /**
    * What becomes of an epoch's last samples where they do not fill a batch; n samples and batches of b:
@@ -102,10 +103,22 @@ export const defaults = {
   lanes: 8,
   seed: 0,
   monitor: "validation.loss",
-  sampler: shuffled,
   lastBatch: "keep",
   stop: () => afterEpochs(1),
 } as const;
+
+/**
+ * The plan's sampler. Left out, it is what the record being replayed says, or what suits the data: where the samples lie
+ * depends on the machine's memory, so it is recorded like everything that was decided.
+ */
+export function samplerOf({ sampler, replay, data }: Pick<Plan, "sampler" | "replay" | "data">): Sampler {
+  if (sampler !== undefined) return sampler;
+  const recorded = replay?.sampler;
+  if (recorded?.name === "shuffled") return shuffled();
+  const perBlock =
+    recorded?.name === "blockShuffled" ? recorded.options.samplesPerBlock : data.samplesPerBlock;
+  return perBlock === undefined ? shuffled() : blockShuffled({ samplesPerBlock: Number(perBlock) });
+}
 
 /** The plan's stop rules, never empty. */
 export function stopRules(plan: { readonly stop?: StopRule | readonly StopRule[] }): readonly StopRule[] {

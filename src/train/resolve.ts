@@ -4,7 +4,7 @@ import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LastBatch } from "./drawing.ts";
-import { defaults, type Plan, stopRules } from "./plan.ts";
+import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import type { Trace } from "./trace.ts";
 
 /** What makes the bytes of a run, as JSON can hold it. Give it back as `replay` to get the same bytes again. */
@@ -105,7 +105,7 @@ export async function resolvePlan(
   runtime: Runtime,
 ): Promise<ResolvedPlan> {
   const penalties = plan.penalty === undefined ? [] : [plan.penalty].flat();
-  const sampler = plan.sampler ?? defaults.sampler();
+  const sampler = samplerOf(plan);
   return {
     version: 1,
     ...sizes,

@@ -12,7 +12,7 @@ import { foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
 import { createModel, type Model } from "./model.ts";
 import { addPenalty, type PenaltyProgram } from "./penalty.ts";
-import { defaults, type Plan, stopRules } from "./plan.ts";
+import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import { copyRegion, regions, stateRegions } from "./regions.ts";
 import type { ResolvedPlan, Sizes } from "./resolve.ts";
 import { hashRegions, initialState, type TrainingState } from "./state.ts";
@@ -58,8 +58,8 @@ export class Run {
 
   constructor(opened: Opened) {
     this.#opened = opened;
-    const { data, sampler = defaults.sampler() } = opened.plan;
-    this.#drawing = new Drawing({ data, sampler, ...opened.sizes });
+    const { plan } = opened;
+    this.#drawing = new Drawing({ data: plan.data, sampler: samplerOf(plan), ...opened.sizes });
     this.state = initialState(stopRules(opened.plan).map(({ initial }) => initial));
   }
 

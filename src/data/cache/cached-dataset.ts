@@ -4,6 +4,7 @@ import type { TableSchema } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import type { ColumnSpecs, Dataset } from "../dataset.ts";
 import { noSuchSample } from "../memory.ts";
+import { samplesPerBlock } from "./block-reader.ts";
 import { Prefetcher } from "./prefetch.ts";
 import type { RecordFile } from "./record-file.ts";
 import { type Field, RecordBuffer, type RecordLayout } from "./record-layout.ts";
@@ -20,19 +21,31 @@ export interface CachedParts<Columns extends ColumnSpecs> {
   readonly schema?: TableSchema;
 }
 
+/** How large a file may be for what. */
+export interface CacheLimits {
+  /** To be held in memory as it is. */
+  readonly bytesInMemory: number;
+  /** To be read at random without waiting for the disk. */
+  readonly bytesInPageCache: number;
+}
+
 /** The dataset: its file is held in memory as it is where it has at most so many bytes, and else read as it is drawn from. */
 export function cachedDataset<Columns extends ColumnSpecs>(
   parts: CachedParts<Columns>,
-  bytesInMemory: number,
+  { bytesInMemory, bytesInPageCache }: CacheLimits,
 ): Dataset<Columns> {
   const { name, columns, file, weight, schema } = parts;
-  const fits = file.samples * file.layout.stride <= bytesInMemory;
+  const { stride } = file.layout;
+  const bytes = file.samples * stride;
+  const fits = bytes <= bytesInMemory;
+  const isSlow = !fits && bytes > bytesInPageCache;
   return Object.freeze({
     name,
     size: file.samples,
     columns,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),
+    ...(isSlow && { samplesPerBlock: samplesPerBlock(stride) }),
     ...(fits ? fromMemory(parts) : fromDisk(parts)),
     fingerprint: async () => parts.fingerprint,
   });

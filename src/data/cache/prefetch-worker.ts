@@ -1,6 +1,7 @@
 /** The prefetching thread: reads the records of asked slots, one after the other, and sleeps when there are none. */
 import { workerData } from "node:worker_threads";
 import type { ColumnSpecs } from "../dataset.ts";
+import { BlockReader } from "./block-reader.ts";
 import { asked, filled, firstRecordOf, type Ring, samplesOf, state } from "./prefetch-ring.ts";
 import { RecordFile } from "./record-file.ts";
 
@@ -16,6 +17,7 @@ export interface PrefetchWork {
 const { ring, path, columns, samples, dataOffset } = workerData as PrefetchWork; // prefetch.ts starts it with nothing else
 const { control, shape } = ring;
 const file = new RecordFile(path, columns, { samples, dataOffset });
+const reader = new BlockReader(file);
 const bytes = new Uint8Array(ring.records);
 
 for (let slot = 0; Atomics.load(control, state) === 0; ) {
@@ -26,7 +28,7 @@ for (let slot = 0; Atomics.load(control, state) === 0; ) {
   const list = samplesOf(ring, slot);
   const first = firstRecordOf(ring, slot) * shape.stride;
   try {
-    file.read(list.subarray(1, 1 + list[0]!), bytes.subarray(first, first + list[0]! * shape.stride));
+    reader.read(list.subarray(1, 1 + list[0]!), bytes.subarray(first, first + list[0]! * shape.stride));
   } catch {
     Atomics.store(control, state, 2); // the reader reads for itself, and throws what is wrong
   }

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import { blockShuffled } from "../draw/block-shuffled.ts";
 import type { Source } from "../source.ts";
+import { BlockReader, samplesPerBlock } from "./block-reader.ts";
 import { cached } from "./cache.ts";
+import { RecordFile } from "./record-file.ts";
 
 const folder = temporaryFolder();
 const columns = { row: { dtype: "float32", shape: [300] }, label: { dtype: "int32", shape: [] } } as const;
@@ -58,6 +63,39 @@ test("what was hinted comes, through more samples than a ring holds, hinted at o
     if (at % 4 === 0) bits.prefetch!(Uint32Array.from(parts.slice(at, at + 4).flat()));
     await requireRows(bits, part);
   }
+});
+
+test("a block shuffle reads whole blocks, and every sample comes once", async () => {
+  const data = await open();
+  const samplesOfABlock = samplesPerBlock(1204);
+  const sampler = blockShuffled({ samplesPerBlock: samplesOfABlock, blocks: 16 });
+  const order = sampler.epoch(data.size, 5, 0);
+  const list = Array.from({ length: data.size }, (_, position) => order.at(position));
+  data.prefetch!(Uint32Array.from(list));
+  for (const part of chunks(list, 500)) await requireRows(data, part);
+  assert.equal(new Set(list).size, 20_000);
+});
+
+test("blocks and single records are the same records", () => {
+  const found = readdirSync(folder)[0]!;
+  const { dataOffset } = JSON.parse(readFileSync(join(folder, found, "manifest.json"), "utf8"));
+  const file = new RecordFile(join(folder, found, "samples.npy"), columns, { samples: 20_000, dataOffset });
+  const reader = new BlockReader(file);
+  const stride = file.layout.stride;
+  fc.assert(
+    fc.property(fc.nat(19_000), fc.integer({ min: 1, max: 900 }), fc.nat(50), (first, spread, seed) => {
+      // Many of few neighbours, few of many, the last block, and blocks that were forgotten meanwhile.
+      const samples = Uint32Array.from({ length: 64 }, (_, at) =>
+        Math.min(19_999, first + ((at * 7919 + seed) % spread)),
+      );
+      const [blocks, single] = [new Uint8Array(64 * stride), new Uint8Array(64 * stride)];
+      reader.read(samples, blocks);
+      file.read(samples, single);
+      assert.ok(Buffer.from(blocks).equals(single));
+    }),
+    { numRuns: 400 },
+  );
+  file.close();
 });
 
 test("whatever is hinted and whatever is read, the numbers are the samples' own", async () => {
