@@ -142,8 +142,14 @@ function isFeatureStatistics(value: unknown): value is FeatureStatistics {
   if (!isFeature(value)) return false;
   const read: Readonly<Record<string, unknown>> = { ...value };
   if (value.kind === "number") {
-    const { mean, deviation, minimum, maximum, missing, fill } = read;
-    return [mean, deviation, minimum, maximum, fill].every(Number.isFinite) && isCount(missing);
+    const { mean, deviation, minimum, maximum, missing, fill, quartiles, logarithm } = read;
+    const areQuartiles = isListOf(Number.isFinite, quartiles) && quartiles.length === 3;
+    return (
+      [mean, deviation, minimum, maximum, fill].every(Number.isFinite) &&
+      isCount(missing) &&
+      (quartiles === undefined || areQuartiles) &&
+      (logarithm === undefined || isFit(logarithm))
+    );
   }
   const isPerCategory = hasLength(value.categories.length);
   return (
@@ -152,7 +158,8 @@ function isFeatureStatistics(value: unknown): value is FeatureStatistics {
     isListOf(isCount, read.counts) &&
     isPerCategory(read.counts) &&
     isCount(read.missing) &&
-    isCount(read.other)
+    isCount(read.other) &&
+    (read.frequencies === undefined || isListOf(isCount, read.frequencies))
   );
 }
 
@@ -165,6 +172,7 @@ function isTargetStatistics(value: unknown): value is TargetStatistics {
   return isListOf(isCount, counts) && isPerClass(counts) && areWeights;
 }
 
+const isFit = (value: unknown) => isRecord(value) && [value.mean, value.deviation].every(Number.isFinite);
 const isText = (value: unknown): value is string => typeof value === "string";
 const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
 const isWeight = (value: unknown): value is number => Number.isFinite(value) && Number(value) >= 0;

@@ -62,6 +62,10 @@ export interface NumberStatistics extends NumberColumn {
   readonly missing: number;
   /** What stands in for a missing number: the mean. */
   readonly fill: number;
+  /** A quarter, a half (the median) and three quarters of the numbers are at most these. Earlier versions do not tell. */
+  readonly quartiles?: readonly [number, number, number];
+  /** Mean and deviation of sign(x) · ln(1 + |x|). Earlier versions do not tell. */
+  readonly logarithm?: { readonly mean: number; readonly deviation: number };
 }
 
 /**
@@ -77,6 +81,8 @@ export interface CategoryStatistics extends CategoryColumn {
   readonly missing: number;
   /** How many samples have a category beyond the `categoryLimit` most frequent. */
   readonly other: number;
+  /** Where categories are left out of the list: how many samples have each code of the dataset, from 0 on. */
+  readonly frequencies?: readonly number[];
 }
 
 export type FeatureStatistics = NumberStatistics | CategoryStatistics;

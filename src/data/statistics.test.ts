@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
+import type { TypedArray } from "../array/dtype.ts";
+import type { NumberStatistics, TableSchema } from "../array/schema.ts";
 import { arrays } from "./arrays.ts";
+import { memoryDataset } from "./memory.ts";
 import { subset } from "./split.ts";
-import { statistics } from "./statistics.ts";
+import { firstPass, foldsOf, secondPass } from "./statistics/passes.ts";
+import { countBeyond, statistics } from "./statistics.ts";
 import { table } from "./table/table.ts";
 
 const folder = temporaryFolder();
@@ -15,6 +19,13 @@ async function tableOf(text: string, target: string) {
   const path = join(folder, "t.csv");
   await writeFile(path, text);
   return table(path, { target });
+}
+
+/** Mean and population deviation. */
+function spreadOf(values: readonly number[]): { mean: number; deviation: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: Math.sqrt(squares / values.length) };
 }
 
 test("numbers have mean, population deviation, extremes and missing; categories have counts", async () => {
@@ -31,6 +42,8 @@ test("numbers have mean, population deviation, extremes and missing; categories 
         maximum: 6,
         missing: 1,
         fill: 3,
+        quartiles: [1.5, 2, 4],
+        logarithm: spreadOf([Math.log1p(1), Math.log1p(2), Math.log1p(6)]),
       },
       {
         kind: "category",
@@ -85,7 +98,7 @@ test("equal numbers have a deviation of exactly 0, and a column that is missing 
   );
   const [x, m] = part.features;
   assert.ok(x?.kind === "number" && m?.kind === "number");
-  assert.deepEqual([x.mean, x.deviation], [Math.fround(0.1), 0]);
+  assert.deepEqual([x.mean, x.deviation, x.logarithm?.deviation], [Math.fround(0.1), 0, 0]);
   assert.deepEqual(m, {
     kind: "number",
     name: "m",
@@ -95,6 +108,8 @@ test("equal numbers have a deviation of exactly 0, and a column that is missing 
     maximum: 0,
     missing: 29,
     fill: 0,
+    quartiles: [0, 0, 0],
+    logarithm: { mean: 0, deviation: 0 },
   });
 });
 
@@ -112,6 +127,110 @@ test("of more than a hundred categories the most frequent keep one of their own"
   assert.equal(c.categories[0], "k020");
   assert.ok(c.counts.every((count) => count === 3));
   assert.equal(c.other, 20);
+  assert.deepEqual(
+    c.frequencies,
+    Array.from({ length: 120 }, (_, index) => (index < 20 ? 1 : 3)),
+  );
+});
+
+/** A table of one column of numbers. */
+function tableOfNumbers(name: string, values: Float32Array) {
+  const schema: TableSchema = { features: [{ kind: "number", name }], targets: [] };
+  const columns = { [name]: { spec: { dtype: "float32", shape: [1] }, data: values } } as const;
+  return memoryDataset({ name: "numbers", size: values.length, columns, schema });
+}
+
+async function numberOf(name: string, values: Float32Array): Promise<NumberStatistics> {
+  const [feature] = (await statistics(tableOfNumbers(name, values))).features;
+  assert.ok(feature?.kind === "number");
+  return feature;
+}
+
+test("statistics are NumPy's", async () => {
+  const golden = JSON.parse(
+    await readFile(new URL("../../test/golden/statistics.json", import.meta.url), "utf8"),
+  );
+  assert.equal(golden.columns.length, 8);
+  for (const { name, values, ...expected } of golden.columns) {
+    const numbers = Float32Array.from(values, (value: number | null) => value ?? Number.NaN);
+    const own = await numberOf(name, numbers);
+    assert.equal(own.missing, expected.missing);
+    // Float64 sums in another order: 1e-12 of the largest number there is, a million times less than 1e-6.
+    const size = Math.max(Math.abs(expected.minimum), Math.abs(expected.maximum));
+    for (const key of ["mean", "deviation", "minimum", "maximum"] as const) {
+      assert.ok(Math.abs(own[key] - expected[key]) <= 1e-12 * size, `${name}: ${key} ${own[key]}`);
+    }
+    own.quartiles!.forEach((value, at) => {
+      const wanted = expected.quartiles[at];
+      assert.ok(Math.abs(value - wanted) <= 1e-12 * Math.abs(wanted), `${name}: ${value}, not ${wanted}`);
+    });
+    for (const key of ["mean", "deviation"] as const) {
+      const [value, wanted] = [own.logarithm![key], expected.logarithm[key]];
+      assert.ok(
+        Math.abs(value - wanted) <= 1e-12 * Math.max(Math.abs(wanted), 1),
+        `${name}: ${key} ${value}`,
+      );
+    }
+  }
+});
+
+test("quartiles are those of sorted numbers, however many and however alike they are", async () => {
+  const kinds: Readonly<Record<string, (index: number) => number>> = {
+    "a million apart, 400,000 to a bucket": (index) => 1 + ((index * 7919) % 1_000_003) / 2 ** 27,
+    "both zeros": (index) => (index % 2 === 0 ? 0 : -0),
+    "three numbers": (index) => [-1e-40, 2, Number.POSITIVE_INFINITY][index % 3]!,
+    "a line": (index) => index - 1000,
+  };
+  for (const [name, of] of Object.entries(kinds)) {
+    for (const count of [1, 2, 3, 4, 6, 400_001]) {
+      const values = Float32Array.from({ length: count }, (_, index) => of(index));
+      const sorted = values.toSorted();
+      const { quartiles } = await numberOf(name, values);
+      const expected = [0.25, 0.5, 0.75].map((share) => {
+        const place = share * (count - 1);
+        const [from, to] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+        return place % 1 === 0 ? from + 0 : from + (to - from) * (place % 1);
+      });
+      assert.deepEqual(quartiles, expected, `${name}, ${count}`);
+    }
+  }
+});
+
+test("columns whose quartiles do not fit into memory together are read once more", async () => {
+  const of = (column: number, sample: number) => 1 + ((sample * 7919 + column) % 503) / 2 ** 27;
+  const names = ["x0", "x1", "x2", "x3", "x4"];
+  const schema: TableSchema = { features: names.map((name) => ({ kind: "number", name })), targets: [] };
+  const columns = names.map((name, column) => {
+    const data = Float32Array.from({ length: 999 }, (_, sample) => of(column, sample));
+    return [name, { spec: { dtype: "float32", shape: [1] }, data }] as const;
+  });
+  const data = memoryDataset({ name: "wide", size: 999, columns: Object.fromEntries(columns), schema });
+  const folds = foldsOf(schema);
+  const reads: string[] = [];
+  const counted = {
+    ...data,
+    read: (name: string, samples: Uint32Array, into: TypedArray) => {
+      reads.push(name);
+      return data.read(name, samples, into);
+    },
+  };
+  await firstPass(counted, folds);
+  await secondPass(counted, folds, 4500); // a column has one bucket of 999 numbers, 1998 bytes
+  assert.deepEqual(reads, [...names, ...names, "x2", "x3", "x4"]);
+  for (const [name, { data }] of columns) {
+    assert.equal(folds.features.get(name)!.statistics(name).quartiles![1], data.toSorted()[499]);
+  }
+});
+
+test("numbers beyond limits are counted, those of weight 0 and missing ones are not", async () => {
+  const path = join(folder, "beyond.csv");
+  await writeFile(path, "x,z,y,w\n1,1,1,1\n3,9,5,3\n8,,2,2\n1e30,-5,1e30,0\n,7,7,1\n");
+  const data = await table(path, { target: "y", weight: "w" });
+  assert.deepEqual(await countBeyond(data, { x: { from: 1, to: 7.5 }, z: { from: 2, to: 8 } }), {
+    x: 1,
+    z: 2,
+  });
+  assert.deepEqual(await countBeyond(data, {}), {});
 });
 
 test("the statistics of the penguins are those of their file", async () => {
@@ -152,6 +271,8 @@ test("samples of weight 0 count nowhere, and other weights for the targets alone
         maximum: 3,
         missing: 0,
         fill: 2,
+        quartiles: [1.5, 2, 2.5],
+        logarithm: spreadOf([Math.log1p(1), Math.log1p(3), Math.log1p(2)]),
       },
     ],
     targets: [
