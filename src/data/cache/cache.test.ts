@@ -219,6 +219,17 @@ test("a folder that cannot be written to is told as such", async () => {
   });
 });
 
+test("folders above the cache are made, and one in which the system makes none ends in a message", async () => {
+  const deep = join(folder, "not", "yet", "there");
+  assert.equal((await cached(source(3), { folder: deep })).size, 3);
+  if (process.platform !== "linux") return;
+  await assert.rejects(cached(source(3), { folder: "/proc/microbatch/cache" }), {
+    message:
+      "write the cache of made: expected a folder that takes new ones, " +
+      "got /proc/microbatch/cache, in which the system makes none. Fix: use another folder",
+  });
+});
+
 test("records are packed without holes but at their end, 4-byte elements at multiples of 4", () => {
   const { fields, stride } = layoutOf(columns);
   assert.deepEqual(

@@ -1,7 +1,7 @@
 /** The cache: samples on disk in fixed rows, made once from a source, found again by what they were made from. */
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { freemem, homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { sha256 } from "../../array/sha256.ts";
 import { fail } from "../../errors.ts";
 import type { ColumnSpecs, Dataset } from "../dataset.ts";
@@ -33,7 +33,7 @@ export interface CacheOptions {
 
 /** The folder of caches where none is named. */
 export function cacheFolder({ folder }: Pick<CacheOptions, "folder"> = {}): string {
-  return folder ?? process.env.MICROBATCH_CACHE ?? join(homedir(), ".cache", "microbatch");
+  return (folder ?? process.env.MICROBATCH_CACHE) || join(homedir(), ".cache", "microbatch");
 }
 
 /**
@@ -142,12 +142,32 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** Makes a folder and those above it. Node's own way never ends in a folder that takes none, such as /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  const make = () =>
+    mkdir(folder).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST" || !(await stat(folder)).isDirectory()) throw error;
+    });
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    const parent = dirname(resolve(folder));
+    if (error.code !== "ENOENT" || parent === resolve(folder)) throw error;
+    await makeFolder(parent);
+    await make();
+  });
+}
+
+const noFolders = [
+  "a folder that takes new ones",
+  "FOLDER, in which the system makes none",
+  "use another folder",
+] as const;
+
 /** Builds beside the place and renames, so that there is always either nothing or a whole cache. */
 async function build(request: CacheRequest, folder: string, key: string): Promise<void> {
   const { name, fingerprint } = request;
   const temporary = join(folder, `${key}.${process.pid}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await removeAbandoned(folder);
     await mkdir(temporary);
     const made = await request.make(join(temporary, samplesFile));
@@ -161,7 +181,7 @@ async function build(request: CacheRequest, folder: string, key: string): Promis
     await rename(temporary, join(folder, key));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {}); // the first error is the one to tell
-    failToAccess(`write the cache of ${name}`, error, folder);
+    failToAccess(`write the cache of ${name}`, error, folder, noFolders);
   }
 }
 
