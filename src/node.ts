@@ -9,6 +9,7 @@ export {
 } from "./data/cache/cache.ts";
 export { readFile, writeFileAtomically } from "./data/files.ts";
 export * from "./data/idx.ts";
+export * from "./data/json/json-lines.ts";
 export * from "./data/npy.ts";
 export { missingMarkers } from "./data/numbers.ts";
 export * from "./data/source.ts";

@@ -1,0 +1,130 @@
+/** JSON Lines inside the database: cells as a table has them, and lists of numbers. */
+import { fail } from "../../errors.ts";
+import type { Cells } from "../table/cells.ts";
+import type { Database } from "../table/database.ts";
+import type { ValueColumn } from "../table/values.ts";
+import { BadLines, type OnBadLine, type SkippedLines } from "./bad-lines.ts";
+import { type JsonColumn, JsonColumns } from "./json-columns.ts";
+import { parseLine } from "./json-object.ts";
+import { readLines } from "./lines.ts";
+
+/** What was loaded. */
+export interface LoadedLines {
+  /** All keys of the file, in the order in which they come first. */
+  readonly columns: readonly JsonColumn[];
+  /** Objects that were read. */
+  readonly records: number;
+  readonly skipped: SkippedLines;
+  readonly loaded: Pick<Cells, "path" | "database" | "id" | "lineOf">;
+}
+
+/** Rows that the database takes at a time. */
+const rowsAtATime = 2048;
+
+/**
+ * Loads a file into the table `cells` of the database, in one pass. wants: whether the values of a key are looked at.
+ * Throws, naming line and key, for what is no JSON object, has a key twice, or has values of several kinds under a key,
+ * unless such lines are skipped; and when no object was read.
+ */
+export async function loadJsonCells(
+  database: Database,
+  path: string,
+  wants: (key: string) => boolean,
+  onBadLine: OnBadLine,
+): Promise<LoadedLines> {
+  const bad = new BadLines(path, onBadLine);
+  const columns = new JsonColumns(wants);
+  const writer = new CellWriter(database);
+  await writer.open();
+  for await (const { first, texts } of readLines(path)) {
+    for (const [index, text] of texts.entries()) {
+      if (text !== null && isBlank(text)) continue;
+      addLine(columns, bad, text, first + index);
+      if (columns.size === rowsAtATime) await writer.write(columns);
+    }
+  }
+  await writer.write(columns);
+  await writer.addEmpty(columns.columns.filter(({ key }) => wants(key)));
+  const { records, id } = writer;
+  if (records === 0) noRecords(path, bad.skipped);
+  const lineOf = async (record: number) => {
+    const [row] = await database.rows(`select line from cells where rowid = ${record}`);
+    return Number(row![0]);
+  };
+  return { columns: columns.columns, records, skipped: bad.skipped, loaded: { path, database, id, lineOf } };
+}
+
+/** The lists among the columns, as columns of the dataset. */
+export function listColumns(columns: readonly JsonColumn[], id: (key: string) => string): ValueColumn[] {
+  return columns
+    .filter(({ kind }) => kind === "list")
+    .map(({ key, elements }) => ({
+      name: key,
+      spec: { dtype: "float32", shape: [elements] },
+      sql: id(key),
+      isList: true,
+    }));
+}
+
+const isBlank = (text: string) => /^\s*$/.test(text);
+
+function addLine(columns: JsonColumns, bad: BadLines, text: string | null, line: number): void {
+  const { object, problem } = parseLine(text);
+  if (problem !== undefined) {
+    bad.add(line, problem);
+    return;
+  }
+  const wrong = columns.add(object, line);
+  if (wrong !== undefined) bad.add(line, wrong.proof, `, key ${JSON.stringify(wrong.key)}`);
+}
+
+function noRecords(path: string, { count, first }: SkippedLines): never {
+  return fail(path, {
+    expected: "at least one line with a JSON object",
+    got: count === 0 ? "none" : `none: line ${first[0]!.line} (${first[0]!.reason})`,
+    fix: "check that the file was written, one object to a line",
+  });
+}
+
+/** Writes rows into `cells`, which gets a column when its kind is known. */
+class CellWriter {
+  records = 0;
+  readonly #database: Database;
+  /** Keys in the order of the table's columns. */
+  readonly #keys: string[] = [];
+  readonly #places = new Map<string, number>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** What a key is called in SQL. */
+  readonly id = (key: string): string => `c${this.#places.get(key)}`;
+
+  open(): Promise<void> {
+    return this.#database.run("create table cells (line double)");
+  }
+
+  async write(columns: JsonColumns): Promise<void> {
+    if (columns.size === 0) return;
+    const { lines, values } = columns.take();
+    for (const [key, { type }] of values) await this.#addColumn(key, type);
+    this.records += lines.length;
+    await this.#database.append("cells", [
+      { type: "double", values: lines },
+      ...this.#keys.map((key) => values.get(key)!), // a kind that is known stays known
+    ]);
+  }
+
+  /** Keys that never have a value are columns too. */
+  async addEmpty(columns: readonly JsonColumn[]): Promise<void> {
+    for (const { key } of columns) await this.#addColumn(key, "varchar");
+  }
+
+  async #addColumn(key: string, type: string): Promise<void> {
+    if (this.#places.has(key)) return;
+    const place = this.#keys.push(key) - 1;
+    this.#places.set(key, place);
+    await this.#database.run(`alter table cells add column c${place} ${type}`);
+  }
+}
