@@ -81,7 +81,7 @@ export interface CategoryStatistics extends CategoryColumn {
   readonly missing: number;
   /** How many samples have a category beyond the `categoryLimit` most frequent. */
   readonly other: number;
-  /** Where categories are left out of the list: how many samples have each code of the dataset, from 0 on. */
+  /** Where some are of other categories than those: how many samples have each code of the dataset, from 0 on. */
   readonly frequencies?: readonly number[];
 }
 

@@ -79,6 +79,7 @@ function categoryStatistics(
   const codes = isOrdered === true ? [...all.keys()] : mostFrequent(all);
   const counts = codes.map((code) => all[code]!);
   const sumOf = (some: readonly number[]) => some.reduce((sum, count) => sum + count, 0);
+  const other = unlisted + sumOf(all) - sumOf(counts);
   return {
     kind: "category",
     name,
@@ -87,8 +88,8 @@ function categoryStatistics(
     codes,
     counts,
     missing,
-    other: unlisted + sumOf(all) - sumOf(counts),
-    ...(codes.length < all.filter((count) => count > 0).length && { frequencies: all }),
+    other,
+    ...(other > 0 && isOrdered !== true && { frequencies: all }),
   };
 }
 
