@@ -14,7 +14,7 @@ import { evaluateOnce } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { foldMetrics } from "./evaluate.ts";
 import { placeholders } from "./placeholders.ts";
-import { describeColumn } from "./plan.ts";
+import { describeColumn, type Row } from "./plan.ts";
 import { requireDataset } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
@@ -55,7 +55,7 @@ export function createModel(parts: ModelParts): Model {
   const { trace, parameters, resolved } = parts;
   const toOnnx = (metadata: Readonly<Record<string, string>> = {}) => {
     const { data } = parts;
-    const program = trace.serve(data.schema === undefined ? placeholders(data) : rawRow(data.schema));
+    const program = trace.serve(servedRow(data));
     const used = new Set(program.inputs.map(({ name }) => name));
     const values = new Map([...parameters].filter(([name]) => used.has(name)));
     const schema = data.schema === undefined ? {} : schemaToMetadata(data.schema);
@@ -86,6 +86,15 @@ export function createModel(parts: ModelParts): Model {
     save: (path: string, metadata?: Readonly<Record<string, string>>) =>
       writeFileAtomically(path, toOnnx(metadata)),
   });
+}
+
+/** What a saved model takes: of a table raw rows, and beside them what its schema does not know, such as lists of numbers. */
+function servedRow(data: Dataset): Row {
+  const { schema, weight } = data;
+  if (schema === undefined) return placeholders(data);
+  const known = new Set([...schema.features, ...schema.targets].map(({ name }) => name));
+  const others = Object.entries(placeholders(data)).filter(([name]) => !known.has(name) && name !== weight);
+  return { ...Object.fromEntries(others), ...rawRow(schema) };
 }
 
 /** A file travels; where its data lay on the machine that made it is nobody's business. */

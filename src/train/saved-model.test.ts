@@ -13,7 +13,7 @@ import { buildProgram } from "../graph/program.ts";
 import { input } from "../graph/tensor.ts";
 import { crossEntropy, dropout, encoder, linear, sequence, squaredError, tanh } from "../nn/index.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
-import { argMax, categoryCodes, categoryNames, exp, softmax } from "../ops/index.ts";
+import { argMax, categoryCodes, categoryNames, concat, exp, softmax } from "../ops/index.ts";
 import { adamw } from "../optim/index.ts";
 import { fit } from "./fit.ts";
 import { loadModel } from "./saved-model.ts";
@@ -227,4 +227,41 @@ test("one sample alone, which is computed twice, has one name", async () => {
     shape: [1],
     data: [kinds[0]],
   });
+});
+
+test("a column that the schema does not know, such as a list of numbers, is an input of the saved model as it is", async () => {
+  const spots = { spec: { dtype: "float32", shape: [2] }, data: Float32Array.from(sizes, Math.cos) } as const;
+  const weights = { spec: { dtype: "float32", shape: [] }, data: new Float32Array(750).fill(1) } as const;
+  const kind = Int32Array.from({ length: 750 }, (_, i) => i % 3);
+  const listed = memoryDataset({
+    name: "listed",
+    size: 750,
+    columns: {
+      size: { spec: { dtype: "float32", shape: [1] }, data: sizes.slice(0, 750) },
+      kind: { spec: { dtype: "int32", shape: [], categories: kinds }, data: kind },
+      spots,
+      weights,
+    },
+    schema: { features: [{ kind: "number", name: "size" }], targets: schema.targets },
+    weight: "weights",
+  });
+  const head = linear(kinds.length);
+  const model = await fit({
+    data: listed,
+    model: (row) => head(concat([row.size, row.spots], 1)),
+    loss: (predicted, row) => crossEntropy(predicted, row.kind),
+    serve: (predicted) => ({ prediction: predicted }),
+    optimizer: adamw({ learningRate: 0.05 }),
+    stop: afterEpochs(1),
+  });
+  const path = join(folder, "listed.onnx");
+  await model.save(path);
+  const saved = await loadModel(path);
+  try {
+    const lists = Array.from({ length: 750 }, (_, i) => [...spots.data.slice(2 * i, 2 * i + 2)]);
+    const { prediction } = await saved.predict({ size: sizes.slice(0, 750), spots: lists });
+    assert.deepEqual(prediction, (await model.predict(listed)).prediction);
+  } finally {
+    await saved.close();
+  }
 });
