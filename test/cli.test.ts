@@ -355,7 +355,10 @@ describe("microbatch predict", () => {
     );
     const { code, stderr } = await microbatch("predict", "species.onnx", "new.csv", "--out", "out.csv");
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /^Predicted 2 rows in \S+ s \(\S+ a second\); saved out\.csv\.\n$/);
+    assert.match(
+      stderr,
+      /^Predicted 2 rows in \S+ s \(\S+ a second\); saved out\.csv\.\nbeware: new\.csv, column "island": 1 of 2 rows have a category that the training table did not have, such as "Atlantis"\n$/,
+    );
     const [names, first, second] = (await readFile(join(folder, "out.csv"), "utf8")).trim().split("\n");
     assert.equal(
       names,
@@ -445,6 +448,7 @@ describe("microbatch predict", () => {
         seconds: 0,
         rowsPerSecond: 0,
         peakBytes: 0,
+        unseen: {},
       },
     );
     const [first] = (await readFile(join(folder, "out.tsv"), "utf8")).split("\n");
@@ -465,6 +469,28 @@ describe("microbatch evaluate", () => {
     const { metrics, baseline, judged, task } = await record("evaluate", "mass.onnx", penguins);
     assert.deepEqual({ judged, task }, { judged: 342, task: "regression" });
     assert.ok(metrics.rmse < 0.6 * baseline.rmse && metrics.r2 > 0.6 && Math.abs(baseline.r2) < 0.01);
+  });
+
+  it("says of which columns the training table had other categories", async () => {
+    const rooms = (text: (count: number) => string) =>
+      `rooms,kind\n${Array.from({ length: 40 }, (_, i) => `${text((i % 4) + 1)},${i % 4 < 2 ? "s" : "l"}`).join("\n")}\n`;
+    await writeFile(join(folder, "rooms.csv"), rooms(String));
+    await writeFile(
+      join(folder, "floats.csv"),
+      rooms((count) => `${count}.0`),
+    ); // as data frames write numbers with gaps
+    const asCategory = ["--type", "rooms=category", "--out", "rooms.onnx"];
+    const trained = await microbatch(
+      ...["train", "rooms.csv", "--target", "kind", "--epochs", "1", "--test", "floats.csv", ...asCategory],
+    );
+    assert.equal(trained.code, 0, trained.stderr);
+    const told = await record("evaluate", "rooms.onnx", "floats.csv");
+    assert.deepEqual(told.unseen, { rooms: 40 });
+    const { stderr } = await microbatch("evaluate", "rooms.onnx", "floats.csv");
+    assert.equal(
+      stderr,
+      'beware: floats.csv, column "rooms": 40 of 40 rows have a category that the training table did not have, such as "1.0"\n',
+    );
   });
 
   it("takes the answers from a column of another name", async () => {

@@ -7,16 +7,20 @@ import { loadModel, type SavedModel } from "../train/saved-model.ts";
 import { type Answer, addPiece, answersOf } from "./answers.ts";
 import type { EvaluateFlags } from "./evaluate.ts";
 import { modelRows, tableInputs } from "./model-rows.ts";
-import { print, styled } from "./say.ts";
+import { print, say, styled } from "./say.ts";
+import { UnseenCategories } from "./unseen.ts";
 
 /** Prints the metrics that training prints, on the rows of a table. */
 export async function runEvaluate(file: string, path: string, flags: EvaluateFlags): Promise<void> {
   const model = await loadModel(file);
   try {
     const answers = answersOf(file, model, flags.target);
-    const { rows, judged } = await judge(file, model, path, answers);
-    if (flags.json === true) print(JSON.stringify(recordOf(file, path, rows, judged, answers)));
+    const unseen = new UnseenCategories(model.schema);
+    const { rows, judged } = await judge(file, model, path, answers, unseen);
+    if (flags.json === true)
+      print(JSON.stringify({ ...recordOf(file, path, rows, judged, answers), unseen: unseen.counts }));
     else for (const answer of answers) tell(answer, path, rows, judged);
+    for (const line of unseen.lines(path)) say(line);
   } finally {
     await model.close();
   }
@@ -30,6 +34,7 @@ async function judge(
   model: SavedModel,
   path: string,
   answers: readonly Answer[],
+  unseen: UnseenCategories,
 ): Promise<{ readonly rows: number; readonly judged: Judged }> {
   const inputs = tableInputs(file, model.summary.inputs);
   const numeric = answers.filter(({ target }) => target.task === "regression").map(({ column }) => column);
@@ -41,6 +46,7 @@ async function judge(
   for await (const piece of rawRows(path, needed)) {
     const outputs = await model.predict(modelRows(inputs, piece), path);
     for (const answer of answers) await addPiece(answer, piece, outputs, path);
+    unseen.add(piece);
     rows += piece.rows;
   }
   for (const { column, count } of answers) if (count === 0) noAnswers(path, column, rows);

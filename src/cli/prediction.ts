@@ -10,6 +10,7 @@ import { modelRows, type Outputs, requireClasses, tableInputs } from "./model-ro
 import { requireOut } from "./out.ts";
 import type { PredictFlags } from "./predict.ts";
 import { print, say } from "./say.ts";
+import { UnseenCategories } from "./unseen.ts";
 
 /** Writes the table with its predictions to a file, or to standard output. */
 export async function runPredict(file: string, path: string, flags: PredictFlags): Promise<void> {
@@ -26,15 +27,15 @@ export async function runPredict(file: string, path: string, flags: PredictFlags
   const began = performance.now();
   try {
     const delimiter = out?.endsWith(".tsv") === true ? "\t" : ",";
-    const stream = (write: Write) => predictTable(file, model, path, delimiter, write);
+    const unseen = new UnseenCategories(model.schema);
+    const stream = (write: Write) => predictTable(file, model, path, delimiter, unseen, write);
     if (out === undefined) await stream(toStandardOutput);
     else {
       const rows = await writeRows(out, stream);
-      tell(
-        { model: file, table: path, rows, out, seconds: (performance.now() - began) / 1000 },
-        json === true,
-      );
+      const seconds = (performance.now() - began) / 1000;
+      tell({ model: file, table: path, rows, out, seconds, unseen: unseen.counts }, json === true);
     }
+    for (const line of unseen.lines(path)) say(line);
   } finally {
     await model.close();
   }
@@ -75,6 +76,7 @@ async function predictTable(
   model: SavedModel,
   path: string,
   delimiter: string,
+  unseen: UnseenCategories,
   write: Write,
 ): Promise<number> {
   const inputs = tableInputs(file, model.summary.inputs);
@@ -83,6 +85,7 @@ async function predictTable(
   let added: readonly AddedColumn[] | undefined;
   for await (const piece of rawRows(path, inputs)) {
     const outputs = await model.predict(modelRows(inputs, piece), path);
+    unseen.add(piece);
     const isFirst = added === undefined;
     added ??= addedColumns(file, model, outputs);
     const head = isFirst ? `${headerOf(piece, added, delimiter)}\n` : "";
@@ -179,6 +182,7 @@ function tell(
     readonly rows: number;
     readonly out: string;
     readonly seconds: number;
+    readonly unseen: Readonly<Record<string, number>>;
   },
   isJson: boolean,
 ): void {
