@@ -9,6 +9,7 @@ export {
 } from "./data/cache/cache.ts";
 export { readFile, writeFileAtomically } from "./data/files.ts";
 export * from "./data/idx.ts";
+export * from "./data/images/images.ts";
 export * from "./data/json/json-lines.ts";
 export * from "./data/npy.ts";
 export { missingMarkers } from "./data/numbers.ts";
@@ -17,5 +18,10 @@ export { cachedTable } from "./data/table/cached-table.ts";
 export * from "./data/table/raw-rows.ts";
 export * from "./data/table/table.ts";
 export * from "./data/table/table-profile.ts";
+export { byteVocabulary, type CharacterOptions, characterVocabulary } from "./data/text/characters.ts";
+export * from "./data/text/padded.ts";
+export * from "./data/text/text.ts";
+export { tokenizerVocabulary } from "./data/text/tokenizer.ts";
+export type { TextEncoding, Vocabulary } from "./data/text/vocabulary.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
 export { loadModel, type RawColumns, type RawValue, type SavedModel } from "./train/saved-model.ts";

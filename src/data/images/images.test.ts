@@ -319,54 +319,6 @@ test("the fingerprint changes with a file, its name, the options and the folder,
   await differs();
 });
 
-test("wrong options are refused before a file is read", async () => {
-  const cases: readonly (readonly [unknown, string])[] = [
-    [
-      undefined,
-      "options: expected size, and at most channels, fit, background, labels, classes, onBadFile, got no size. Fix: for example { size: [64, 64] }",
-    ],
-    [
-      { size, sizes: 3 },
-      'options: expected size, and at most channels, fit, background, labels, classes, onBadFile, got "sizes". Fix: rename or remove it',
-    ],
-    [
-      { size: 64 },
-      "option size: expected [height, width] in pixels, whole numbers from 1 to 8192, got 64. Fix: for example [64, 64]",
-    ],
-    [
-      { size: [64, 0.5] },
-      "option size: expected [height, width] in pixels, whole numbers from 1 to 8192, got a list. Fix: for example [64, 64]",
-    ],
-    [
-      { size: [64, 8193] },
-      "option size: expected [height, width] in pixels, whole numbers from 1 to 8192, got a list. Fix: for example [64, 64]",
-    ],
-    [{ size, channels: 4 }, "option channels: expected 1 (grey) or 3 (colours), got 4. Fix: choose one"],
-    [{ size, fit: "crop" }, 'option fit: expected "cover", "contain" or "fill", got "crop". Fix: choose one'],
-    [
-      { size, background: "white" },
-      'option background: expected [red, green, blue], whole numbers from 0 to 255, got "white". Fix: for example [0, 0, 0] for black',
-    ],
-    [{ size, labels: "no" }, 'option labels: expected true or false, got "no". Fix: choose one'],
-    [
-      { size, classes: ["a", "a"] },
-      "option classes: expected a list of names of folders, each once, got a list. Fix: for example classes: training.columns.class.categories",
-    ],
-    [
-      { size, classes: ["a"], labels: false },
-      "options: expected classes only where folders are classes, got labels: false too. Fix: remove one of the two",
-    ],
-    [
-      { size, onBadFile: { skip: -1 } },
-      'option onBadFile: expected "error" or { skip: how many files at most }, got an object. Fix: for example { skip: 10 }',
-    ],
-  ];
-  for (const [options, message] of cases) {
-    const given = options as { size: [1, 1] }; // as JavaScript may pass
-    assert.equal(await messageOf("nowhere", () => images("nowhere", given)), `images in FOLDER, ${message}`);
-  }
-});
-
 test("whatever lies in a folder, each file becomes a sample or is listed", async () => {
   const good = await Promise.all([plain(5), plain(6, "webp"), plain(7, "tiff")]);
   const name = fc.constantFrom(
