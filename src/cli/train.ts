@@ -1,7 +1,14 @@
 /** The command train: its flags. What they do is in training/, loaded when the command runs. */
 import { type Command, Option } from "commander";
 import { number, repeated, shareOrFile, sizes, typeOf, until, wholeNumber } from "./options.ts";
-import { optimizerDefaults, scheduleNames, type TrainFlags, tableDefaults } from "./training/flags.ts";
+import {
+  categoryNames,
+  optimizerDefaults,
+  scaleNames,
+  scheduleNames,
+  type TrainFlags,
+  tableDefaults,
+} from "./training/flags.ts";
 
 /** Adds the command to the program. */
 export function addTrain(program: Command): void {
@@ -57,6 +64,21 @@ function addTableOptions(command: Command): void {
         "keep what is read there; tables of more than 256 MB always are (default folder: see microbatch cache)",
       ),
       option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
+    ),
+    group(
+      "The features:",
+      option("--scale <how>", "what is done to numbers (default: standardize)").choices(
+        Object.keys(scaleNames),
+      ),
+      option(
+        "--clip-features <deviations>",
+        "farthest from the mean that a scaled number may lie, inside the model too (default: no limit)",
+        number({ above: 0 }),
+      ),
+      option(
+        "--categories <how>",
+        "columns of more than 100: one-hot of the commonest, or embedding: trained vectors (default: one-hot)",
+      ).choices(Object.keys(categoryNames)),
     ),
     group(
       "The model:",

@@ -17,6 +17,16 @@ export type OptimizerName = keyof typeof optimizerDefaults;
 export const scheduleNames = ["constant", "linear", "cosine", "one-cycle"] as const;
 export type ScheduleName = (typeof scheduleNames)[number];
 
+/** How numbers may be scaled, and categories become features, as they are typed and as the encoder calls them. */
+export const scaleNames = {
+  standardize: "standardize",
+  "min-max": "minMax",
+  robust: "robust",
+  log: "log",
+  none: "none",
+} as const;
+export const categoryNames = { "one-hot": "oneHot", embedding: "embedding" } as const;
+
 /** Flags that change a table's plan and a plan file's alike. */
 export interface RunFlags {
   readonly out?: string;
@@ -47,6 +57,9 @@ export interface TableFlags {
   readonly weight?: string;
   readonly hidden?: readonly number[];
   readonly dropout?: number;
+  readonly scale?: keyof typeof scaleNames;
+  readonly clipFeatures?: number;
+  readonly categories?: keyof typeof categoryNames;
   readonly classWeights?: "balanced";
   readonly validation?: Held;
   readonly test?: Held;
@@ -64,6 +77,9 @@ export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {
   weight: "--weight",
   hidden: "--hidden",
   dropout: "--dropout",
+  scale: "--scale",
+  clipFeatures: "--clip-features",
+  categories: "--categories",
   classWeights: "--class-weights",
   validation: "--validation",
   test: "--test",

@@ -1,5 +1,6 @@
 /** What `microbatch train` runs, whether a table or a plan file asked for it. */
 import type { Dataset } from "../../data/dataset.ts";
+import type { EncoderOptions } from "../../nn/index.ts";
 import type { Plan } from "../../train/plan.ts";
 
 /** A run to be made and told about. */
@@ -14,8 +15,16 @@ export interface Job {
   readonly verdicts: readonly Verdict[];
   /** Samples that neither train nor choose: the last judgement. */
   readonly test?: Dataset;
+  /** How a table's columns become features, where that was chosen, and how many training samples the limits change. */
+  readonly encoding?: Encoding;
   /** More lines of metadata for the saved file. */
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What was chosen of an encoder. */
+export interface Encoding extends EncoderOptions {
+  /** Numbers beyond the limits in the training samples, by column. */
+  readonly limited: Readonly<Record<string, number>>;
 }
 
 /** A metric by which a model is compared with the trivial one. */

@@ -20,6 +20,7 @@ export function recordOf(job: Job, outcome: Outcome): Readonly<Record<string, un
     threads: 1,
     cores: availableParallelism(),
     seed,
+    ...(job.encoding && { encoding: job.encoding }),
     parameters: started.parameterCount,
     seconds: finished.seconds,
     samplesPerSecond: finished.samples / finished.seconds,

@@ -2,17 +2,18 @@
 import { statisticsToMetadata, type TableStatistics } from "../../array/schema.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { allSamples, withWeight } from "../../data/samples.ts";
-import { statistics } from "../../data/statistics.ts";
+import { countBeyond, statistics } from "../../data/statistics.ts";
 import type { Table, TableData } from "../../data/table/table.ts";
 import { fail } from "../../errors.ts";
+import { clipLimits, type EncoderOptions } from "../../nn/index.ts";
 import type { Plan } from "../../train/plan.ts";
-import { defaultBatchSize, type TrainFlags, tableDefaults } from "./flags.ts";
+import { categoryNames, defaultBatchSize, scaleNames, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Head } from "./heads.ts";
-import type { Job, Verdict } from "./job.ts";
+import type { Encoding, Job, Verdict } from "./job.ts";
 import { optimizerOf, overridesOf, stopRulesOf } from "./plan-flags.ts";
 import { readTable } from "./read-table.ts";
 import { metricName, requireOneTarget, type TableModel, tableModel } from "./table-plan.ts";
-import { describeParts, describeTable } from "./table-words.ts";
+import { describeParts, describeTable, limitLines } from "./table-words.ts";
 
 /** Reads the table and makes the plan of the main job. Throws for what is wrong with the table or the flags. */
 export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
@@ -41,18 +42,49 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
   await requireWeights(parts);
   const fitted = await statistics(parts.training);
   requireEveryClass(fitted, flags);
+  const encoding = encodingOf(flags);
   const shaped = tableModel(fitted, {
+    encoding,
     hidden: hiddenOf(flags),
     dropout: flags.dropout ?? tableDefaults.dropout,
     isBalanced: flags.classWeights === "balanced",
   });
+  const chosen: Encoding = {
+    ...encoding,
+    limited: await countBeyond(parts.training, clipLimits(fitted, encoding)),
+  };
+  const isChosen = Object.keys(encoding).length > 0;
   return {
     plan: planOf(parts, shaped, flags) as unknown as Plan, // see Job.plan
-    description: [...describeTable(path, all, fitted, shaped.heads), describeParts(parts, hiddenOf(flags))],
+    description: [
+      ...describeTable(path, all, fitted, shaped.heads),
+      ...limitLines(chosen),
+      describeParts(parts, hiddenOf(flags)),
+    ],
     task: shaped.heads.length === 1 ? shaped.heads[0]!.task : "several",
     verdicts: shaped.heads.map((head) => verdictOf(head, shaped.heads.length === 1)),
     ...(parts.test !== undefined && { test: parts.test }),
-    metadata: statisticsToMetadata(fitted),
+    ...(isChosen && { encoding: chosen }),
+    metadata: {
+      ...statisticsToMetadata(fitted),
+      ...(isChosen && { "microbatch.encoder": JSON.stringify(chosen) }),
+    },
+  };
+}
+
+/** The encoder's options that were given. */
+function encodingOf({ scale, clipFeatures, categories }: TrainFlags): EncoderOptions {
+  if (clipFeatures !== undefined && (scale === "min-max" || scale === "none")) {
+    fail("--clip-features", {
+      expected: "numbers that are measured in deviations",
+      got: `--scale ${scale}`,
+      fix: "leave one of them out",
+    });
+  }
+  return {
+    ...(scale !== undefined && { numbers: scaleNames[scale] }),
+    ...(clipFeatures !== undefined && { clip: clipFeatures }),
+    ...(categories !== undefined && { categories: categoryNames[categories] }),
   };
 }
 

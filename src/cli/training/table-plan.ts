@@ -3,13 +3,24 @@ import { float32 } from "../../array/array.ts";
 import { outputNames, type TableStatistics } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { constant, type Tensor } from "../../graph/tensor.ts";
-import { dropout, encoder, type Layer, linear, type Metric, relu, sequence } from "../../nn/index.ts";
+import {
+  dropout,
+  type EncoderOptions,
+  encoder,
+  type Layer,
+  linear,
+  type Metric,
+  relu,
+  sequence,
+} from "../../nn/index.ts";
 import { add, expand } from "../../ops/index.ts";
 import type { LossResult, Row } from "../../train/plan.ts";
 import { type Head, headOf } from "./heads.ts";
 
 /** What the network of a table is made of. */
 export interface TableModelOptions {
+  /** What becomes of the columns. */
+  readonly encoding: EncoderOptions;
   /** Sizes of the hidden layers; none make a linear model. */
   readonly hidden: readonly number[];
   /** The part of each hidden layer that a step leaves out. */
@@ -35,7 +46,7 @@ export interface TableModel {
 export function tableModel(statistics: TableStatistics, options: TableModelOptions): TableModel {
   const { hidden, isBalanced } = options;
   const heads = statistics.targets.map((target) => headOf(target, isBalanced));
-  const features = encoder(statistics);
+  const features = encoder(statistics, options.encoding);
   const body = hidden.length === 0 ? (x: Tensor) => x : sequence(...hiddenLayers(options));
   const outputs = heads.map(({ outputs, target }) =>
     linear(outputs, { name: heads.length === 1 ? "output" : `output of ${target}` }),

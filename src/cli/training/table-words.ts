@@ -4,6 +4,7 @@ import type { Dataset } from "../../data/dataset.ts";
 import type { Table } from "../../data/table/table.ts";
 import { digits } from "../../report/console.ts";
 import type { Head } from "./heads.ts";
+import type { Encoding } from "./job.ts";
 
 /** Who trains, who decides when to stop, and who judges. */
 interface Parts {
@@ -82,6 +83,16 @@ function missingLines(missing: Readonly<Record<string, number>>): string[] {
   const shown = entries.slice(0, 8).map(([name, count]) => `${name} ${count}`);
   const more = entries.length > 8 ? `, and in ${entries.length - 8} more columns` : "";
   return [`  missing   ${shown.join(", ")}${more}; filled inside the model`];
+}
+
+/** How many training samples the limits of features change, where they change any: nothing is limited silently. */
+export function limitLines({ limited, clip, numbers }: Encoding): string[] {
+  const entries = Object.entries(limited);
+  if (clip === undefined || entries.length === 0) return [];
+  const shown = entries.slice(0, 8).map(([name, count]) => `${name} ${count.toLocaleString("en-US")}`);
+  const more = entries.length > 8 ? `, and in ${entries.length - 8} more columns` : "";
+  const unit = numbers === "robust" ? "interquartile ranges from the median" : "deviations from the mean";
+  return [`  limited   ${shown.join(", ")}${more}; beyond ${digits(clip)} ${unit}, inside the model`];
 }
 
 /** Which model trains on how many samples, and how many judge it. */
