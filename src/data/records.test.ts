@@ -118,6 +118,13 @@ test("samples come in pieces of at most 4096 and about a megabyte", async () => 
   assert.deepEqual(await sizes([1], 8192), [4096, 4096]);
 });
 
+test("a piece stays as it is when the next one comes", async () => {
+  const pieces = [];
+  const source = recordsSource(samples(9000), { columns });
+  for await (const piece of source.pieces()) pieces.push(piece.columns.count);
+  assert.deepEqual([pieces[0]![1], pieces[1]![0], pieces[2]![0]], [-1, -4096, -8192]);
+});
+
 test("a list and a function are read again, with the same fingerprint; what gives its samples once says so", async () => {
   const list = recordsSource([...samples(9000)], { columns });
   const anew = recordsSource(() => slowly(9000), { columns });

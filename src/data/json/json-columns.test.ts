@@ -91,6 +91,14 @@ test("lines come whole and numbered, wherever a file's pieces end", async () => 
   }
 });
 
+test("only the first line of a file loses a byte order mark", async () => {
+  const piece = `${"x".repeat(2 ** 20 - 1)}\n`; // what is read at a time
+  await writeFile(path, `${piece}\ufeffz\n`);
+  const read: (string | null)[] = [];
+  for await (const { texts } of readLines(path)) read.push(...texts);
+  assert.equal(read[1], "\ufeffz");
+});
+
 test("a line that is no UTF-8 is told from its neighbours", async () => {
   await writeFile(
     path,
@@ -104,6 +112,18 @@ test("a line that is no UTF-8 is told from its neighbours", async () => {
   const read: (string | null)[] = [];
   for await (const { texts } of readLines(path)) read.push(...texts);
   assert.deepEqual(read, ["é", null, "\ufeffz", "", null]); // only a file begins with a mark
+});
+
+test("a whole number that JavaScript would round comes as its text, at the top of an object alone", () => {
+  const { object } = parseLine(
+    '{"id":9007199254740993,"x":1e300,"v":[9007199254740995],"in":{"id":9007199254740997}}',
+  );
+  assert.deepEqual(object, {
+    id: "9007199254740993",
+    x: 1e300,
+    v: [9007199254740996],
+    in: { id: 9007199254740996 },
+  });
 });
 
 test("keys are compared as what they mean", () => {

@@ -168,11 +168,12 @@ test("lists of numbers are columns beside the schema, null in them is missing", 
     0,
   ]);
   assert.deepEqual(data.report.missing, { v: 2 });
-  const single = await linesOf('{"v":[1],"w":7,"y":1.5}\n{"v":[2],"w":8,"y":2.5}\n');
+  const single = await linesOf('{"v":[1],"w":-0,"y":1.5}\n{"v":[2],"w":8,"y":2.5}\n');
   assert.deepEqual(
     [single.columns.v, await numbers(single, "v")],
     [{ dtype: "float32", shape: [1] }, [1, 2]],
   );
+  assert.deepEqual(await numbers(single, "w"), [-0, 8]);
 });
 
 test("without a target every key is a feature or a list", async () => {
