@@ -1,6 +1,6 @@
 /** The cells of a table inside the database: text, trimmed, or nothing where a value is missing. */
 import { largestFloat32, missingMarkers } from "../numbers.ts";
-import { type CsvFile, csvSource, openForCsv, requireWhole } from "./csv-file.ts";
+import { type CsvFile, csvSource, keptRecords, openForCsv, requireWhole } from "./csv-file.ts";
 import { type Database, sqlText } from "./database.ts";
 import type { ValueColumn } from "./values.ts";
 
@@ -39,9 +39,10 @@ export async function withCells<Result>(
   options: CellsOptions,
   use: (cells: Cells) => Promise<Result>,
 ): Promise<Result> {
-  const { database, close } = await openForCsv(file, options.memoryLimit);
+  const { database, temporaryFolder, close } = await openForCsv(file, options.memoryLimit);
   try {
-    return await use(await loadCells(database, file, options));
+    const kept = await keptRecords(file, temporaryFolder);
+    return await use(await loadCells(database, file, csvSource(kept), options));
   } finally {
     await close();
   }
@@ -50,6 +51,7 @@ export async function withCells<Result>(
 async function loadCells(
   database: Database,
   file: CsvFile,
+  source: string,
   { columns, targets }: CellsOptions,
 ): Promise<Cells> {
   const { path, id, lineOf } = file;
@@ -63,7 +65,7 @@ async function loadCells(
       when list_contains(${markers}, lower(${id(name)})) then null else ${id(name)} end as ${id(name)}`,
   );
   await database.run(
-    `create table cells as select ${cells.join(", ")} from (select ${trimmed} from ${csvSource(file)})`,
+    `create table cells as select ${cells.join(", ")} from (select ${trimmed} from ${source})`,
   );
   const [counts] = await database.rows("select count(*)::double from cells");
   requireWhole(file, Number(counts![0]));

@@ -1,13 +1,16 @@
 /** A CSV file: scanned first, then read by the database with everything told, nothing guessed. */
 import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { bug, fail } from "../../errors.ts";
+import { failToAccess } from "../files.ts";
 import { readUnpacked } from "../gzip.ts";
+import type { BadRows } from "./cleaning.ts";
 import { type CsvHeader, readHeader } from "./csv-header.ts";
-import { type CsvScan, type CsvScanner, scanCsv } from "./csv-scan.ts";
+import { type CsvScan, type CsvScanner, type Skipping, scanCsv } from "./csv-scan.ts";
 import { type Database, openDatabase, sqlPath, sqlText } from "./database.ts";
+import { BadRowCount } from "./skipped-rows.ts";
 
 /** What is known of a file before the database reads it. */
 export interface CsvFile {
@@ -16,23 +19,81 @@ export interface CsvFile {
   readonly isGzip: boolean;
   readonly header: CsvHeader;
   readonly scan: CsvScan;
+  /** Records that cannot be read, where those are skipped; the scan counts the others. */
+  readonly bad?: BadRowCount;
+  /** Where those stand: bytes of the unpacked file from `start` up to `end`. */
+  readonly leftOut: readonly { readonly start: number; readonly end: number }[];
   /** What a column is called in SQL. */
   id(column: string): string;
   /** The line at which a record starts, counting records of the file from 0. */
   lineOf(record: number): Promise<number>;
 }
 
-/** Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. */
-export async function scanCsvFile(path: string): Promise<CsvFile> {
-  const { isGzip, header, scanner } = await scanned(path);
+/**
+ * Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. badRows: whether records that cannot
+ * be read are skipped instead.
+ */
+export async function scanCsvFile(path: string, badRows: BadRows = "error"): Promise<CsvFile> {
+  const bad = badRows === "error" ? undefined : new BadRowCount(path, badRows);
+  const leftOut: { readonly start: number; readonly end: number }[] = [];
+  const skipping: Skipping | undefined = bad && {
+    onBad: ({ flaw, lines }) => bad.add(flaw.line, flaw.proof, lines),
+    onLeftOut: (start, end) => leftOut.push({ start, end }),
+  };
+  const { isGzip, header, scanner } = await scanned(path, undefined, skipping);
+  const scan = scanner.finish();
+  bad?.require(scan.records + bad.skipped.count);
   return {
     path,
     isGzip,
     header,
-    scan: scanner.finish(),
+    scan,
+    ...(bad !== undefined && { bad }),
+    leftOut,
     id: (column) => `c${header.names.indexOf(column)}`,
-    lineOf: (record) => lineOf(path, record),
+    lineOf: (record) => lineOf(path, record, bad && { onBad: () => {} }),
   };
+}
+
+/**
+ * A file for the database, in the given folder, with the records that are kept and nothing else; the file itself where none
+ * is left out. The database so reads what was scanned, whatever it would have made of the others.
+ */
+export async function keptRecords(file: CsvFile, folder: string): Promise<CsvFile> {
+  if (file.leftOut.length === 0) return file;
+  const copy = join(folder, "records.csv");
+  const { pieces } = await readUnpacked(file.path);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(copy, without(pieces, file.leftOut));
+  } catch (error) {
+    return failToAccess(`write ${copy}`, error, folder);
+  }
+  return { ...file, path: copy, isGzip: false };
+}
+
+/** The bytes of the pieces but for those from each `start` up to its `end`. */
+async function* without(
+  pieces: AsyncIterable<Uint8Array>,
+  leftOut: CsvFile["leftOut"],
+): AsyncGenerator<Uint8Array> {
+  let next = 0;
+  let position = 0; // of the piece in the file
+  for await (const piece of pieces) {
+    const end = position + piece.length;
+    let at = position;
+    while (at < end) {
+      const gap = leftOut[next];
+      const until = Math.min(end, gap?.start ?? end);
+      if (until > at) yield piece.subarray(at - position, until - position);
+      at = Math.max(at, until);
+      if (gap === undefined || gap.start >= end) break;
+      at = Math.max(at, Math.min(end, gap.end));
+      if (gap.end > end) break;
+      next++;
+    }
+    position = end;
+  }
 }
 
 /**
@@ -54,13 +115,14 @@ export function csvSource({ path, isGzip, header, scan }: CsvFile, bufferSize?: 
 export async function openForCsv(
   { path }: Pick<CsvFile, "path">,
   memoryLimit?: string,
-): Promise<{ readonly database: Database; close(): Promise<void> }> {
+): Promise<{ readonly database: Database; readonly temporaryFolder: string; close(): Promise<void> }> {
   const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
   const threads = Math.min(4, availableParallelism());
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
   const { database, close } = await openDatabase({ name: path, threads, temporaryFolder, ...limit });
   return {
     database,
+    temporaryFolder,
     async close() {
       close();
       await rm(temporaryFolder, { recursive: true, force: true });
@@ -87,22 +149,23 @@ export function requireRecords({ path, scan }: CsvFile): void {
 async function scanned(
   path: string,
   wanted?: number,
+  skipping?: Skipping,
 ): Promise<{ readonly isGzip: boolean; readonly header: CsvHeader; readonly scanner: CsvScanner }> {
   let header: CsvHeader | undefined;
   let scanner: CsvScanner | undefined;
   const { isGzip, pieces } = await readUnpacked(path);
   for await (const piece of pieces) {
     header ??= readHeader(path, piece);
-    scanner ??= scanCsv(path, header, wanted);
+    scanner ??= scanCsv(path, header, wanted, skipping);
     scanner.push(piece);
     if (scanner.wantedLine !== undefined) break;
   }
   header ??= readHeader(path, new Uint8Array()); // throws: the file is empty
-  return { isGzip, header, scanner: scanner ?? scanCsv(path, header, wanted) };
+  return { isGzip, header, scanner: scanner ?? scanCsv(path, header, wanted, skipping) };
 }
 
-async function lineOf(path: string, record: number): Promise<number> {
-  const { scanner } = await scanned(path, record);
+async function lineOf(path: string, record: number, skipping: Skipping | undefined): Promise<number> {
+  const { scanner } = await scanned(path, record, skipping);
   if (scanner.wantedLine === undefined) scanner.finish(); // the last line may have no end
   return scanner.wantedLine ?? bug(`${path} has no record ${record}`);
 }

@@ -86,14 +86,19 @@ export async function topValues(
   }));
 }
 
-/** How many samples have the same value in every one of the columns as an earlier sample. */
+/** How many samples have the same value in every one of the columns, and in every list, as an earlier sample. */
 export async function countDuplicates(cells: Cells, names: readonly string[]): Promise<number> {
   if (names.length === 0) return 0;
   // 64 bits of each sample, not the samples: two different ones would share them once in 10^8 tables of a million samples.
   const [row] = await cells.database.rows(
-    `select count(distinct hash(${names.map((name) => cells.id(name)).join(", ")}))::double from ${cells.kept}`,
+    `select count(distinct hash(${sameColumns(cells, names).join(", ")}))::double from ${cells.kept}`,
   );
   return cells.samples - Number(row![0]);
+}
+
+/** What must be the same in duplicates. */
+export function sameColumns(cells: Cells, names: readonly string[]): string[] {
+  return [...names.map((name) => cells.id(name)), ...(cells.lists ?? []).map(({ sql }) => sql)];
 }
 
 /**

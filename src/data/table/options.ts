@@ -2,6 +2,7 @@
 import type { TableSchema } from "../../array/schema.ts";
 import { fail, kindOf } from "../../errors.ts";
 import { cellOf } from "../numbers.ts";
+import { type Cleaning, checkCleaning, type LikeCleaning } from "./cleaning.ts";
 
 /**
  * What a feature is: a number, one of some texts, or one of the given texts, which stand in an order that means something,
@@ -21,6 +22,8 @@ export interface TargetOptions {
   readonly ignore?: readonly string[];
   /** The column of sample weights: a number from 0 on in every line. It is no feature. */
   readonly weight?: string;
+  /** What is done about rows that cannot be read, missing values, outliers and so on. Default: nothing is left out. */
+  readonly clean?: Cleaning;
   readonly like?: never;
 }
 
@@ -30,6 +33,8 @@ export interface LikeOptions {
   readonly like: TableSchema;
   /** The column of sample weights: a number from 0 on in every line. */
   readonly weight?: string;
+  /** What is done about rows that cannot be read. Default: the first ends the reading. */
+  readonly clean?: LikeCleaning;
   readonly target?: never;
   readonly task?: never;
   readonly types?: never;
@@ -46,17 +51,17 @@ export function checkOptions(path: string, options: unknown): void {
   const unknown = names.find((name) => !Object.hasOwn(kinds, name));
   if (unknown !== undefined || !(names.includes("target") || names.includes("like"))) {
     fail(`${path}, options`, {
-      expected: "target, and at most task, types, ignore, weight; or like, and at most weight",
+      expected: "target, and at most task, types, ignore, weight, clean; or like, and at most weight, clean",
       got: unknown === undefined ? "no target" : `"${unknown}"`,
       fix: unknown === undefined ? 'for example table(path, { target: "price" })' : "rename or remove it",
     });
   }
   const extra = names.includes("like")
-    ? names.find((name) => name !== "like" && name !== "weight")
+    ? names.find((name) => name !== "like" && name !== "weight" && name !== "clean")
     : undefined;
   if (extra !== undefined) {
     fail(`${path}, options`, {
-      expected: "at most weight beside like, which says everything else",
+      expected: "at most weight and clean beside like, which says everything else",
       got: `"${extra}" too`,
       fix: `remove ${extra}, or like`,
     });
@@ -71,6 +76,8 @@ export function checkOptions(path: string, options: unknown): void {
     const fix = "choose one, or leave it out to decide by the values";
     fail(`${path}, option task`, { expected: '"regression" or "classification"', got: kindOf(task), fix });
   }
+  const { clean } = options as TableOptions; // the same
+  if (clean !== undefined) checkCleaning(path, clean, names.includes("like"));
   for (const [name, type] of Object.entries(types)) checkType(`${path}, option types, "${name}"`, type);
 }
 
@@ -96,6 +103,7 @@ const kinds: Readonly<
   types: ["{ column: type }", isObject],
   ignore: ["a list of names", isTexts],
   weight: ["the name of a column", isText],
+  clean: ["what to do, as in { badRows: { skip: 20 } }", isObject],
   like: ["the schema of a table, as in table(path, { like: training.schema })", isSchema],
 };
 

@@ -44,6 +44,15 @@ export function assignRoles(
   if (targets.length === 0 && !mayLackTarget) {
     refuse(path, "target", "at least one column", "none", "name the column to predict");
   }
+  for (const option of ["missing", "outliers"] as const) {
+    const cleaned = Object.keys(options.clean?.[option] ?? {});
+    requireNamed(
+      path,
+      `clean.${option}`,
+      cleaned,
+      named.filter((name) => !asked.includes(name)),
+    );
+  }
   requireOneRole(path, { targets, weights, asked, typed });
   const uses = [...targets, ...weights, ...asked];
   return {

@@ -10,19 +10,25 @@ import { type SplitOptions, split } from "../split.ts";
 import { splitByGroup } from "../split-by-group.ts";
 import { splitByTime, type TimeShares } from "../split-by-time.ts";
 import { type Cells, withCells } from "./cells.ts";
+import { type CleaningReport, cleanCells } from "./clean-cells.ts";
+import type { BadRows } from "./cleaning.ts";
 import { decideFeatures } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
 import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
-import type { TableOptions, TargetOptions } from "./options.ts";
+import { checkOptions, type TableOptions, type TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
+import type { BadRowCount } from "./skipped-rows.ts";
 import { decideTarget, decideWeight } from "./targets.ts";
 import { featureValues, readValues, targetValues, type ValueColumn, weightValues } from "./values.ts";
 
+export type { CleaningReport, DroppedRows, OutlierCount } from "./clean-cells.ts";
+export type { BadRows, Cleaning, LikeCleaning, OutlierLimits } from "./cleaning.ts";
 export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./options.ts";
 export type { IgnoredColumn } from "./roles.ts";
+export type { SkippedRow, SkippedRows } from "./skipped-rows.ts";
 
 /** Samples of a table: a dataset that knows what its columns mean. */
 export interface TableData extends Dataset {
@@ -43,7 +49,7 @@ export interface Table extends TableData {
 }
 
 /** What reading found, for people to see. */
-export interface TableReport {
+export interface TableReport extends CleaningReport {
   /** Records in the file, below the header. */
   readonly records: number;
   /** Records left out because a target is missing. */
@@ -85,6 +91,10 @@ export interface TableReport {
  *
  * It then has the same columns, codes and classes. Other columns are not read; a category that the first table has not
  * seen has the number of categories as its code, as in a saved model.
+ *
+ * `clean` says what shall be left out instead of ending the reading, or of training on it (see `Cleaning`):
+ *
+ *   clean: { badRows: { skip: 20 }, missing: { age: "drop" }, outliers: { price: { deviations: 5 } }, duplicates: "drop" }
  *
  * Throws, naming file, line and column, when the file is missing, empty, damaged or no text; when an option names no
  * column; when numbers and text are mixed; when there is nothing to predict or nothing to predict from; for classes with a
@@ -129,26 +139,39 @@ export async function withDecided<Result>(
   limits: { readonly memoryLimit?: string },
   use: (decided: DecidedTable) => Promise<Result>,
 ): Promise<Result> {
-  const file = await scanCsvFile(path);
+  const file = await scanCsvFile(path, badRowsOf(path, options));
   requireSeveralColumns(path, file.header);
   const roles = assignRoles(path, file.header.names, options);
   requireRecords(file);
   const { targets, weights, features } = roles;
   const columns = [...targets, ...weights, ...features];
   return withCells(file, { columns, targets, ...limits }, async (cells) =>
-    use(await decide(cells, roles, file.scan.records, options)),
+    use(await decide(cells, roles, file.scan.records, options, file.bad)),
   );
 }
 
-/** Decides the columns of what is in the database. records: how many were read, samples or not. */
+/** Before anything is read, since the scan needs to know. */
+function badRowsOf(path: string, options: TableOptions): BadRows | undefined {
+  checkOptions(path, options);
+  return options.clean?.badRows;
+}
+
+/**
+ * Cleans what is in the database, and decides its columns. records: how many were read, samples or not. bad: those that
+ * could not be, where such are skipped.
+ */
 export async function decide(
-  cells: Cells,
+  loaded: Cells,
   roles: Roles,
   records: number,
   options: TableOptions,
+  bad?: BadRowCount,
 ): Promise<DecidedTable> {
-  const { path, samples } = cells;
-  if (samples === 0) noSamples(path, roles, records);
+  const { path } = loaded;
+  if (loaded.samples === 0) noSamples(path, roles, records);
+  const unread = bad?.skipped.count ?? 0;
+  const { cells, found } = await cleanCells(loaded, roles, options, bad);
+  const { samples } = cells;
   const names = [...roles.targets, ...roles.weights, ...roles.features];
   const profiles = new Map((await profileColumns(cells, names)).map((profile) => [profile.name, profile]));
   const { schema, ignored } =
@@ -163,8 +186,9 @@ export async function decide(
   const features = await inOrder(schema.features, (feature) => featureValues(cells, feature));
   const missing = [...profiles.values()].filter(({ present }) => present < samples);
   const report = {
-    records,
-    withoutTarget: records - samples,
+    records: records + unread,
+    withoutTarget: records - loaded.samples,
+    ...found,
     missing: Object.fromEntries(missing.map(({ name, present }) => [name, samples - present])),
     ignored,
   };
