@@ -13,7 +13,7 @@ import type { Encoding, Job, Verdict } from "./job.ts";
 import { optimizerOf, overridesOf, stopRulesOf } from "./plan-flags.ts";
 import { readTable } from "./read-table.ts";
 import { metricName, requireOneTarget, type TableModel, tableModel } from "./table-plan.ts";
-import { describeParts, describeTable, limitLines } from "./table-words.ts";
+import { describeParts, describeTable, describeUnseen, limitLines } from "./table-words.ts";
 
 /** Reads the table and makes the plan of the main job. Throws for what is wrong with the table or the flags. */
 export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
@@ -59,6 +59,7 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
     description: [
       ...describeTable(path, all, fitted, shaped.heads),
       ...limitLines(chosen),
+      ...describeUnseen(path, parts),
       describeParts(parts, hiddenOf(flags)),
     ],
     task: shaped.heads.length === 1 ? shaped.heads[0]!.task : "several",

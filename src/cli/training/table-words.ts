@@ -95,6 +95,20 @@ export function limitLines({ limited, clip, numbers }: Encoding): string[] {
   return [`  limited   ${shown.join(", ")}${more}; beyond ${digits(clip)} ${unit}, inside the model`];
 }
 
+/** What files of their own have that the table has not. */
+export function describeUnseen(path: string, { validation, test }: Parts): string[] {
+  const parts = new Set([validation, ...(test === undefined ? [] : [test])]);
+  return [...parts].flatMap((part) =>
+    "report" in part
+      ? Object.entries((part as Table).report.unlisted).map(
+          // only a whole table has a report
+          ([column, count]) =>
+            `  beware    ${part.name}, column "${column}": ${count.toLocaleString("en-US")} rows have a category that ${path} does not have`,
+        )
+      : [],
+  );
+}
+
 /** Which model trains on how many samples, and how many judge it. */
 export function describeParts({ training, validation, test }: Parts, hidden: readonly number[]): string {
   const model =
