@@ -17,7 +17,7 @@ export type { ShareOptions, Split } from "./data/shares.ts";
 export { type SplitOptions, type SplitValues, split, splitSamples, subset } from "./data/split.ts";
 export { splitByGroup, splitSamplesByGroup } from "./data/split-by-group.ts";
 export { splitByTime, splitSamplesByTime, type TimeShares } from "./data/split-by-time.ts";
-export { statistics } from "./data/statistics.ts";
+export { countBeyond, statistics } from "./data/statistics.ts";
 export { MicrobatchError } from "./errors.ts";
 export * from "./graph/memory.ts";
 export { defineOp, type EmitContext, type GradientContext, type Op, type OpSample } from "./graph/op.ts";

@@ -3,6 +3,20 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import {
+  adamw,
+  afterEpochs,
+  encoder,
+  fit,
+  linear,
+  mul,
+  r2,
+  sequence,
+  squaredError,
+  statistics,
+  sub,
+} from "../src/index.ts";
+import { table as tableOf } from "../src/node.ts";
 import { microbatchIn } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -87,5 +101,40 @@ describe("--scale and --categories", () => {
     assert.ok(values.every(Number.isFinite));
     assert.equal(values[0], values[3]);
     assert.equal(new Set(values).size, 3);
+  });
+});
+
+describe("an embedding", () => {
+  it("tells three hundred categories apart, of which one-hot columns know a hundred", async () => {
+    const path = join(folder, "effects.csv");
+    const effects = Array.from(
+      { length: 2400 },
+      (_, index) => `c${index % 300},${((index % 300) * 37) % 101}`,
+    );
+    await writeFile(path, `city,y\n${effects.join("\n")}\n`);
+    const data = await tableOf(path, { target: "y" });
+    const fitted = await statistics(data);
+    const [y] = fitted.targets;
+    assert.ok(y?.task === "regression");
+    const explained = async (categories: "oneHot" | "embedding") => {
+      const body = sequence(encoder(fitted, { categories, embeddingSizes: { city: 8 } }), linear(1));
+      const model = await fit({
+        data,
+        model: (row) => body(row),
+        loss: (predicted, row) => squaredError(predicted, mul(sub(row.y!, y.mean), 1 / y.deviation)),
+        optimizer: adamw({ learningRate: 0.05 }),
+        batchSize: 50,
+        microbatchSize: 25,
+        stop: afterEpochs(6),
+        validation: {
+          data,
+          metrics: { r2: (predicted, row) => r2(predicted, mul(sub(row.y!, y.mean), 1 / y.deviation)) },
+        },
+      });
+      return (await model.evaluate(data)).r2!;
+    };
+    const [oneHot, embedded] = [await explained("oneHot"), await explained("embedding")];
+    // A third of the cities are all that one-hot columns can tell.
+    assert.ok(oneHot < 0.45 && embedded > 0.95, `${oneHot}, ${embedded}`);
   });
 });

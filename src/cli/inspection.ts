@@ -201,9 +201,10 @@ function shortened(lines: readonly string[]): string[] {
 function inputText({ dtype, shape, unit, statistics, categories }: ColumnDescription): string {
   const unitText = unit === undefined ? "" : ` ${unit}`;
   if (statistics?.kind === "number") {
-    const { mean, deviation, minimum, maximum, missing } = statistics;
+    const { mean, deviation, minimum, maximum, missing, quartiles } = statistics;
+    const quarters = quartiles === undefined ? "" : `, quartiles ${quartiles.map(digits).join(", ")}`;
     return (
-      `number    ${digits(mean)} ± ${digits(deviation)}${unitText}, from ${digits(minimum)} to ${digits(maximum)}` +
+      `number    ${digits(mean)} ± ${digits(deviation)}${unitText}, from ${digits(minimum)} to ${digits(maximum)}${quarters}` +
       missingText(missing, digits(statistics.fill))
     );
   }
