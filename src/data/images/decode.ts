@@ -30,21 +30,53 @@ export async function openDecoder(settings: ImageSettings): Promise<Decoder> {
       { cause: error },
     ),
   );
+  // Warnings of a decoder (cut off, damaged inside) are errors: the pixels behind them would be made up.
+  const read = async (bytes: Uint8Array, failOn: "warning" | "error" = "warning") => {
+    const image = sharp(bytes, { failOn });
+    const { format, space, depth } = await image.metadata();
+    const problem = problemOf(format, space, depth);
+    return problem === undefined ? pixelsOf(image, settings) : { problem };
+  };
   return {
     versions: JSON.stringify(sharp.versions),
     async decode(bytes) {
       if (bytes.length === 0) return { problem: "an empty file" };
       try {
-        // Warnings of a decoder (cut off, damaged inside) are errors: the pixels behind them would be made up.
-        const image = sharp(bytes, { failOn: "warning" });
-        const { format, space, depth } = await image.metadata();
-        const problem = problemOf(format, space, depth);
-        return problem === undefined ? await pixelsOf(image, settings) : { problem };
+        return await read(bytes).catch((error) =>
+          isHarmless(error) ? read(bytes, "error") : Promise.reject(error),
+        );
       } catch (error) {
-        return { problem: messageOf(error).split("\n")[0]!.trim() };
+        return { problem: reasonOf(error) };
       }
     },
   };
+}
+
+/** What a decoder says, each thing once and without what is said of every damaged file. */
+function complaintsOf(error: unknown): string[] {
+  const lines = messageOf(error)
+    .split("\n")
+    .map((line) =>
+      line
+        .replace("Input buffer has corrupt header:", "")
+        .replace(/^\s*Vips\w+: /, "")
+        .trim(),
+    );
+  return [...new Set(lines)].filter((line) => line !== "" && !/due to failOn|bad seek/.test(line));
+}
+
+/** Many telephones write this into photos that are whole: numbers that a JPEG of this kind has no use for. */
+function isHarmless(error: unknown): boolean {
+  const [complaint, ...others] = complaintsOf(error);
+  return complaint === "Invalid SOS parameters for sequential JPEG" && others.length === 0;
+}
+
+function reasonOf(error: unknown): string {
+  const complaints = complaintsOf(error);
+  const all = complaints.join(" ");
+  if (all.includes("unsupported image format")) return "a file of another kind";
+  if (all.includes("exceeds pixel limit")) return "more than 268 million pixels";
+  return complaints.length === 0 ? "damaged bytes" : `damaged bytes (${complaints.slice(0, 2).join(", ")})`;
 }
 
 /**

@@ -208,8 +208,8 @@ test("a file that is no image is named", async () => {
   const text = await folderOf({ "a/1.png": 1, "b/1.png": 2, "b/page.jpg": "<html>not found</html>" });
   assert.equal(
     await messageOf(text, () => images(`${text}/`, { size })),
-    "FOLDER/b/page.jpg: expected an image (JPEG, PNG, WebP, GIF, TIFF or AVIF), got Input buffer contains unsupported " +
-      "image format. Fix: repair or remove the file, or leave such files out: onBadFile: { skip: 10 }",
+    "FOLDER/b/page.jpg: expected an image (JPEG, PNG, WebP, GIF, TIFF or AVIF), got a file of another kind. " +
+      "Fix: repair or remove the file, or leave such files out: onBadFile: { skip: 10 }",
   );
   const beside = await folderOf({ "a/1.png": 1, "b/1.png": 2, "stray.PNG": 3 });
   assert.match(
@@ -239,7 +239,7 @@ test("bad files are left out up to a limit, counted and listed", async () => {
       { file: "a/empty.png", reason: "an empty file" },
       { file: "b/broken.png", reason: "a symbolic link that leads nowhere" },
       { file: "b/pipe.png", reason: "a device or a pipe" },
-      { file: "b/text.png", reason: "Input buffer contains unsupported image format" },
+      { file: "b/text.png", reason: "a file of another kind" },
       { file: "stray.png", reason: "one in no class's folder" },
     ],
   );
