@@ -150,7 +150,7 @@ function topOf({ top = [], distinct = 0, problem }: ProfiledColumn, room: number
 
 /** What stands across columns: what is the same, and where training would end. */
 function remarks(profile: TableProfile, title: (text: string) => string): string[] {
-  const { columns, identical, duplicates, samples } = profile;
+  const { columns, identical, duplicates = 0, samples } = profile;
   const read = columns.filter(({ role }) => role !== "left out");
   const missing = read.filter((column) => column.role === "feature" && (column.missing ?? 0) > 0);
   const problems = columns.flatMap(({ problem }) => (problem === undefined ? [] : [inFlags(problem)]));

@@ -45,6 +45,9 @@ export const columnReasons: Readonly<Record<Table["report"]["ignored"][number]["
   constant: "every row has the same value",
   empty: "no row has a value",
   identifier: "its texts name single rows (--type COLUMN=category keeps it)",
+  date: "it holds dates, which are no numbers: make columns of their parts",
+  rare: "every category is rarer than --rare allows",
+  identical: "every row has the value of an earlier column",
   unnamed: "it has no name",
 };
 

@@ -12,14 +12,22 @@ export async function readCategories(cells: Cells, names: readonly string[]): Pr
   });
 }
 
-/** The most frequent values of a column, the earlier of equally frequent ones, in the order of their code points. */
-export async function mostFrequent(cells: Cells, name: string, limit: number): Promise<string[]> {
+/**
+ * The most frequent values of a column that at least so many samples have, the earlier of equally frequent ones, in the
+ * order of their code points.
+ */
+export async function mostFrequent(
+  cells: Cells,
+  name: string,
+  limit: number,
+  atLeast: number,
+): Promise<string[]> {
   const id = cells.id(name);
   const [row] = await cells.database.rows(
     `select list_sort(list(${id})) from (select ${id} from ${cells.kept} and ${id} is not null
-      group by ${id} order by count(*) desc, ${id} limit ${limit})`,
+      group by ${id} having count(*) >= ${atLeast} order by count(*) desc, ${id} limit ${limit})`,
   );
-  return textsOf(row![0]);
+  return row![0] === null ? [] : textsOf(row![0]); // no list where there is no such value
 }
 
 /** A list of texts as the database gives one; it has nothing for a missing value. */

@@ -193,6 +193,74 @@ test("the line of what is wrong is that of the file, behind rows that were skipp
   );
 });
 
+test("rare categories become the one that was never seen, and a column of nothing else is left out", async () => {
+  const rows = Array.from({ length: 24 }, (_, row) => [
+    row < 12 ? "a" : row < 20 ? "b" : row < 23 ? "c" : "d",
+    ["k", "l", "m", "n", "o", "p"][row % 6],
+    row % 2 === 0 ? "low" : "high",
+    row,
+  ]);
+  const text = `c,r,o,y\n${rows.map((row) => row.join(",")).join("\n")}\n`;
+  const types = { o: ["low", "mid", "high"] };
+  const data = await cleaned(text, { rareCategories: { atLeast: 5 } }, { types });
+  assert.deepEqual(data.columns.c!.categories, ["a", "b"]);
+  assert.deepEqual(data.columns.o!.categories, ["low", "mid", "high"]);
+  assert.deepEqual(data.report.unlisted, { c: 4 });
+  assert.deepEqual(data.report.ignored, [{ column: "r", reason: "rare" }]);
+  const all = await cleaned(text, { rareCategories: { atLeast: 4 } }, { types: { ...types, c: "category" } });
+  assert.deepEqual(all.columns.r!.categories, ["k", "l", "m", "n", "o", "p"]);
+  assert.deepEqual(all.columns.c!.categories, ["a", "b"]);
+});
+
+test("columns that are identical to an earlier one are left out, the first is kept, and dates are told as such", async () => {
+  const rows = Array.from({ length: 12 }, (_, row) => {
+    const day = String(row + 1).padStart(2, "0");
+    const size = row % 5;
+    const texts = [row % 2 ? "a" : "b", row % 2 ? "a" : "b", row % 2 ? "b" : "a"];
+    return [
+      size,
+      `${size}.0`,
+      (row * 2) % 5,
+      size,
+      ...texts,
+      `2024-02-${day}`,
+      `2024-02-${day}T10:00:00Z`,
+      `2024-02-${day}?`,
+      row,
+    ];
+  });
+  const header = "size,size2,other,size3,c,c2,not,day,time,name,y";
+  const { report, schema } = await cleaned(`${header}\n${rows.map((row) => row.join(",")).join("\n")}\n`, {});
+  assert.deepEqual(
+    schema.features.map(({ name }) => name),
+    ["size", "other", "c", "not"],
+  );
+  assert.deepEqual(report.ignored, [
+    { column: "size2", reason: "identical", to: "size" },
+    { column: "size3", reason: "identical", to: "size" },
+    { column: "c2", reason: "identical", to: "c" },
+    { column: "day", reason: "date" },
+    { column: "time", reason: "date" },
+    { column: "name", reason: "identifier" },
+  ]);
+});
+
+test("hundreds of columns of the same few numbers in different orders are told apart", async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `f${index}`);
+  const rows = Array.from({ length: 20 }, (_, row) => [
+    ...names.map((_, index) => (row * 7 + index) % 5),
+    row,
+  ]);
+  const { schema } = await cleaned(
+    `${names.join(",")},y\n${rows.map((row) => row.join(",")).join("\n")}\n`,
+    {},
+  );
+  assert.deepEqual(
+    schema.features.map(({ name }) => name),
+    ["f0", "f1", "f2", "f3", "f4"],
+  );
+});
+
 test("a cached table is cleaned as one in memory, and another cleaning makes another cache", async () => {
   await writeFile(path, damaged);
   const options = {

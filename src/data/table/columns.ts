@@ -4,12 +4,21 @@ import { fail } from "../../errors.ts";
 import { mostFrequent, readCategories } from "./categories.ts";
 import type { Cells } from "./cells.ts";
 import { sqlText } from "./database.ts";
+import { identicalColumns } from "./figures.ts";
 import { featureAsText, refuseNearlyNumbers, refuseText } from "./mixed.ts";
 import type { ColumnType } from "./options.ts";
 import { type ColumnProfile, countDistinct } from "./profile.ts";
 
 /** Why a column is no feature. */
-export type IgnoredReason = "asked" | "unnamed" | "empty" | "constant" | "identifier";
+export type IgnoredReason =
+  | "asked"
+  | "unnamed"
+  | "empty"
+  | "constant"
+  | "identifier"
+  | "date"
+  | "rare"
+  | "identical";
 
 /** A column and what it is. */
 export interface Decision {
@@ -33,7 +42,9 @@ interface Kind {
 /**
  * A feature is a number when every value is one, else a category. It is left out, with the reason, when it tells nothing:
  * no sample has a value (empty), all have the same (constant), or it is text that names samples: every value differs, or
- * there are more than 100 different ones and more than half as many as values (identifier).
+ * there are more than 100 different ones and more than half as many as values (identifier; date, where all of those are
+ * dates as ISO 8601 writes them). atLeast: how many samples a category must have to be listed; a column without such is left
+ * out (rare). Columns in an order that was said keep all of theirs.
  * Throws for a column of numbers with a few texts in it, and for numbers with a decimal comma: both would silently become
  * categories; and for a value that is not among the ones it is said to have.
  */
@@ -41,6 +52,7 @@ export async function decideFeatures(
   cells: Cells,
   profiles: readonly ColumnProfile[],
   types: Readonly<Record<string, ColumnType>>,
+  atLeast = 1,
 ): Promise<Decision[]> {
   const kinds: Kind[] = [];
   for (const profile of profiles) {
@@ -52,7 +64,7 @@ export async function decideFeatures(
     cells,
     texts.map(({ profile }) => cells.id(profile.name)),
   );
-  const categories = await categoriesOf(cells, texts, distinct);
+  const categories = await categoriesOf(cells, texts, distinct, atLeast);
   return kinds.map(({ profile: { name }, type, kind }) => {
     if (kind === "number") return { name, feature: { kind, name } };
     if (kind !== "text") return { name, feature: kind };
@@ -83,6 +95,7 @@ async function categoriesOf(
   cells: Cells,
   texts: readonly Kind[],
   distinct: readonly number[],
+  atLeast: number,
 ): Promise<ReadonlyMap<string, readonly string[] | IgnoredReason>> {
   const found = new Map<string, readonly string[] | IgnoredReason>();
   const toRead: string[] = [];
@@ -91,11 +104,13 @@ async function categoriesOf(
     const count = distinct[index]!;
     const isNames = type === undefined && (count === present || isIdentifier(count, present));
     if (count === 1 && present === cells.samples) found.set(name, "constant");
-    else if (isNames) found.set(name, "identifier");
+    else if (isNames) found.set(name, (await areDates(cells, profile)) ? "date" : "identifier");
     else if (Array.isArray(type)) found.set(name, await requireListed(cells, name, type));
-    else if (type === undefined && count > listedLimit)
-      found.set(name, await mostFrequent(cells, name, listedLimit));
-    else toRead.push(name);
+    else if (atLeast > 1 || (type === undefined && count > listedLimit)) {
+      const most = type === undefined ? listedLimit : count;
+      const frequent = await mostFrequent(cells, name, most, atLeast);
+      found.set(name, frequent.length === 0 ? "rare" : frequent);
+    } else toRead.push(name);
   }
   const lists = await readCategories(cells, toRead);
   toRead.forEach((name, index) => {
@@ -107,6 +122,42 @@ async function categoriesOf(
 /** True for a column that names samples rather than saying what they are. */
 export function isIdentifier(distinct: number, present: number): boolean {
   return distinct > 100 && 2 * distinct > present;
+}
+
+/** Whether every value is a date, or a date and a time, as ISO 8601 writes them. */
+async function areDates(cells: Cells, { name, present }: ColumnProfile): Promise<boolean> {
+  const id = cells.id(name);
+  const [row] = await cells.database.rows(
+    `select count(*) filter (try_cast(${id} as timestamp) is not null and ${id} similar to '[0-9]{4}-[0-9]{2}-[0-9]{2}.*')::double
+     from ${cells.kept}`,
+  );
+  return Number(row![0]) === present;
+}
+
+/**
+ * Columns that hold the same as an earlier one in every sample, with the name of that one: numbers the same numbers, texts
+ * the same texts. Among other columns they tell nothing.
+ */
+export async function sameAsEarlier(
+  cells: Cells,
+  features: readonly FeatureColumn[],
+  profiles: ReadonlyMap<string, ColumnProfile>,
+): Promise<ReadonlyMap<string, string>> {
+  const alike = Map.groupBy(
+    features.map(({ name }) => name),
+    (name) => {
+      const { name: _, commas, ...figures } = profiles.get(name)!;
+      return JSON.stringify([figures, features.find((one) => one.name === name)]).replace(
+        JSON.stringify(name),
+        "",
+      );
+    },
+  );
+  const isNumber = (name: string) => features.some((one) => one.name === name && one.kind === "number");
+  const groups = await identicalColumns(cells, alike, (name) =>
+    isNumber(name) ? `number(${cells.id(name)})` : cells.id(name),
+  );
+  return new Map(groups.flatMap(([first, ...others]) => others.map((name) => [name, first!] as const)));
 }
 
 /** The given categories. Throws at the first value that is none of them. */

@@ -102,26 +102,27 @@ export function sameColumns(cells: Cells, names: readonly string[]): string[] {
 }
 
 /**
- * Columns that hold the same texts in every sample: lists of two and more names, each in the order given. candidates: names
- * by what the columns have in common, since only few columns are worth comparing.
+ * Columns that hold the same in every sample: lists of two and more names, each in the order given. candidates: names by what
+ * the columns have in common, since only few columns are worth comparing. termOf: the SQL of what is compared.
  */
 export async function identicalColumns(
   cells: Cells,
   candidates: ReadonlyMap<string, readonly string[]>,
+  termOf: (name: string) => string,
 ): Promise<string[][]> {
   const names = [...candidates.values()].filter((some) => some.length > 1).flat();
-  // A sum over all samples of what the value and its place come to: equal columns have equal sums.
+  // A sum over all samples of what a value and its place come to: equal columns have equal sums. The database mixes two
+  // values so that the sum would lose which belonged together; mixed once more it does not.
   const prints = await inGroups(names, async (some) => {
-    const sums = some.map((name) => `bit_xor(hash(rowid, ${cells.id(name)}))::varchar`).join(", ");
+    const sums = some.map((name) => `bit_xor(hash(hash(rowid, ${termOf(name)})))::varchar`).join(", ");
     const [row] = await cells.database.rows(`select ${sums} from ${cells.kept}`);
     return row!.map(String);
   });
-  const groups = Object.values(Object.groupBy(names, (_, index) => prints[index]!));
   const identical: string[][] = [];
-  for (const group of groups) {
-    const [first, ...others] = group!;
+  for (const group of Map.groupBy(names, (_, index) => prints[index]!).values()) {
+    const [first, ...others] = group;
     const same = [first!];
-    for (const other of others) if (await isSame(cells, first!, other)) same.push(other);
+    for (const other of others) if (await isSame(cells, termOf(first!), termOf(other))) same.push(other);
     if (same.length > 1) identical.push(same);
   }
   return identical;
@@ -129,7 +130,7 @@ export async function identicalColumns(
 
 async function isSame(cells: Cells, one: string, other: string): Promise<boolean> {
   const rows = await cells.database.rows(
-    `select 1 from ${cells.kept} and ${cells.id(one)} is distinct from ${cells.id(other)} limit 1`,
+    `select 1 from ${cells.kept} and ${one} is distinct from ${other} limit 1`,
   );
   return rows.length === 0;
 }

@@ -9,6 +9,8 @@ import { checkOptions, type TableOptions } from "./options.ts";
 export interface IgnoredColumn {
   readonly column: string;
   readonly reason: IgnoredReason;
+  /** The column that it is identical to. */
+  readonly to?: string;
 }
 
 /** What every column of the file is for. */

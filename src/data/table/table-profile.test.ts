@@ -83,7 +83,7 @@ test("every column has its type, role and counts, and what is the same is named"
       ["when", "feature", "category", 0],
       ["size", "feature", "number", 0],
       ["width", "feature", "number", 3],
-      ["size2", "feature", "number", 0],
+      ["size2", "left out", "identical", 0],
       ["always", "left out", "constant", 0],
       ["nothing", "left out", "empty", 12],
       ["colour", "feature", "category", 0],

@@ -2,11 +2,11 @@
 import type { FeatureColumn, TargetColumn } from "../../array/schema.ts";
 import { MicrobatchError } from "../../errors.ts";
 import { type Cells, withCells } from "./cells.ts";
+import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import { decideFeatures, type IgnoredReason } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import type { Delimiter } from "./csv-header.ts";
 import {
-  countDuplicates,
   distinctValues,
   exactLimit,
   identicalColumns,
@@ -15,7 +15,7 @@ import {
   topValues,
   type ValueCount,
 } from "./figures.ts";
-import type { TargetOptions } from "./options.ts";
+import { checkOptions, type TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type Roles } from "./roles.ts";
 import { decideTarget, decideWeight } from "./targets.ts";
@@ -24,7 +24,7 @@ import { decideTarget, decideWeight } from "./targets.ts";
 export type ProfileOptions = Omit<TargetOptions, "target" | "like"> & Partial<Pick<TargetOptions, "target">>;
 
 /** A whole table in figures. */
-export interface TableProfile {
+export interface TableProfile extends CleaningReport {
   readonly path: string;
   readonly delimiter: Delimiter;
   readonly isGzip: boolean;
@@ -34,8 +34,6 @@ export interface TableProfile {
   readonly samples: number;
   /** Records left out because a target is missing. */
   readonly withoutTarget: number;
-  /** Samples whose values are all those of an earlier one. */
-  readonly duplicates: number;
   /** In the order of the file. */
   readonly columns: readonly ProfiledColumn[];
   /** Columns that hold the same in every sample, in lists of two and more. */
@@ -73,23 +71,27 @@ export interface ProfiledColumn {
  * Throws for a file that cannot be read as a table, and for options that name no column.
  */
 export async function profileTable(path: string, options: ProfileOptions = {}): Promise<TableProfile> {
-  const file = await scanCsvFile(path);
+  checkOptions(path, { target: [], ...options });
+  const file = await scanCsvFile(path, options.clean?.badRows);
   const { names, delimiter } = file.header;
-  const roles = rolesOf(path, names, options);
+  const roles = assignRoles(path, names, { target: [], ...options }, options.target === undefined);
   requireRecords(file);
   const columns = names.filter((name) => name !== "" && !(options.ignore ?? []).includes(name));
   const reading = { columns, targets: roles.targets, memoryLimit: "512MB" };
-  return withCells(file, reading, async (cells) => {
+  return withCells(file, reading, async (loaded) => {
+    const unread = file.bad?.skipped.count ?? 0;
+    const all = { target: [], ...options };
+    const { cells, found } = await cleanCells(loaded, roles, all, file.bad);
     const { described, identical } = await describeColumns(cells, columns, roles, options);
     const { records } = file.scan;
     return {
       path,
       delimiter,
       isGzip: file.isGzip,
-      records,
+      records: records + unread,
       samples: cells.samples,
-      withoutTarget: records - cells.samples,
-      duplicates: await countDuplicates(cells, columns),
+      withoutTarget: records - loaded.samples,
+      ...found,
       columns: names.map(
         (name): ProfiledColumn =>
           described.get(name) ?? { name, role: "left out", type: name === "" ? "unnamed" : "asked" },
@@ -99,24 +101,6 @@ export async function profileTable(path: string, options: ProfileOptions = {}): 
     };
   });
 }
-
-/** Without a target all named columns are features. */
-function rolesOf(path: string, names: readonly string[], { target, ...rest }: ProfileOptions): Roles {
-  if (target !== undefined) return assignRoles(path, names, { target, ...rest });
-  // The options are checked against the columns as with any target; the column that stands for it is a feature again.
-  const free = names.find((name) => name !== "" && name !== rest.weight && !isNamed(rest, name));
-  if (free === undefined) return { targets: [], weights: [], features: [], ignored: [] };
-  const { features, weights, ignored } = assignRoles(path, names, { target: free, ...rest });
-  return {
-    targets: [],
-    weights,
-    features: names.filter((name) => name === free || features.includes(name)),
-    ignored,
-  };
-}
-
-const isNamed = ({ ignore = [], types = {} }: ProfileOptions, name: string) =>
-  ignore.includes(name) || Object.hasOwn(types, name);
 
 async function describeColumns(
   cells: Cells,
@@ -137,11 +121,21 @@ async function describeColumns(
     counts.filter(({ present }) => present > 0).map(({ name }) => name),
     (name) => {
       const index = names.indexOf(name);
-      const { name: _, ...figures } = counts[index]!;
+      const { name: _, commas, ...figures } = counts[index]!;
       return JSON.stringify([figures, distinct[index]]);
     },
   );
-  return { described, identical: await identicalColumns(cells, alike) };
+  const isNumber = (name: string) => described.get(name)?.numbers !== undefined;
+  const identical = await identicalColumns(cells, alike, (name) =>
+    isNumber(name) ? `number(${cells.id(name)})` : cells.id(name),
+  );
+  for (const group of identical) {
+    const features = group.filter((name) => described.get(name)!.role === "feature");
+    for (const name of features.slice(1)) {
+      described.set(name, { ...described.get(name)!, role: "left out", type: "identical" });
+    }
+  }
+  return { described, identical };
 }
 
 async function describeColumn(
@@ -178,7 +172,7 @@ async function decidedOf(
   cells: Cells,
   counts: ColumnProfile,
   { targets, weights }: Roles,
-  { task, types = {} }: ProfileOptions,
+  { task, types = {}, clean }: ProfileOptions,
 ): Promise<Decided> {
   const { name } = counts;
   const role = targets.includes(name) ? "target" : weights.includes(name) ? "weight" : "feature";
@@ -188,7 +182,7 @@ async function decidedOf(
       await decideWeight(cells, counts);
       return { role, type: "number" };
     }
-    const [decision] = await decideFeatures(cells, [counts], types);
+    const [decision] = await decideFeatures(cells, [counts], types, clean?.rareCategories?.atLeast);
     const { feature } = decision!;
     return typeof feature === "string" ? { role: "left out", type: feature } : { role, ...typeOf(feature) };
   } catch (error) {

@@ -461,7 +461,7 @@ test("a name may hold line ends, of any kind, whatever ends the lines", async ()
 test("a table of hundreds of columns needs little memory", async () => {
   // A marker list as "in (…)" becomes a join per column: 200 columns took more than 4 GB.
   const names = Array.from({ length: 300 }, (_, index) => `f${index}`);
-  const values = (row: number) => names.map((_, index) => ((row * 7 + index) % 5) + 0.5);
+  const values = (row: number) => names.map((_, index) => ((row * 7 + index) % 5) + index + 0.5);
   const rows = Array.from({ length: 20 }, (_, row) => [...values(row), row].join(","));
   const wide = await tableOf(`${names.join(",")},y\n${rows.join("\n")}\n`, { target: "y" });
   assert.equal(wide.schema.features.length, 300);

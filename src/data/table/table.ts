@@ -12,7 +12,7 @@ import { splitByTime, type TimeShares } from "../split-by-time.ts";
 import { type Cells, withCells } from "./cells.ts";
 import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import type { BadRows } from "./cleaning.ts";
-import { decideFeatures } from "./columns.ts";
+import { decideFeatures, sameAsEarlier } from "./columns.ts";
 import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
 import { refuseLeaks } from "./leaks.ts";
@@ -79,7 +79,7 @@ export interface TableReport extends CleaningReport {
  * float32 []. Missing is an empty field or NA, N/A, NaN, null, None or ?, in any case; blanks around a value are dropped.
  * (The file of a saved model takes trimmed text, and "" alone for missing.) A feature is a number when all its values are; a target is
  * a class when it is text or has at most 10 different whole numbers. What tells nothing (constants, names of samples,
- * columns without a value or a name) is left out. `report` says what was found.
+ * columns without a value or a name, dates, what is identical to an earlier column) is left out. `report` says what was found.
  *
  * Where categories stand in an order, say it, and a model reads their ranks:
  * types: { cut: ["Fair", "Good", "Very Good"] }. Of more than 1000 categories the most frequent are listed, unless
@@ -221,18 +221,23 @@ async function decideColumns(
   cells: Cells,
   roles: Roles,
   profiles: ReadonlyMap<string, ColumnProfile>,
-  { task, types = {} }: TargetOptions,
+  { task, types = {}, clean = {} }: TargetOptions,
 ): Promise<{ readonly schema: TableSchema; readonly ignored: readonly IgnoredColumn[] }> {
   const targets = await inOrder(roles.targets, (name) => decideTarget(cells, profiles.get(name)!, task));
   const decisions = await decideFeatures(
     cells,
     roles.features.map((name) => profiles.get(name)!),
     types,
+    clean.rareCategories?.atLeast,
   );
+  const all = decisions.flatMap(({ feature }) => (typeof feature === "string" ? [] : [feature]));
+  const same = await sameAsEarlier(cells, all, profiles);
   const features: FeatureColumn[] = [];
   const ignored = [...roles.ignored];
   for (const { name, feature } of decisions) {
+    const to = same.get(name);
     if (typeof feature === "string") ignored.push({ column: name, reason: feature });
+    else if (to !== undefined) ignored.push({ column: name, reason: "identical", to });
     else features.push(feature);
   }
   if (features.length === 0 && cells.lists === undefined) noFeatures(cells.path, ignored);
