@@ -1,7 +1,7 @@
 /** JSON Lines inside the database: cells as a table has them, and lists of numbers. */
 import { fail } from "../../errors.ts";
 import type { Cells } from "../table/cells.ts";
-import type { Database } from "../table/database.ts";
+import type { Appender, Database } from "../table/database.ts";
 import type { ValueColumn } from "../table/values.ts";
 import { BadLines, type OnBadLine, type SkippedLines } from "./bad-lines.ts";
 import { type JsonColumn, JsonColumns } from "./json-columns.ts";
@@ -36,14 +36,18 @@ export async function loadJsonCells(
   const columns = new JsonColumns(wants);
   const writer = new CellWriter(database);
   await writer.open();
-  for await (const { first, texts } of readLines(path)) {
-    for (const [index, text] of texts.entries()) {
-      if (text !== null && isBlank(text)) continue;
-      addLine(columns, bad, text, first + index);
-      if (columns.size === rowsAtATime) await writer.write(columns);
+  try {
+    for await (const { first, texts } of readLines(path)) {
+      for (const [index, text] of texts.entries()) {
+        if (text !== null && isBlank(text)) continue;
+        addLine(columns, bad, text, first + index);
+        if (columns.size === rowsAtATime) await writer.write(columns);
+      }
     }
+    await writer.write(columns);
+  } finally {
+    await writer.close(); // before the database is
   }
-  await writer.write(columns);
   await writer.addEmpty(columns.columns.filter(({ key }) => wants(key)));
   const { records, id } = writer;
   if (records === 0) noRecords(path, bad.skipped);
@@ -93,6 +97,8 @@ class CellWriter {
   /** Keys in the order of the table's columns. */
   readonly #keys: string[] = [];
   readonly #places = new Map<string, number>();
+  /** Open from the first rows on, until the table gets another column. */
+  #appender: Appender | undefined;
 
   constructor(database: Database) {
     this.#database = database;
@@ -110,10 +116,16 @@ class CellWriter {
     const { lines, values } = columns.take();
     for (const [key, { type }] of values) await this.#addColumn(key, type);
     this.records += lines.length;
-    await this.#database.append("cells", [
+    this.#appender ??= await this.#database.appender("cells");
+    await this.#appender.append([
       { type: "double", values: lines },
       ...this.#keys.map((key) => values.get(key)!), // a kind that is known stays known
     ]);
+  }
+
+  async close(): Promise<void> {
+    await this.#appender?.close();
+    this.#appender = undefined;
   }
 
   /** Keys that never have a value are columns too. */
@@ -123,6 +135,7 @@ class CellWriter {
 
   async #addColumn(key: string, type: string): Promise<void> {
     if (this.#places.has(key)) return;
+    await this.close();
     const place = this.#keys.push(key) - 1;
     this.#places.set(key, place);
     await this.#database.run(`alter table cells add column c${place} ${type}`);

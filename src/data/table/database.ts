@@ -18,8 +18,15 @@ export interface Database {
   rows(query: string): Promise<readonly (readonly DuckDBValue[])[]>;
   /** A large result piece by piece, at most 2048 rows each, in the order of the rows. */
   pieces(query: string): AsyncGenerator<ResultPiece>;
-  /** Adds rows at the end of a table, at most 2048. The columns are all of the table's, in its order. */
-  append(table: string, columns: readonly AppendedColumn[]): Promise<void>;
+  /** Opens a table to add rows at its end. They are there when it is closed, which no other statement may come before. */
+  appender(table: string): Promise<Appender>;
+}
+
+/** Adds rows to a table. One appender for many rows: to close one takes as long as to add some ten thousand. */
+export interface Appender {
+  /** At most 2048 rows. The columns are all of the table's, in its order. */
+  append(columns: readonly AppendedColumn[]): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** A column of rows to add: what each row has, or null. */
@@ -104,13 +111,13 @@ export async function openDatabase(
         if (!isLast) await connection.run("select 0").catch(() => {}); // an earlier error is the one to tell
       }
     },
-    append: (table, columns) =>
-      explained(
-        connection.createAppender(table).then((appender) => {
-          appender.appendDataChunk(chunkOf(columns));
-          appender.closeSync();
-        }),
-      ),
+    async appender(table) {
+      const appender = await explained(connection.createAppender(table));
+      return {
+        append: (columns) => explained((async () => appender.appendDataChunk(chunkOf(columns)))()),
+        close: () => explained((async () => appender.closeSync())()),
+      };
+    },
   };
   const close = () => {
     connection.closeSync();
