@@ -1,8 +1,9 @@
 /** The command profile: its flags. What they do is in profiling.ts, loaded when the command runs. */
 import { type Command, Option } from "commander";
+import { type CleaningFlags, cleaningOptions } from "./cleaning.ts";
 import { repeated, type TypeOf, typeOf } from "./options.ts";
 
-export interface ProfileFlags {
+export interface ProfileFlags extends CleaningFlags {
   readonly target?: readonly string[];
   readonly task?: "regression" | "classification";
   readonly type?: Readonly<Record<string, TypeOf>>;
@@ -13,7 +14,7 @@ export interface ProfileFlags {
 
 /** Adds the command to the program. */
 export function addProfile(program: Command): void {
-  program
+  const command = program
     .command("profile")
     .summary("say what is in a table")
     .description(
@@ -37,7 +38,9 @@ export function addProfile(program: Command): void {
       ).argParser(typeOf),
     )
     .addOption(new Option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated))
-    .addOption(new Option("--weight <column>", "how much each row counts"))
+    .addOption(new Option("--weight <column>", "how much each row counts"));
+  for (const option of cleaningOptions()) command.addOption(option);
+  command
     .option("--json", "print one JSON object on standard output")
     .addHelpText("after", "\nExample:\n  $ microbatch profile penguins.csv --target species\n")
     .action(async (table: string, flags: ProfileFlags) => {

@@ -1,9 +1,10 @@
 /** microbatch profile: what is in a table, and what training would make of it. */
 import { type ProfiledColumn, profileTable, type TableProfile } from "../data/table/table-profile.ts";
 import { digits } from "../report/console.ts";
+import { cleaningOf } from "./cleaning.ts";
 import type { ProfileFlags } from "./profile.ts";
 import { print, styled } from "./say.ts";
-import { columnReasons } from "./training/table-words.ts";
+import { cleaningLines, columnReasons, rowsOf } from "./training/table-words.ts";
 import { inFlags } from "./words.ts";
 
 /** Prints what is in the table. */
@@ -15,6 +16,7 @@ export async function runProfile(path: string, flags: ProfileFlags): Promise<voi
     ...(type !== undefined && { types: type }),
     ...(ignore !== undefined && { ignore }),
     ...(weight !== undefined && { weight }),
+    ...cleaningOf(flags),
   });
   if (json === true) return print(JSON.stringify(profile));
   for (const line of linesOf(profile, process.stdout.columns ?? 100)) print(line);
@@ -31,11 +33,9 @@ export function linesOf(profile: TableProfile, width: number): string[] {
   const table = new Layout(columns, Math.max(80, width), title);
   return [
     `${path}: ${count(profile.records)} rows, ${columns.length} columns, separated by ${delimiterNames[delimiter]}${isGzip ? ", packed with gzip" : ""}`,
-    ...(withoutTarget > 0
-      ? [
-          `  left out  ${count(withoutTarget)} rows without a target: all figures are of the other ${count(samples)}`,
-        ]
-      : []),
+    ...(withoutTarget > 0 ? [`  left out  ${rowsOf(withoutTarget)} without a target`] : []),
+    ...cleaningLines(profile),
+    ...(samples < profile.records ? [`  figures   of the other ${count(samples)} rows`] : []),
     ...(profile.isExact
       ? []
       : ["  beware    with so many rows, quantiles and counts of values are estimates"]),
@@ -150,7 +150,7 @@ function topOf({ top = [], distinct = 0, problem }: ProfiledColumn, room: number
 
 /** What stands across columns: what is the same, and where training would end. */
 function remarks(profile: TableProfile, title: (text: string) => string): string[] {
-  const { columns, identical, duplicates = 0, samples } = profile;
+  const { columns, identical, duplicates = 0 } = profile;
   const read = columns.filter(({ role }) => role !== "left out");
   const missing = read.filter((column) => column.role === "feature" && (column.missing ?? 0) > 0);
   const problems = columns.flatMap(({ problem }) => (problem === undefined ? [] : [inFlags(problem)]));
@@ -160,8 +160,8 @@ function remarks(profile: TableProfile, title: (text: string) => string): string
           `missing values of ${missing.length} column${missing.length === 1 ? "" : "s"} are filled inside the model`,
         ]
       : []),
-    ...(duplicates > 0
-      ? [`${count(duplicates)} rows (${percent(duplicates / samples)}) are the same as an earlier one`]
+    ...(duplicates > 0 && !profile.dropped?.duplicates
+      ? [`${rowsOf(duplicates)} the same as an earlier one; --drop-duplicates leaves those out`]
       : []),
     ...identical.map((names) => `the same in every row: ${names.join(", ")}`),
     ...problems.map((problem) => `training would end: ${problem}`),

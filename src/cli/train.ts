@@ -1,5 +1,6 @@
 /** The command train: its flags. What they do is in training/, loaded when the command runs. */
 import { type Command, Option } from "commander";
+import { cleaningOptions } from "./cleaning.ts";
 import { number, repeated, shareOrFile, sizes, typeOf, until, wholeNumber } from "./options.ts";
 import {
   categoryNames,
@@ -80,6 +81,7 @@ function addTableOptions(command: Command): void {
         "columns of more than 100: one-hot of the commonest, or embedding: trained vectors (default: one-hot)",
       ).choices(Object.keys(categoryNames)),
     ),
+    group("What is left out of the table:", ...cleaningOptions()),
     group(
       "The model:",
       option("--hidden <sizes>", "hidden layers, or none for a linear model", sizes, hidden.join(",")),

@@ -11,6 +11,10 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/\btask: "(regression|classification)"/g, "--task $1"],
   [/\bignore: \["((?:[^"\\]|\\.)*)"\]/g, '--ignore "$1"'],
   [/, option (target|ignore|weight|task)\b/g, ", --$1"],
+  [/, option clean\.missing\b/g, ", --drop-missing"],
+  [/, option clean\.outliers\b/g, ", --drop-outliers"],
+  [/, option clean\b/g, ", flags that leave out rows"],
+  [/\bbadRows: \{ skip: … \}/g, "--skip-bad-rows"],
   [/, option types\b/g, ", --type"],
   [/ \(clipByGlobalNorm\)/g, " (--clip 1)"],
   [

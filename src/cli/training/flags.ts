@@ -1,4 +1,5 @@
 /** The flags of `microbatch train`: what may be given, what stands for what is left out, and what only a table takes. */
+import { type CleaningFlags, cleaningFlags } from "../cleaning.ts";
 import type { Held, TypeOf, Until } from "../options.ts";
 
 /** Names of the update rules, with the settings each starts from where none are given. */
@@ -49,7 +50,7 @@ export interface RunFlags {
 }
 
 /** Flags that say what a table is and what model it gets; a plan file says that itself. */
-export interface TableFlags {
+export interface TableFlags extends CleaningFlags {
   readonly target?: readonly string[];
   readonly task?: "regression" | "classification";
   readonly type?: Readonly<Record<string, TypeOf>>;
@@ -84,6 +85,7 @@ export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {
   validation: "--validation",
   test: "--test",
   cache: "--cache",
+  ...cleaningFlags,
 };
 
 /** What a table's flags are where they are left out. Chosen on the examples; examples/README.md has their results. */

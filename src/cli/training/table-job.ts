@@ -7,6 +7,7 @@ import type { Table, TableData } from "../../data/table/table.ts";
 import { fail } from "../../errors.ts";
 import { clipLimits, type EncoderOptions } from "../../nn/index.ts";
 import type { Plan } from "../../train/plan.ts";
+import { cleaningOf, cleaningOfSecond } from "../cleaning.ts";
 import { categoryNames, defaultBatchSize, scaleNames, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Head } from "./heads.ts";
 import type { Encoding, Job, Verdict } from "./job.ts";
@@ -35,6 +36,7 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
       ...(flags.type !== undefined && { types: flags.type }),
       ...(flags.ignore !== undefined && { ignore: flags.ignore }),
       ...(flags.weight !== undefined && { weight: flags.weight }),
+      ...cleaningOf(flags),
     },
     flags.cache,
   );
@@ -138,7 +140,11 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
   const read = (file: string) =>
     readTable(
       file,
-      { like: all.schema, ...(flags.weight !== undefined && { weight: flags.weight }) },
+      {
+        like: all.schema,
+        ...(flags.weight !== undefined && { weight: flags.weight }),
+        ...cleaningOfSecond(flags),
+      },
       flags.cache,
     );
   if ("share" in validation) {

@@ -1,7 +1,7 @@
 /** A table and what is made of it, in words. */
 import type { TableStatistics } from "../../array/schema.ts";
 import type { Dataset } from "../../data/dataset.ts";
-import type { Table } from "../../data/table/table.ts";
+import type { CleaningReport, Table } from "../../data/table/table.ts";
 import { digits } from "../../report/console.ts";
 import type { Head } from "./heads.ts";
 import type { Encoding } from "./job.ts";
@@ -26,9 +26,18 @@ export function describeTable(
     `${path}: ${report.records.toLocaleString("en-US")} rows`,
     ...heads.map((head) => `  target    ${describeTarget(head, fitted)}`),
     ...(withoutTarget > 0 ? [`  left out  ${withoutTarget} rows without ${targets}`] : []),
+    ...cleaningLines(report),
+    ...(report.duplicates !== undefined && report.dropped?.duplicates === undefined
+      ? [
+          `  beware    ${rowsOf(report.duplicates)} the same as an earlier one; --drop-duplicates leaves those out`,
+        ]
+      : []),
     `  features  ${describeFeatures(fitted)}`,
     ...missingLines(report.missing),
-    ...report.ignored.map(({ column, reason }) => `  left out  column "${column}": ${columnReasons[reason]}`),
+    ...report.ignored.map(
+      ({ column, reason, to }) =>
+        `  left out  column "${column}": ${columnReasons[reason]}${to === undefined ? "" : `, "${to}"`}`,
+    ),
     ...Object.entries(report.unlisted).map(
       ([column, count]) =>
         `  beware    column "${column}": ${count.toLocaleString("en-US")} rows have a category beyond the most frequent ones, told apart from none`,
@@ -36,6 +45,34 @@ export function describeTable(
     ...report.imprecise.map(
       (column) => `  beware    column "${column}" loses digits in float32: subtract a constant first`,
     ),
+  ];
+}
+
+/** Counted, in words. */
+export const rowsOf = (count: number) => `${count.toLocaleString("en-US")} row${count === 1 ? "" : "s"}`;
+
+/** Rows that cleaning has left out, and where the first of those that could not be read stand. */
+export function cleaningLines({ skipped, dropped }: CleaningReport): string[] {
+  const reasons = [
+    ...Object.entries(dropped?.missing ?? {}).map(([name, count]) => [count, `without ${name}`] as const),
+    [dropped?.duplicates ?? 0, "the same as an earlier one"] as const,
+    ...Object.entries(dropped?.outliers ?? {}).map(
+      ([name, { count, from, to }]) =>
+        [count, `whose ${name} is not from ${digits(from)} to ${digits(to)}`] as const,
+    ),
+  ];
+  const told = skipped?.first.slice(0, 3) ?? [];
+  return [
+    ...(skipped !== undefined && skipped.count > 0
+      ? [`  left out  ${rowsOf(skipped.count)} that cannot be read; the first:`]
+      : []),
+    ...told.map(
+      ({ line, column, reason }) =>
+        `            line ${line}${column === undefined ? "" : `, column "${column}"`}: ${reason}`,
+    ),
+    ...reasons
+      .filter(([count]) => count > 0)
+      .map(([count, reason]) => `  left out  ${rowsOf(count)} ${reason}`),
   ];
 }
 
