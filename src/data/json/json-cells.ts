@@ -1,10 +1,11 @@
 /** JSON Lines inside the database: cells as a table has them, and lists of numbers. */
 import { fail } from "../../errors.ts";
 import type { Cells } from "../table/cells.ts";
+import type { BadRows } from "../table/cleaning.ts";
 import type { Appender, Database } from "../table/database.ts";
+import { BadRowCount } from "../table/skipped-rows.ts";
 import type { ValueColumn } from "../table/values.ts";
-import { BadLines, type OnBadLine, type SkippedLines } from "./bad-lines.ts";
-import { type JsonColumn, JsonColumns } from "./json-columns.ts";
+import { type JsonColumn, JsonColumns, type LineProblem } from "./json-columns.ts";
 import { parseLine } from "./json-object.ts";
 import { readLines } from "./lines.ts";
 
@@ -14,7 +15,8 @@ export interface LoadedLines {
   readonly columns: readonly JsonColumn[];
   /** Objects that were read. */
   readonly records: number;
-  readonly skipped: SkippedLines;
+  /** Lines that hold no such object, where those are skipped. */
+  readonly bad?: BadRowCount;
   readonly loaded: Pick<Cells, "path" | "database" | "id" | "lineOf">;
 }
 
@@ -30,9 +32,9 @@ export async function loadJsonCells(
   database: Database,
   path: string,
   wants: (key: string) => boolean,
-  onBadLine: OnBadLine,
+  badRows: BadRows = "error",
 ): Promise<LoadedLines> {
-  const bad = new BadLines(path, onBadLine);
+  const bad = badRows === "error" ? undefined : new BadRowCount(path, badRows);
   const columns = new JsonColumns(wants);
   const writer = new CellWriter(database);
   await writer.open();
@@ -40,7 +42,8 @@ export async function loadJsonCells(
     for await (const { first, texts } of readLines(path)) {
       for (const [index, text] of texts.entries()) {
         if (text !== null && isBlank(text)) continue;
-        addLine(columns, bad, text, first + index);
+        const wrong = addLine(columns, text, first + index);
+        if (wrong !== undefined) skip(bad, path, first + index, wrong);
         if (columns.size === rowsAtATime) await writer.write(columns);
       }
     }
@@ -50,12 +53,16 @@ export async function loadJsonCells(
   }
   await writer.addEmpty(columns.columns.filter(({ key }) => wants(key)));
   const { records, id } = writer;
-  if (records === 0) noRecords(path, bad.skipped);
+  if (records === 0) noRecords(path, bad);
+  bad?.require(records + bad.skipped.count);
+  // A table of its own, since cleaning puts others in the place of the cells.
+  await database.run("create table lines as select line from cells");
   const lineOf = async (record: number) => {
-    const [row] = await database.rows(`select line from cells where rowid = ${record}`);
+    const [row] = await database.rows(`select line from lines where rowid = ${record}`);
     return Number(row![0]);
   };
-  return { columns: columns.columns, records, skipped: bad.skipped, loaded: { path, database, id, lineOf } };
+  const loaded = { path, database, id, lineOf };
+  return { columns: columns.columns, records, ...(bad !== undefined && { bad }), loaded };
 }
 
 /** The lists among the columns, as columns of the dataset. */
@@ -72,20 +79,22 @@ export function listColumns(columns: readonly JsonColumn[], id: (key: string) =>
 
 const isBlank = (text: string) => /^\s*$/.test(text);
 
-function addLine(columns: JsonColumns, bad: BadLines, text: string | null, line: number): void {
+/** Adds the object of a line, or says what is wrong with it. */
+function addLine(columns: JsonColumns, text: string | null, line: number): LineProblem | undefined {
   const { object, problem } = parseLine(text);
-  if (problem !== undefined) {
-    bad.add(line, problem);
-    return;
-  }
-  const wrong = columns.add(object, line);
-  if (wrong !== undefined) bad.add(line, wrong.proof, `, key ${JSON.stringify(wrong.key)}`);
+  return problem === undefined ? columns.add(object, line) : { proof: problem };
 }
 
-function noRecords(path: string, { count, first }: SkippedLines): never {
+function skip(bad: BadRowCount | undefined, path: string, line: number, { key, proof }: LineProblem): void {
+  if (bad !== undefined) bad.add(line, proof, 1, key);
+  else fail(`${path}, line ${line}${key === undefined ? "" : `, key ${JSON.stringify(key)}`}`, proof);
+}
+
+function noRecords(path: string, bad: BadRowCount | undefined): never {
+  const [first] = bad?.skipped.first ?? [];
   return fail(path, {
     expected: "at least one line with a JSON object",
-    got: count === 0 ? "none" : `none: line ${first[0]!.line} (${first[0]!.reason})`,
+    got: first === undefined ? "none" : `none: line ${first.line} (${first.reason})`,
     fix: "check that the file was written, one object to a line",
   });
 }

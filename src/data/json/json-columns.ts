@@ -16,9 +16,9 @@ export interface JsonColumn {
 /** A cell, the bytes of a list's float32 numbers, or nothing. */
 type StoredValue = string | Uint8Array | null;
 
-/** What is wrong with a line, and with which key. */
+/** What is wrong with a line, and with which key, where it is one. */
 export interface LineProblem {
-  readonly key: string;
+  readonly key?: string;
   readonly proof: Proof;
 }
 

@@ -82,7 +82,6 @@ test("numbers, texts, booleans and what is missing are what a table makes of the
     unlisted: {},
     ignored: [],
     imprecise: [],
-    skipped: { count: 0, first: [] },
   });
   const { training, validation } = data.split({ validation: 0.25, seed: 1 });
   assert.equal(training.size + validation.size, 60);
@@ -294,32 +293,60 @@ test("bad lines may be left out, up to a limit, and are told", async () => {
   lines[9] = '{"x":[1],"y":1,"new":3}';
   lines[39] = '{"x":1,"x":2}';
   const text = `${lines.join("\n")}\n`;
-  const data = await linesOf(text, { target: "y", onBadLine: { skip: 3 } });
+  const data = await linesOf(text, { target: "y", clean: { badRows: { skip: 3 } } });
   assert.equal(data.size, 37);
   assert.deepEqual(data.report.skipped, {
     count: 3,
+    lines: 3,
     first: [
       { line: 5, reason: 'expected a JSON object, got "rubbish"' },
-      { line: 10, reason: 'key "x": expected a single value, as in line 1, got a list of 1 number' },
+      { line: 10, column: "x", reason: "expected a single value, as in line 1, got a list of 1 number" },
       { line: 40, reason: 'expected every key once, got "x" twice' },
     ],
   });
+  assert.deepEqual([data.report.records, data.report.withoutTarget], [40, 0]);
   assert.ok(!("new" in data.columns)); // of a line that was left out nothing stays
   assert.deepEqual((await numbers(data, "x")).slice(3, 10), [3, 5, 6, 7, 8, 10, 11]);
   assert.equal(
-    await refusal(text, { target: "y", onBadLine: { skip: 2 } }),
-    't.jsonl, line 40: expected at most 2 bad lines, got 3, the first at line 5 (expected a JSON object, got "rubbish"). ' +
-      "Fix: remove one of them, or skip more",
+    await refusal(text, { target: "y", clean: { badRows: { skip: 2 } } }),
+    "t.jsonl, line 5: expected at most 2 lines that cannot be read, " +
+      'got 3, the first here: expected a JSON object, got "rubbish". Fix: correct them, or skip more: badRows: { skip: … }',
   );
-  // Errors about values count the lines that were left out.
+  // A value that a table cannot have is a bad row too, at the line where it stands.
   lines[38] = '{"x":"two","y":1}';
-  assert.match(
-    await refusal(lines.join("\n"), { target: "y", onBadLine: { skip: 9 } }),
-    /^t\.jsonl, line 39, column "x": expected a number that fits float32/,
+  const more = await linesOf(lines.join("\n"), { target: "y", clean: { badRows: { skip: 0.1 } } });
+  assert.deepEqual(
+    [more.size, more.report.skipped?.first[2]],
+    [36, { line: 39, column: "x", reason: 'expected a number that fits float32, got "two"' }],
   );
-  const many = await linesOf("x\n".repeat(30) + text, { target: "y", onBadLine: { skip: 99 } });
-  assert.equal(many.report.skipped.count, 33);
-  assert.equal(many.report.skipped.first.length, 10);
+  assert.match(
+    await refusal(lines.join("\n"), { target: "y", clean: { badRows: { skip: 0.09 } } }),
+    /^t\.jsonl, line 5: expected at most 3 lines that cannot be read, got 4, the first here/,
+  );
+  const many = await linesOf("x\n".repeat(30) + text, { target: "y", clean: { badRows: { skip: 99 } } });
+  assert.deepEqual([many.report.skipped?.count, many.report.skipped?.first.length], [33, 10]);
+});
+
+test("rows that cleaning leaves out take their lists with them, and lines keep their numbers", async () => {
+  const rows = Array.from({ length: 20 }, (_, index) => ({
+    x: index % 4 === 1 ? null : index % 10,
+    v: index < 10 ? [index, 0] : [index - 10, 0],
+    y: (index % 10) / 4,
+  }));
+  const clean = { missing: { x: "drop" }, duplicates: "drop" } as const;
+  const data = await linesOf(jsonl(rows), { target: "y", clean });
+  // Rows 1, 5, 9, 13 and 17 have no x; of rows 10 to 19 only 11, 15 and 19 are not the same as one that is left.
+  assert.deepEqual(await numbers(data, "x"), [0, 2, 3, 4, 6, 7, 8, 1, 5, 9]);
+  assert.deepEqual(
+    (await numbers(data, "v")).filter((_, at) => at % 2 === 0),
+    [0, 2, 3, 4, 6, 7, 8, 1, 5, 9],
+  );
+  assert.deepEqual(data.report.dropped, { rows: 10, missing: { x: 5 }, outliers: {}, duplicates: 5 });
+  const bad = jsonl([...rows, { x: "one", v: [1, 1], y: 0 }]);
+  assert.match(
+    await refusal(bad, { target: "y", clean }),
+    /^t\.jsonl, line 21, column "x": expected a number/,
+  );
 });
 
 test("a file without an object, and options that mean nothing, are refused", async () => {
@@ -328,7 +355,7 @@ test("a file without an object, and options that mean nothing, are refused", asy
   assert.equal(await refusal(""), `${none}. ${fix}`);
   assert.equal(await refusal("\n\n \n"), `${none}. ${fix}`);
   assert.equal(
-    await refusal("x\n", { onBadLine: { skip: 5 } }),
+    await refusal("x\n", { clean: { badRows: { skip: 5 } } }),
     `${none}: line 1 (expected a JSON object, got "x"). ${fix}`,
   );
   const text = jsonl(houses.map((row, index) => ({ ...row, v: [index, 1] })));
@@ -352,14 +379,6 @@ test("a file without an object, and options that mean nothing, are refused", asy
     await refusal(text, { columns: "size" }),
     't.jsonl, option columns: expected a list of keys, got "size". Fix: correct it, or leave it out',
   );
-  const skip =
-    't.jsonl, option onBadLine: expected "error", or { skip: lines } with a whole number above 0, got';
-  for (const wrong of [{ skip: 0 }, { skip: 1.5 }, {}, null]) {
-    assert.equal(
-      await refusal(text, { onBadLine: wrong }),
-      `${skip} ${wrong === null ? "null" : "an object"}. Fix: for example onBadLine: { skip: 10 }`,
-    );
-  }
   assert.match(
     await failure(jsonLines(join(folder, "none"))),
     /^read none: expected a file, got nothing of that name/,
@@ -451,13 +470,25 @@ const randomTable = fc
     return fc.array(row, { minLength: count, maxLength: count });
   });
 
+const cleaning = fc.constantFrom(
+  undefined,
+  undefined,
+  { duplicates: "drop" as const },
+  { missing: { c1: "drop" as const } },
+  { badRows: { skip: 0.5 } },
+);
+
 test("a random table is the same from CSV and from JSON Lines, or refused in the same words", async () => {
   const csvPath = join(folder, "t.csv");
   const task = fc.constantFrom(undefined, "classification" as const, "regression" as const);
   let [read, refused] = [0, 0];
   await fc.assert(
-    fc.asyncProperty(randomTable, task, async (rows, as) => {
-      const options: TableOptions = { target: "c0", ...(as !== undefined && { task: as }) };
+    fc.asyncProperty(randomTable, task, cleaning, async (rows, as, clean) => {
+      const options: TableOptions = {
+        target: "c0",
+        ...(as !== undefined && { task: as }),
+        ...(clean !== undefined && { clean }),
+      };
       await writeFile(csvPath, csvOf(rows));
       await writeFile(path, jsonl(rows));
       const results = await Promise.allSettled([table(csvPath, options), jsonLines(path, options)]);
@@ -469,7 +500,7 @@ test("a random table is the same from CSV and from JSON Lines, or refused in the
             : String(result.reason.message)
                 .replaceAll(`${folder}/`, "")
                 .replace(/t\.(csv|jsonl)/, "t")
-                // The header is a line. Numbers that no double holds come as Infinity.
+                // The header is a line.
                 .replace(/line (\d+)/, (_, line) => `line ${result === csv ? Number(line) - 1 : line}`),
         );
         assert.equal(messages[1], messages[0]);
@@ -479,9 +510,10 @@ test("a random table is the same from CSV and from JSON Lines, or refused in the
       const [expected, actual] = [csv!.value, json!.value];
       assert.deepEqual(actual.schema, expected.schema);
       assert.deepEqual(actual.columns, expected.columns);
-      const { skipped, ...report } = actual.report as typeof actual.report & { skipped: unknown };
-      assert.deepEqual(skipped, { count: 0, first: [] });
-      assert.deepEqual(report, expected.report);
+      const { skipped } = expected.report;
+      const first = skipped?.first.map((row) => ({ ...row, line: row.line - 1 })); // the header is a line
+      const report = { ...expected.report, ...(skipped && { skipped: { ...skipped, first } }) };
+      assert.deepEqual(actual.report, report);
       assert.equal(await actual.fingerprint(), await expected.fingerprint());
       read++;
     }),
@@ -504,11 +536,13 @@ test("a file of which any byte is damaged is refused, or the lines that are are 
       const damaged = Buffer.from(text);
       damaged[at] = byte;
       await writeFile(path, damaged);
-      const data = await jsonLines(path, { target: "y", onBadLine: { skip: 5 } }).catch((error: unknown) => {
-        assert.ok(error instanceof MicrobatchError, error instanceof Error ? error.stack : String(error));
-      });
+      const data = await jsonLines(path, { target: "y", clean: { badRows: { skip: 5 } } }).catch(
+        (error: unknown) => {
+          assert.ok(error instanceof MicrobatchError, error instanceof Error ? error.stack : String(error));
+        },
+      );
       if (data === undefined) return;
-      if (data.report.skipped.count === 0) whole++;
+      if (data.report.skipped?.count === 0) whole++;
       else partly++;
       assert.ok(data.size >= 10 && data.size <= 12, String(data.size));
     }),

@@ -5,15 +5,13 @@ import { fingerprintOfFiles, openRanges, openRangesAgain } from "../file-ranges.
 import { nearest } from "../nearest.ts";
 import type { Piece, Source } from "../source.ts";
 import { describeCells } from "../table/cells.ts";
+import type { Cleaning } from "../table/cleaning.ts";
 import { openForCsv } from "../table/csv-file.ts";
 import { checkOptions, type LikeOptions, type TableOptions, type TargetOptions } from "../table/options.ts";
 import { assignRoles } from "../table/roles.ts";
 import { type DecidedTable, decide, type Table, type TableReport, tableOf } from "../table/table.ts";
 import { TableRecords } from "../table/table-records.ts";
-import type { OnBadLine, SkippedLines } from "./bad-lines.ts";
 import { type LoadedLines, listColumns, loadJsonCells } from "./json-cells.ts";
-
-export type { OnBadLine, SkippedLines } from "./bad-lines.ts";
 
 /** What to read of a JSON Lines file, beside what `table` is told of a table to train on, or of a second one. */
 export type JsonLinesOptions = LinesOptions &
@@ -25,19 +23,6 @@ interface LinesOptions {
    * lists are read where they are named here.
    */
   readonly columns?: readonly string[];
-  /** Default "error". { skip: 10 } leaves out and reports up to ten lines. */
-  readonly onBadLine?: OnBadLine;
-}
-
-/** The samples of a JSON Lines file. */
-export interface JsonLines extends Table {
-  readonly report: JsonLinesReport;
-}
-
-/** What reading found, for people to see. */
-export interface JsonLinesReport extends TableReport {
-  /** Lines that were left out because they are bad. */
-  readonly skipped: SkippedLines;
 }
 
 /**
@@ -52,12 +37,12 @@ export interface JsonLinesReport extends TableReport {
  * passed over.
  *
  * Throws what `table` throws; and, naming line and key, for what is no JSON object, has a key twice, an object or a list
- * of anything but numbers under a key, or values of several kinds under one. `onBadLine: { skip: 10 }` leaves out such
- * lines instead, up to that many, and `report.skipped` says which. The whole table is held in memory.
+ * of anything but numbers under a key, or values of several kinds under one. clean: { badRows: { skip: 10 } } leaves out
+ * such lines instead, up to that many, and `report.skipped` says which. The whole table is held in memory.
  */
-export async function jsonLines(path: string, options: JsonLinesOptions = {}): Promise<JsonLines> {
+export async function jsonLines(path: string, options: JsonLinesOptions = {}): Promise<Table> {
   checkLinesOptions(path, options);
-  return withDecidedLines(path, options, async ({ decided, skipped }) => {
+  return withDecidedLines(path, options, async (decided) => {
     const records = new TableRecords(decided);
     const { weight } = options;
     const dataset = await collect({
@@ -69,8 +54,7 @@ export async function jsonLines(path: string, options: JsonLinesOptions = {}): P
       fingerprint: async () => "", // of what is in memory the dataset makes its own
       pieces: () => records.pieces(options.like === undefined),
     });
-    const report = { ...(await withMissingLists(decided, records.report())), skipped };
-    return Object.freeze({ ...tableOf(dataset, report), report });
+    return tableOf(dataset, await withMissingLists(decided, records.report()));
   });
 }
 
@@ -82,7 +66,7 @@ export async function jsonLinesSource(path: string, options: JsonLinesOptions = 
   checkLinesOptions(path, options);
   const { size, changed, close } = await openRanges(path);
   await close();
-  const described = await withDecidedLines(path, options, async ({ decided }) => ({
+  const described = await withDecidedLines(path, options, async (decided) => ({
     columns: new TableRecords(decided).columns,
     schema: decided.schema,
     size: decided.cells.samples,
@@ -110,19 +94,14 @@ async function* readPieces(path: string, options: JsonLinesOptions): AsyncGenera
   }
 }
 
-interface DecidedLines {
-  readonly decided: DecidedTable;
-  readonly skipped: SkippedLines;
-}
-
 async function withDecidedLines<Result>(
   path: string,
   options: JsonLinesOptions,
-  use: (lines: DecidedLines) => Promise<Result>,
+  use: (decided: DecidedTable) => Promise<Result>,
 ): Promise<Result> {
-  const { close, ...lines } = await openDecided(path, options);
+  const { decided, close } = await openDecided(path, options);
   try {
-    return await use(lines);
+    return await use(decided);
   } finally {
     await close();
   }
@@ -132,13 +111,12 @@ async function withDecidedLines<Result>(
 async function openDecided(
   path: string,
   options: JsonLinesOptions,
-): Promise<DecidedLines & { close(): Promise<void> }> {
-  const { onBadLine = "error" } = options;
+): Promise<{ readonly decided: DecidedTable; close(): Promise<void> }> {
   const wanted = wantedKeys(options);
   const { database, close } = await openForCsv({ path });
   try {
-    const lines = await loadJsonCells(database, path, wanted, onBadLine);
-    return { decided: await decideLines(path, lines, options, wanted), skipped: lines.skipped, close };
+    const lines = await loadJsonCells(database, path, wanted, options.clean?.badRows);
+    return { decided: await decideLines(path, lines, options, wanted), close };
   } catch (error) {
     await close();
     throw error;
@@ -147,11 +125,11 @@ async function openDecided(
 
 async function decideLines(
   path: string,
-  { columns, records, loaded }: LoadedLines,
+  { columns, records, bad, loaded }: LoadedLines,
   options: JsonLinesOptions,
   wants: (key: string) => boolean,
 ): Promise<DecidedTable> {
-  const { columns: named = [], onBadLine: _, ...rest } = options;
+  const { columns: named = [], ...rest } = options;
   const keys = columns.map(({ key }) => key);
   requireKeys(path, named, keys);
   const tableOptions: TableOptions = rest.like === undefined ? { target: [], ...rest } : rest;
@@ -166,6 +144,7 @@ async function decideLines(
     roles,
     records,
     tableOptions,
+    bad,
   );
 }
 
@@ -190,21 +169,12 @@ function wantedKeys({
   return (key) => key !== "" && (isOpen || named.has(key)) && !left.has(key);
 }
 
-function checkLinesOptions(path: string, { columns, onBadLine, ...options }: JsonLinesOptions): void {
+function checkLinesOptions(path: string, { columns, ...options }: JsonLinesOptions): void {
   checkOptions(path, options.like === undefined ? { target: [], ...options } : options);
-  const isNames =
-    columns === undefined || (Array.isArray(columns) && columns.every((key) => typeof key === "string"));
-  if (!isNames) {
-    const fix = "correct it, or leave it out";
-    fail(`${path}, option columns`, { expected: "a list of keys", got: kindOf(columns), fix });
-  }
-  const isKnown = onBadLine === undefined || onBadLine === "error";
-  if (isKnown || (Number.isSafeInteger(onBadLine?.skip) && onBadLine.skip > 0)) return;
-  fail(`${path}, option onBadLine`, {
-    expected: '"error", or { skip: lines } with a whole number above 0',
-    got: kindOf(onBadLine),
-    fix: "for example onBadLine: { skip: 10 }",
-  });
+  if (columns === undefined) return;
+  if (Array.isArray(columns) && columns.every((key) => typeof key === "string")) return;
+  const fix = "correct it, or leave it out";
+  fail(`${path}, option columns`, { expected: "a list of keys", got: kindOf(columns), fix });
 }
 
 function requireKeys(path: string, named: readonly string[], keys: readonly string[]): void {
@@ -222,14 +192,17 @@ function requireKeys(path: string, named: readonly string[], keys: readonly stri
 function refuseListRoles(
   path: string,
   lists: readonly { readonly name: string; readonly spec: { readonly shape: readonly number[] } }[],
-  { target = [], weight, types = {}, like }: JsonLinesOptions,
+  { target = [], weight, types = {}, like, clean }: JsonLinesOptions,
 ): void {
   const schema = like === undefined ? [] : [...like.features, ...like.targets].map(({ name }) => name);
+  const { missing = {}, outliers = {} }: Cleaning = clean ?? {};
   const roles = {
     target: typeof target === "string" ? [target] : target,
     weight: weight === undefined ? [] : [weight],
     types: Object.keys(types),
     like: schema,
+    "clean.missing": Object.keys(missing),
+    "clean.outliers": Object.keys(outliers),
   };
   for (const [option, names] of Object.entries(roles)) {
     const list = lists.find(({ name }) => names.includes(name));

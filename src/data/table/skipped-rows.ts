@@ -34,9 +34,12 @@ export class BadRowCount {
     this.#skip = skip;
   }
 
-  /** A row of so many lines. Throws where that is more than the limit, unless the limit is a share. */
-  add(line: number, proof: Proof, lines: number): void {
-    this.tell({ line, reason: reasonOf(proof) });
+  /**
+   * A row of so many lines. column: what is wrong there, where that is known. Throws where that is more than the limit,
+   * unless the limit is a share.
+   */
+  add(line: number, proof: Proof, lines: number, column?: string): void {
+    this.tell({ line, ...(column !== undefined && { column }), reason: reasonOf(proof) });
     this.addUntold(1, lines);
     if (this.#skip >= 1 || this.#skip === 0) this.#requireAtMost(this.#skip);
   }
