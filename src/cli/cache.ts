@@ -12,7 +12,7 @@ export function addCache(program: Command): void {
     .command("cache")
     .summary("list or clear the cache of large tables")
     .description(
-      "A table of more than 256 MB is read once into a cache on disk, and opened at once from then on. The cache lies in\n" +
+      "A table of more than 256 MB is read once into a cache on disk, and opened at once from then on. The cache lies in " +
         ".cache/microbatch in the home folder, in MICROBATCH_CACHE where that is set, or in the folder of --folder.",
     );
   const folder = () => new Option("--folder <folder>", "where the cache lies");

@@ -12,7 +12,7 @@ export function addEvaluate(program: Command): void {
     .command("evaluate")
     .summary("judge a saved model on a table")
     .description(
-      "Predict every row of a table that knows the answers, and say how good the model is beside the trivial one,\n" +
+      "Predict every row of a table that knows the answers, and say how good the model is beside the trivial one, " +
         "which always answers the mean or the class frequencies of the rows the model was trained on.",
     )
     .argument("<model>", "an ONNX file that train has written")

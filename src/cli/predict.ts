@@ -12,7 +12,7 @@ export function addPredict(program: Command): void {
     .command("predict")
     .summary("predict every row of a table")
     .description(
-      "Predict every row of a table with a saved model: the table comes back with a column prediction and, for\n" +
+      "Predict every row of a table with a saved model: the table comes back with a column prediction and, for " +
         "classes, one probability per class. Rows stream through, so a table may be larger than memory.",
     )
     .argument("<model>", "an ONNX file that train has written")

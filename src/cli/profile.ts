@@ -18,7 +18,7 @@ export function addProfile(program: Command): void {
     .command("profile")
     .summary("say what is in a table")
     .description(
-      "Say what is in a table: what each column is, what is missing, means and quantiles, frequent values, columns that\n" +
+      "Say what is in a table: what each column is, what is missing, means and quantiles, frequent values, columns that " +
         "are the same, and what train would make of it. Takes the flags of train that say what a table is.",
     )
     .argument("<table>", "a CSV or TSV file with a header line (also gzipped)")

@@ -17,7 +17,7 @@ export function addTrain(program: Command): void {
     .command("train")
     .summary("train a model on a table, or run a plan")
     .description(
-      "Train a model on a table and save it as an ONNX file that takes raw rows, or run a TypeScript file whose\n" +
+      "Train a model on a table and save it as an ONNX file that takes raw rows, or run a TypeScript file whose " +
         "default export is a plan. What decides the result has a default; Ctrl-C ends early with the best model.",
     )
     .argument("<table | plan>", "a CSV or TSV file with a header line (also gzipped), or a plan.ts");
@@ -60,11 +60,11 @@ function addTableOptions(command: Command): void {
       option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated),
       option("--weight <column>", "how much each row counts"),
       option("--validation <share | file>", "rows that decide when to stop", shareOrFile, validation),
+      option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
       option(
         "--cache <folder>",
         "keep what is read there; tables of more than 256 MB always are (default folder: see microbatch cache)",
       ),
-      option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
     ),
     group(
       "The features:",
