@@ -59,32 +59,35 @@ export function parseNpyHeader(bytes: Uint8Array, name = "npy"): NpyHeader {
   requireMagic(bytes, name);
   const version = bytes[6]!;
   if (version < 1 || version > 3 || bytes[7] !== 0) {
-    const fix = "write the file again with numpy.save";
     const got = `${bytes[6]}.${bytes[7]}`;
-    fail(`${name}, byte 6`, { expected: "version 1.0, 2.0 or 3.0 of the format", got, fix });
+    fail(`${name}, byte 6`, { expected: "version 1.0, 2.0 or 3.0 of the format", got, fix: saveAgain });
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = version === 1 ? 10 : 12;
-  if (bytes.length < start) tooShort(name, start, bytes.length);
-  const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
-  const dataOffset = start + length;
-  if (dataOffset > longestNpyHeader) {
-    fail(`${name}, byte 8`, {
-      expected: `a header of at most ${longestNpyHeader} bytes`,
-      got: `${dataOffset}`,
-      fix: "copy the file again, or save fewer fields",
-    });
-  }
+  const dataOffset = start + textLength(bytes, name, start);
   if (bytes.length < dataOffset) tooShort(name, dataOffset, bytes.length);
-  const text =
-    version === 3 ? utf8(name, bytes.subarray(start, dataOffset)) : latin1(bytes.subarray(start, dataOffset));
+  const inside = bytes.subarray(start, dataOffset);
+  const text = version === 3 ? utf8(name, inside) : latin1(inside);
   const placeOf = (index: number) => {
     const before = version === 3 ? new TextEncoder().encode(text.slice(0, index)).length : index;
     return `${name}, byte ${start + before}`;
   };
-  const fix = "write the file again with numpy.save";
-  const literal = parsePythonLiteral(text, placeOf, fix);
+  const literal = parsePythonLiteral(text, placeOf, saveAgain);
   return Object.freeze({ ...readHeader(`${name}, header`, literal), dataOffset });
+}
+
+const saveAgain = "write the file again with numpy.save";
+
+/** Bytes of the header's text, which begins at `start`. */
+function textLength(bytes: Uint8Array, name: string, start: number): number {
+  if (bytes.length < start) tooShort(name, start, bytes.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = start === 10 ? view.getUint16(8, true) : view.getUint32(8, true);
+  if (start + length <= longestNpyHeader) return length;
+  return fail(`${name}, byte 8`, {
+    expected: `a header of at most ${longestNpyHeader} bytes`,
+    got: `${start + length}`,
+    fix: "copy the file again, or save fewer fields",
+  });
 }
 
 /** TextDecoder's latin1 is another one, in which 0x80 to 0x9f are letters. */
@@ -98,8 +101,8 @@ function utf8(name: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    const fix = "write the file again with numpy.save";
-    return fail(`${name}, header`, { expected: "text in UTF-8", got: "other bytes", fix }, { cause: error });
+    const proof = { expected: "text in UTF-8", got: "other bytes", fix: saveAgain };
+    return fail(`${name}, header`, proof, { cause: error });
   }
 }
 
@@ -122,8 +125,7 @@ function requireMagic(bytes: Uint8Array, name: string): void {
     fail(name, { expected: "a .npy file", got: "a file packed with gzip", fix: `unpack it: gunzip ${name}` });
   }
   if (first === 0x80 && second !== undefined && second <= 5) {
-    const fix = "write the file again with numpy.save";
-    fail(name, { expected: "a .npy file", got: "a pickle", fix });
+    fail(name, { expected: "a .npy file", got: "a pickle", fix: saveAgain });
   }
   const beginning = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
   fail(name, {
@@ -134,8 +136,7 @@ function requireMagic(bytes: Uint8Array, name: string): void {
 }
 
 function readHeader(where: string, literal: PythonValue): Omit<NpyHeader, "dataOffset"> {
-  const wrong = (expected: string): never =>
-    fail(where, { expected, got: "something else", fix: "write the file again with numpy.save" });
+  const wrong = (expected: string): never => fail(where, { expected, got: "something else", fix: saveAgain });
   if (!(literal instanceof Map) || literal.size !== 3)
     wrong("a dictionary of descr, fortran_order and shape");
   const entries = literal as ReadonlyMap<string, PythonValue>; // see the line above

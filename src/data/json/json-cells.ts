@@ -39,15 +39,7 @@ export async function loadJsonCells(
   const writer = new CellWriter(database);
   await writer.open();
   try {
-    for await (const { first, texts } of readLines(path)) {
-      for (const [index, text] of texts.entries()) {
-        if (text !== null && isBlank(text)) continue;
-        const wrong = addLine(columns, text, first + index);
-        if (wrong !== undefined) skip(bad, path, first + index, wrong);
-        if (columns.size === rowsAtATime) await writer.write(columns);
-      }
-    }
-    await writer.write(columns);
+    await readInto(path, columns, writer, bad);
   } finally {
     await writer.close(); // before the database is
   }
@@ -55,14 +47,34 @@ export async function loadJsonCells(
   const { records, id } = writer;
   if (records === 0) noRecords(path, bad);
   bad?.require(records + bad.skipped.count);
-  // A table of its own, since cleaning puts others in the place of the cells.
+  const loaded = { path, database, id, lineOf: await lineFinder(database) };
+  return { columns: columns.columns, records, ...(bad !== undefined && { bad }), loaded };
+}
+
+async function readInto(
+  path: string,
+  columns: JsonColumns,
+  writer: CellWriter,
+  bad: BadRowCount | undefined,
+): Promise<void> {
+  for await (const { first, texts } of readLines(path)) {
+    for (const [index, text] of texts.entries()) {
+      if (text !== null && isBlank(text)) continue;
+      const wrong = addLine(columns, text, first + index);
+      if (wrong !== undefined) skip(bad, path, first + index, wrong);
+      if (columns.size === rowsAtATime) await writer.write(columns);
+    }
+  }
+  await writer.write(columns);
+}
+
+/** The lines in a table of their own, since cleaning puts others in the place of the cells. */
+async function lineFinder(database: Database): Promise<Cells["lineOf"]> {
   await database.run("create table lines as select line from cells");
-  const lineOf = async (record: number) => {
+  return async (record) => {
     const [row] = await database.rows(`select line from lines where rowid = ${record}`);
     return Number(row![0]);
   };
-  const loaded = { path, database, id, lineOf };
-  return { columns: columns.columns, records, ...(bad !== undefined && { bad }), loaded };
 }
 
 /** The lists among the columns, as columns of the dataset. */
