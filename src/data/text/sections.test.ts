@@ -49,6 +49,8 @@ test("sections come before the end of the text, unless no cut is good", () => {
   const text = "the white whale ".repeat(500);
   const cuts = inSections(cutter(/ ?\w+| /g), text, 300, 1000);
   assert.ok(cuts.early.length > 1000);
+  const chinese = inSections(cutter(/\p{L}+|[^\p{L}]/gu), "鯨是魚，也不是。".repeat(500), 300, 1000);
+  assert.ok(chinese.early.length > 1000);
   const none = inSections(cutter(/\w+ ?| /g), text, 300, 1000);
   assert.equal(none.early.length, 0);
   assert.equal(none.all.length, 1500);

@@ -116,9 +116,9 @@ const linesIn = (text: string) => text.split("\n").length - 1;
 const behind = 256;
 const ahead = 256;
 
-/** The last place up to `from` between a letter or digit and a line end, else a blank; below 0 where there is none. */
+/** The last place up to `from` between a letter or digit and a line end, else a blank, else a stop; −1 where there is none. */
 function lastWordEnd(text: string, from: number): number {
-  for (const separator of ["\n", " "]) {
+  for (const separator of ["\n", " ", "。", "，", "."]) {
     let at = text.lastIndexOf(separator, from);
     while (at > from / 2 && !/[\p{L}\p{N}]/u.test(text[at - 1] ?? ""))
       at = text.lastIndexOf(separator, at - 1);

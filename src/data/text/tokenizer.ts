@@ -15,7 +15,8 @@ import { encodeWhole, type Vocabulary } from "./vocabulary.ts";
  *   vocabulary.decode(vocabulary.encode("Call me Ishmael."));
  *
  * The size is the highest number of a token plus one; a number without a token is called "[no token 17]". Decoding joins
- * tokens by the tokenizer's own rules and may not give back what its normalizer has dropped, such as capitals.
+ * tokens by the tokenizer's own rules and may not give back what its normalizer has dropped, such as capitals. The compiled
+ * normalizer of SentencePiece models (T5, XLM-R) is taken for NFKC with all blanks alike, which it nearly is.
  * Throws when the file is missing or no tokenizer, and, when encoding, for a text that the tokenizer has no tokens for
  * where it has none for unknown ones either: other readers drop such characters without a word.
  */
