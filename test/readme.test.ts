@@ -87,8 +87,8 @@ describe("the README", () => {
     await writeFile(
       script,
       code
-        .replace('"microbatch/node"', door("node"))
-        .replace('"microbatch"', door("index"))
+        .replaceAll('"microbatch/node"', door("node"))
+        .replaceAll('"microbatch"', door("index"))
         .replace('"penguins.onnx"', JSON.stringify(saved)),
     );
     const { stdout } = await run(process.execPath, [script], { cwd: root });

@@ -63,6 +63,7 @@ process.on("exit", () => {
   );
 });
 // Not awaited here: where it never settles, Node would print this line as the culprit.
+requireNode();
 void run().catch(report).then(flushed).then(end);
 
 async function run(): Promise<void> {
@@ -79,6 +80,15 @@ async function flushed(): Promise<void> {
 function end(): void {
   isOver = true;
   process.exit();
+}
+
+/** An older Node would fail somewhere inside, in words that help nobody. */
+function requireNode(): void {
+  if (Number(process.versions.node.split(".")[0]) >= 24) return;
+  process.stderr.write(
+    `microbatch: expected Node.js 24 or newer, got ${process.versions.node}. Fix: npm install --save-dev node@24\n`,
+  );
+  process.exit(exitCodes.badInput);
 }
 
 /** One line for people; with --json one object for programs too. What nobody foresaw is a bug, and a failed run. */

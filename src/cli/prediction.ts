@@ -1,5 +1,5 @@
 /** microbatch predict: raw rows stream through a saved model and come back with its predictions. */
-import { outputNames } from "../array/schema.ts";
+import { outputNames, type TargetColumn } from "../array/schema.ts";
 import { writeAtomically } from "../data/files.ts";
 import { type RawPiece, rawRows } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
@@ -109,7 +109,9 @@ function addedColumns(file: string, model: SavedModel, outputs: Outputs): AddedC
   const columns = schema.targets.flatMap((target) => {
     const names = outputNames(schema, target.name);
     const isOnly = schema.targets.length === 1;
-    const prediction = Object.hasOwn(outputs, names.prediction) ? plain(names.prediction, outputs) : [];
+    const prediction = Object.hasOwn(outputs, names.prediction)
+      ? plain(names.prediction, outputs)
+      : likeliest(names, target, outputs);
     if (target.task === "regression" || !Object.hasOwn(outputs, names.probabilities)) return prediction;
     const { categories } = target;
     const probabilities = categories.map((category, index) => ({
@@ -125,6 +127,26 @@ function addedColumns(file: string, model: SavedModel, outputs: Outputs): AddedC
     got: Object.keys(outputs).join(", "),
     fix: "predict with a model that microbatch train has saved, or name the outputs so in the plan's serve",
   });
+}
+
+/** The class of the largest probability, for a model that puts out probabilities alone. */
+function likeliest(
+  names: ReturnType<typeof outputNames>,
+  target: TargetColumn,
+  outputs: Outputs,
+): AddedColumn[] {
+  if (target.task === "regression" || !Object.hasOwn(outputs, names.probabilities)) return [];
+  const { categories } = target;
+  const best = (given: Outputs, row: number) => {
+    // Probabilities are numbers, whatever else a saved model puts out.
+    const { data } = given[names.probabilities] as { readonly data: ArrayLike<number> };
+    let most = 0;
+    for (let index = 1; index < categories.length; index++) {
+      if (data[row * categories.length + index]! > data[row * categories.length + most]!) most = index;
+    }
+    return categories[most]!;
+  };
+  return [{ name: names.prediction, text: best }];
 }
 
 function plain(output: string, outputs: Outputs): AddedColumn[] {

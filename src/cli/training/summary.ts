@@ -77,5 +77,10 @@ function verdictLine({ metric, better, baselineWords }: Verdict, outcome: Outcom
   if (better === "lower" ? own < trivial : own > trivial) {
     return `${styled("green", "The model beats the baseline")}: ${compared}.`;
   }
-  return `${styled("yellow", "The model does not beat the baseline")}: ${compared}. These columns may not tell the target, or more samples are needed.`;
+  // A loss far above the trivial one is no lack of knowledge: the steps were too large.
+  const isBlownUp = !((validation.loss ?? 0) <= 10 * (baseline?.loss ?? Number.POSITIVE_INFINITY));
+  const advice = isBlownUp
+    ? "The loss has grown far beyond it: try a lower --learning-rate, or --clip 1"
+    : "These columns may not tell the target, or more samples are needed";
+  return `${styled("yellow", "The model does not beat the baseline")}: ${compared}. ${advice}.`;
 }

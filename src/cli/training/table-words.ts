@@ -81,7 +81,7 @@ export const columnReasons: Readonly<Record<Table["report"]["ignored"][number]["
   asked: "as --ignore asked",
   constant: "every row has the same value",
   empty: "no row has a value",
-  identifier: "its texts name single rows (--type COLUMN=category keeps it)",
+  identifier: "nearly every row has a text of its own",
   date: "it holds dates, which are no numbers: make columns of their parts",
   rare: "every category is rarer than --rare allows",
   identical: "every row has the value of an earlier column",
@@ -91,7 +91,7 @@ export const columnReasons: Readonly<Record<Table["report"]["ignored"][number]["
 function describeTarget({ target, task }: Head, { targets }: TableStatistics): string {
   const found = targets.find(({ name }) => name === target)!;
   if (found.task === "regression")
-    return `${target}, a number: ${digits(found.mean)} ± ${digits(found.deviation)}`;
+    return `${target}, a number: ${digits(found.mean)} ± ${digits(found.deviation)} in the training rows`;
   const total = found.counts.reduce((sum, count) => sum + count, 0);
   const shown = found.categories
     .slice(0, 6)
