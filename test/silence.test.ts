@@ -90,7 +90,7 @@ describe("a training run", () => {
     const { sockets } = await watch(`
       const { createServer, connect } = await import("node:net");
       const server = createServer((socket) => socket.end()).listen(0, "127.0.0.1", () => {
-        connect(server.address().port, "127.0.0.1").on("close", () => setTimeout(() => server.close(), 100));
+        connect(server.address().port, "127.0.0.1").on("close", () => setTimeout(() => server.close(), 1000));
       });
     `);
     assert.ok(sockets.length > 0);
