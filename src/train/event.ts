@@ -85,6 +85,8 @@ export interface DivergedEvent {
   /** The samples of that microbatch. */
   readonly samples: readonly number[];
   readonly what: "loss" | "gradient";
+  /** In the first step: a number of these samples that is none, or infinite. Where the model does not fill it, that is why. */
+  readonly unfit?: { readonly column: string; readonly sample: number; readonly value: number };
   readonly message: string;
 }
 

@@ -314,6 +314,17 @@ describe("numbers that are not finite", () => {
     );
   });
 
+  it("in the first step are put down to a sample's missing number, where there is one", async () => {
+    const gap = arrays({ x: x.map((row, i) => (i === 1 ? [1, Number.NaN] : row)), y });
+    const events = await collect(train(plan({ data: gap, sampler: sequential() })));
+    const diverged = events.find((event) => event.type === "diverged")!;
+    assert.deepEqual(diverged.unfit, { column: "x", sample: 1, value: Number.NaN });
+    assert.match(
+      diverged.message,
+      /Fix: column "x" has no number in sample 1: if the model reads it as it is, fill it first, as encoder\(await statistics\(training\)\) does; or lower the learning rate, /,
+    );
+  });
+
   it("are found in a gradient whose loss is finite", async () => {
     const line = linear(1, { bias: false, initializer: { name: "zero", fill: (values) => values.fill(0) } });
     const events = await collect(

@@ -51,7 +51,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
 async function* advance(run: Run, plan: Plan): AsyncGenerator<TrainEvent, void> {
   const outcome = await run.step();
   if ("culprit" in outcome) {
-    yield divergedEvent(run.state.step + 1, outcome.culprit, plan.data.name);
+    yield await divergedEvent(run.state.step + 1, outcome.culprit, plan.data);
     return;
   }
   yield outcome.event;
