@@ -71,8 +71,12 @@ test("a link to what is not there yet is followed too, and a read-only file is l
   await writeFileAtomically(link, bytes);
   assert.deepEqual(await readFile(target), bytes);
   await chmod(target, 0o444);
-  for (const writing of [writeFileAtomically(link, Uint8Array.of(9)), files.requireWritable(link)]) {
-    await assert.rejects(writing, {
+  // One after the other: a second promise would be rejected while nobody waits for it yet.
+  for (const write of [
+    () => writeFileAtomically(link, Uint8Array.of(9)),
+    () => files.requireWritable(link),
+  ]) {
+    await assert.rejects(write(), {
       message:
         `write ${link}: expected a file that may be replaced, got a read-only file. ` +
         `Fix: name another one, or allow it: chmod u+w ${target}`,
