@@ -88,7 +88,8 @@ function requireRoom(where: string, spec: ColumnSpec, count: number, into: Typed
   });
 }
 
-function noSuchColumn(where: string, column: string, columns: readonly string[]): never {
+/** Throws for a column that is not in a dataset. */
+export function noSuchColumn(where: string, column: string, columns: readonly string[]): never {
   return fail(where, {
     expected: `one of the columns ${columns.join(", ")}`,
     got: `"${column}"`,

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { registerHooks } from "node:module";
 import { relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { moduleBeside } from "../../data/module-beside.ts";
 import { fail, kindOf, MicrobatchError, messageOf } from "../../errors.ts";
 import type { Plan } from "../../train/plan.ts";
 import { checkFields } from "../../train/plan-fields.ts";
@@ -55,12 +56,11 @@ export async function loadPlan(path: string): Promise<Plan> {
   return exported as Plan; // checkFields has looked at every field
 }
 
-/** The running copy's doors: sources while it is developed, .js once it is installed. */
-const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+/** The running copy's doors. */
 const doors = new Map(
   ["index", "node"].map((door) => [
     door === "index" ? "microbatch" : "microbatch/node",
-    new URL(`../../${door}.${extension}`, import.meta.url).href,
+    moduleBeside(import.meta.url, `../../${door}`).href,
   ]),
 );
 

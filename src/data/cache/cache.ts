@@ -103,12 +103,11 @@ export async function openOrMake(request: CacheRequest, options: CacheOptions): 
 
 /** The samples of an opened cache. */
 export function datasetOf({ folder, manifest }: OpenedCache, options: CacheOptions): Dataset {
-  const { name, columns, dataOffset, fingerprint, weight, schema } = manifest;
+  const { name, columns, fingerprint, weight, schema } = manifest;
   const parts = {
     name,
     columns,
     file: new RecordFile(join(folder, samplesFile), columns, manifest),
-    dataOffset,
     fingerprint,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),

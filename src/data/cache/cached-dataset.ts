@@ -1,9 +1,8 @@
 /** A dataset whose samples lie in a file of records: only what is being drawn is in memory. */
 import type { TypedArray } from "../../array/dtype.ts";
 import type { TableSchema } from "../../array/schema.ts";
-import { fail } from "../../errors.ts";
 import type { ColumnSpecs, Dataset } from "../dataset.ts";
-import { noSuchSample } from "../memory.ts";
+import { noSuchColumn, noSuchSample } from "../memory.ts";
 import { samplesPerBlock } from "./block-reader.ts";
 import { Prefetcher } from "./prefetch.ts";
 import type { RecordFile } from "./record-file.ts";
@@ -14,8 +13,6 @@ export interface CachedParts<Columns extends ColumnSpecs> {
   readonly name: string;
   readonly columns: Columns;
   readonly file: RecordFile;
-  /** Bytes in front of the file's first record. */
-  readonly dataOffset: number;
   readonly fingerprint: string;
   readonly weight?: string;
   readonly schema?: TableSchema;
@@ -93,7 +90,7 @@ function fromDisk<Columns extends ColumnSpecs>(parts: CachedParts<Columns>): Rea
     },
     /** A thread of its own reads from now on what is hinted. */
     prefetch(samples) {
-      ahead ??= rows.prefetchBy(new Prefetcher(file, columns, parts.dataOffset));
+      ahead ??= rows.prefetchBy(new Prefetcher(file, columns));
       ahead.hint(samples);
     },
   };
@@ -186,12 +183,4 @@ function isSame(a: Uint32Array, b: Uint32Array): boolean {
   if (a.length !== b.length) return false;
   for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
   return true;
-}
-
-function noSuchColumn(where: string, column: string, columns: readonly string[]): never {
-  return fail(where, {
-    expected: `one of the columns ${columns.join(", ")}`,
-    got: `"${column}"`,
-    fix: "read one of those",
-  });
 }

@@ -1,6 +1,7 @@
 /** Reading ahead: a thread brings the records that will be drawn next into shared memory, so that computing never waits. */
 import { Worker } from "node:worker_threads";
 import type { ColumnSpecs } from "../dataset.ts";
+import { moduleBeside } from "../module-beside.ts";
 import { asked, createRing, filled, firstRecordOf, type Ring, samplesOf, state } from "./prefetch-ring.ts";
 import type { PrefetchWork } from "./prefetch-worker.ts";
 import type { RecordFile } from "./record-file.ts";
@@ -25,15 +26,14 @@ export class Prefetcher {
   /** Slots before this one were copied from, or passed over: they may be filled again. */
   #released = 0;
 
-  constructor(file: RecordFile, columns: ColumnSpecs, dataOffset: number) {
+  constructor(file: RecordFile, columns: ColumnSpecs) {
     const { stride } = file.layout;
     const records = Math.max(1, Math.min(mostRecords, Math.floor(ringBytes / slots / stride)));
     this.#ring = createRing({ slots, records, stride });
     this.#bytes = new Uint8Array(this.#ring.records);
-    const { path, samples } = file;
+    const { path, samples, dataOffset } = file;
     const workerData: PrefetchWork = { ring: this.#ring, path, columns, samples, dataOffset };
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    this.#worker = new Worker(new URL(`./prefetch-worker.${extension}`, import.meta.url), { workerData });
+    this.#worker = new Worker(moduleBeside(import.meta.url, "./prefetch-worker"), { workerData });
     this.#worker.on("error", () => Atomics.store(this.#ring.control, state, failed)); // the reader reads for itself
     this.#worker.unref(); // a process that is done need not wait for it
   }

@@ -106,13 +106,14 @@ export class RecordFile {
   readonly layout: RecordLayout;
   readonly samples: number;
   readonly #descriptor: number;
-  readonly #dataOffset: number;
+  /** Bytes in front of the first record. */
+  readonly dataOffset: number;
 
   constructor(path: string, columns: ColumnSpecs, written: Pick<WrittenRecords, "samples" | "dataOffset">) {
     this.path = path;
     this.layout = layoutOf(columns);
     this.samples = written.samples;
-    this.#dataOffset = written.dataOffset;
+    this.dataOffset = written.dataOffset;
     this.#descriptor = openSync(path, "r");
   }
 
@@ -144,7 +145,7 @@ export class RecordFile {
         into,
         offset + done,
         length - done,
-        this.#dataOffset + position + done,
+        this.dataOffset + position + done,
       );
       if (read === 0) this.#endsEarly(position + done);
       done += read;

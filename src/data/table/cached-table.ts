@@ -6,6 +6,7 @@ import { fail, MicrobatchError } from "../../errors.ts";
 import { type CacheOptions, datasetOf, openOrMake } from "../cache/cache.ts";
 import type { Made } from "../cache/manifest.ts";
 import { failToAccess } from "../files.ts";
+import { moduleBeside } from "../module-beside.ts";
 import type { BuildAnswer, BuildTask } from "./build-table.ts";
 import type { TableOptions } from "./options.ts";
 import { checkOptions } from "./options.ts";
@@ -49,8 +50,7 @@ async function fingerprintOf(path: string): Promise<string> {
 
 /** The file is read in a process of its own: what it takes is given back to the last byte, and it has its own limit. */
 function inOwnProcess(task: BuildTask): Promise<Made> {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const child = fork(new URL(`./build-table.${extension}`, import.meta.url), {
+  const child = fork(moduleBeside(import.meta.url, "./build-table"), {
     serialization: "advanced",
     execArgv: ["--max-old-space-size=160"],
   });

@@ -3,7 +3,7 @@ import type { TypedArray } from "../../array/dtype.ts";
 import { sha256OfParts } from "../../array/sha256.ts";
 import { fail } from "../../errors.ts";
 import type { Dataset } from "../dataset.ts";
-import { noSuchSample } from "../memory.ts";
+import { noSuchColumn, noSuchSample } from "../memory.ts";
 import { namedParts, partIntervals, type ShareOptions, type Split } from "../shares.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -108,7 +108,8 @@ export function windows(
       unknown: vocabulary.unknown === undefined ? 0 : count(codes, vocabulary.unknown),
     }),
     read(column: "tokens" | "next", samples: Uint32Array, into: TypedArray): void {
-      const shift = column === "tokens" ? 0 : column === "next" ? 1 : noSuchColumn(name, column);
+      const shift =
+        column === "tokens" ? 0 : column === "next" ? 1 : noSuchColumn(name, column, ["tokens", "next"]);
       const room = requireRoom(name, samples.length * context, into);
       for (let at = 0; at < samples.length; at++) {
         const sample = samples[at]!;
@@ -172,13 +173,5 @@ function requireRoom(name: string, count: number, into: TypedArray): Int32Array 
     expected: `room for ${count} int32 elements`,
     got: `${into.length} elements in a ${into.constructor.name}`,
     fix: `read into a typed array of ${count} int32 elements`,
-  });
-}
-
-function noSuchColumn(where: string, column: string): never {
-  return fail(where, {
-    expected: "one of the columns tokens, next",
-    got: `"${column}"`,
-    fix: "read one of those",
   });
 }
