@@ -3,6 +3,7 @@ import type { FeatureColumn } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { mostFrequent, readCategories } from "./categories.ts";
 import type { Cells } from "./cells.ts";
+import type { Cleaning } from "./cleaning.ts";
 import { sqlText } from "./database.ts";
 import { identicalColumns } from "./figures.ts";
 import { featureAsText, refuseNearlyNumbers, refuseText } from "./mixed.ts";
@@ -43,8 +44,8 @@ interface Kind {
  * A feature is a number when every value is one, else a category. It is left out, with the reason, when it tells nothing:
  * no sample has a value (empty), all have the same (constant), or it is text that names samples: every value differs, or
  * there are more than 100 different ones and more than half as many as values (identifier; date, where all of those are
- * dates as ISO 8601 writes them). atLeast: how many samples a category must have to be listed; a column without such is left
- * out (rare). Columns in an order that was said keep all of theirs.
+ * dates as ISO 8601 writes them). clean says how many samples a category must have to be listed; a column without such is
+ * left out (rare). Columns in an order that was said keep all of theirs.
  * Throws for a column of numbers with a few texts in it, and for numbers with a decimal comma: both would silently become
  * categories; and for a value that is not among the ones it is said to have.
  */
@@ -52,7 +53,7 @@ export async function decideFeatures(
   cells: Cells,
   profiles: readonly ColumnProfile[],
   types: Readonly<Record<string, ColumnType>>,
-  atLeast = 1,
+  clean: Cleaning = {},
 ): Promise<Decision[]> {
   const kinds: Kind[] = [];
   for (const profile of profiles) {
@@ -64,7 +65,7 @@ export async function decideFeatures(
     cells,
     texts.map(({ profile }) => cells.id(profile.name)),
   );
-  const categories = await categoriesOf(cells, texts, distinct, atLeast);
+  const categories = await categoriesOf(cells, texts, distinct, clean.rareCategories?.atLeast ?? 1);
   return kinds.map(({ profile: { name }, type, kind }) => {
     if (kind === "number") return { name, feature: { kind, name } };
     if (kind !== "text") return { name, feature: kind };

@@ -182,7 +182,7 @@ async function decidedOf(
       await decideWeight(cells, counts);
       return { role, type: "number" };
     }
-    const [decision] = await decideFeatures(cells, [counts], types, clean?.rareCategories?.atLeast);
+    const [decision] = await decideFeatures(cells, [counts], types, clean);
     const { feature } = decision!;
     return typeof feature === "string" ? { role: "left out", type: feature } : { role, ...typeOf(feature) };
   } catch (error) {

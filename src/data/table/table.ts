@@ -228,7 +228,7 @@ async function decideColumns(
     cells,
     roles.features.map((name) => profiles.get(name)!),
     types,
-    clean.rareCategories?.atLeast,
+    clean,
   );
   const all = decisions.flatMap(({ feature }) => (typeof feature === "string" ? [] : [feature]));
   const same = await sameAsEarlier(cells, all, profiles);
