@@ -1,10 +1,13 @@
 /** k-fold cross-validation: every sample is validated on once. */
 import { fail, kindOf } from "../errors.ts";
+import { readColumn } from "./column.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
 import { divide, type PartInterval } from "./division.ts";
+import { exactParts } from "./exact-shares.ts";
 import { drawsOf, type Names, requireNewDraws } from "./identity.ts";
+import type { ColumnArray } from "./memory.ts";
 import { samplesOfParts } from "./shares.ts";
-import { subset } from "./split.ts";
+import { requireOneWay, subset } from "./split.ts";
 import { divideGroups, groupNames } from "./split-by-group.ts";
 
 /** Options of `folds`. */
@@ -13,6 +16,13 @@ export interface FoldOptions {
   readonly seed?: number;
   /** A column that tells samples apart, such as an id; see `split`. Default: the index. */
   readonly identity?: string;
+  /** A column of classes or categories, so that even rare ones come into every fold; see `split`. Default: none. */
+  readonly stratify?: string;
+  /**
+   * Whether every fold has 1/count of each class of `stratify`, or of all samples without it, to less than a sample; see
+   * `split`. Default false.
+   */
+  readonly exact?: boolean;
   /** A column of groups, none of which comes into two folds; see `splitByGroup`. Default: none. */
   readonly group?: string;
 }
@@ -23,10 +33,12 @@ export interface Fold<Part> {
   readonly validation: Part;
 }
 
-/** What else decides the fold of samples: one name per sample, of itself or of its group. */
+/** What else decides the fold of samples: one name per sample, of itself or of its group, or one class. */
 export interface FoldNames {
   readonly identities?: Names;
   readonly groups?: Names;
+  readonly classes?: ArrayLike<number>;
+  readonly exact?: boolean;
 }
 
 /**
@@ -37,31 +49,46 @@ export interface FoldNames {
  *
  * A sample's fold depends on the seed and its index alone, or its value in the column `identity`, or its group's; so folds
  * are of nearly the same size, and adding samples (at the end, without such a column) moves no old one, with the exception
- * of `split`: no fold is empty. The order stays.
- * Throws for fewer than 2 or more than 255 folds, for fewer samples or groups than folds, and for columns as `split` and
- * `splitByGroup` do.
+ * of `split`: no fold is empty, nor without a class of `stratify` that has as many samples as there are folds. The order
+ * stays. Folds of exactly equal sizes, and so many samples of each class, come with `exact`.
+ * Throws for fewer than 2 or more than 255 folds, for fewer samples or groups than folds, for columns as `split` and
+ * `splitByGroup` do, and for a group beside what divides single samples.
  */
 export async function folds<Columns extends ColumnSpecs>(
   dataset: Dataset<Columns>,
   count: number,
   options: FoldOptions = {},
 ): Promise<Fold<Dataset<Columns>>[]> {
-  const { seed = 0, identity, group } = options;
-  if (identity !== undefined && group !== undefined) {
-    fail(`folds of ${dataset.name}`, {
-      expected: "identity or group",
-      got: "both",
-      fix: "leave identity out: the samples of a group go where its name says",
-    });
-  }
-  const column = group ?? identity;
-  const names = column === undefined ? undefined : await groupNames("folds", dataset, column);
-  const by = names === undefined ? {} : group === undefined ? { identities: names } : { groups: names };
+  const { seed = 0, identity, group, stratify, exact } = options;
+  const where = `folds of ${dataset.name}`;
+  if (group !== undefined) requireGroupAlone(where, { identity, stratify, exact });
+  requireOneWay(where, { identity, exact });
+  const by: FoldNames = {
+    ...(group !== undefined && { groups: await groupNames("folds", dataset, group) }),
+    ...(identity !== undefined && { identities: await groupNames("folds", dataset, identity) }),
+    ...(stratify !== undefined && { classes: await classesOf(where, dataset, stratify) }),
+    ...(exact !== undefined && { exact }),
+  };
   return foldSamples(dataset.size, count, seed, by).map(({ training, validation }, fold) => {
     const part = (samples: Uint32Array, name: string) =>
       subset(dataset, samples, `${name} part of fold ${fold} of ${dataset.name}`);
     return { training: part(training, "training"), validation: part(validation, "validation") };
   });
+}
+
+function requireGroupAlone(where: string, others: Readonly<Record<string, unknown>>): void {
+  const [name] = Object.keys(others).filter((one) => others[one] !== undefined && others[one] !== false);
+  if (name === undefined) return;
+  fail(where, {
+    expected: `${name} or group`,
+    got: "both",
+    fix: `leave ${name} out: the samples of a group go where its name says`,
+  });
+}
+
+function classesOf(where: string, data: Dataset, column: string): Promise<ColumnArray> {
+  const request = { data, column, wanted: "classes", otherwise: "leave stratify out" } as const;
+  return readColumn({ where: `${where}, stratify`, ...request });
 }
 
 /** The same folds as indices, each part ascending. */
@@ -75,7 +102,7 @@ export function foldSamples(
   const parts = Array.from({ length: count }, (_, fold) => ({ from: fold / count, to: (fold + 1) / count }));
   const chosen =
     by.groups === undefined
-      ? divideSamples(drawsOf(size, seed, "folds", by.identities), parts, by.identities !== undefined)
+      ? divideSamples(size, seed, parts, by)
       : divideGroups("folds", by.groups, { seed, use: "folds", parts });
   return samplesOfParts(chosen, count).map((validation, fold) => {
     const training = new Uint32Array(size - validation.length);
@@ -85,9 +112,18 @@ export function foldSamples(
   });
 }
 
-function divideSamples(draws: Float64Array, parts: readonly PartInterval[], areNamed: boolean): Uint8Array {
-  if (areNamed) requireNewDraws("folds", draws, parts);
-  return divide({ draws, parts });
+function divideSamples(
+  size: number,
+  seed: number,
+  parts: readonly PartInterval[],
+  { identities, classes, exact }: FoldNames,
+): Uint8Array {
+  requireOneWay("folds", { identity: identities, exact });
+  const draws = drawsOf(size, seed, "folds", identities);
+  if (identities !== undefined) requireNewDraws("folds", draws, parts);
+  const byClass = classes !== undefined && { classes };
+  const first = exact === true && { first: exactParts(size, parts, { seed, use: "folds", ...byClass }) };
+  return divide({ draws, parts, ...byClass, ...first });
 }
 
 function requireCount(size: number, count: number): void {

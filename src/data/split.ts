@@ -1,9 +1,10 @@
 /** Parts of a dataset: chosen samples, and the division into training, validation and test. */
 import { sha256OfParts } from "../array/sha256.ts";
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import { columnInMemory } from "./column.ts";
 import type { ColumnSpecs, Dataset } from "./dataset.ts";
 import { divide } from "./division.ts";
+import { exactParts } from "./exact-shares.ts";
 import { columnNames, drawsOf, type Names, requireNewDraws } from "./identity.ts";
 import { type ColumnArray, noSuchSample } from "./memory.ts";
 import { namedParts, partIntervals, type ShareOptions, type Split, samplesOfParts } from "./shares.ts";
@@ -14,6 +15,12 @@ export type { ShareOptions, Split } from "./shares.ts";
 export interface SplitOptions extends ShareOptions {
   /** A column of classes or categories, so that even rare ones come into every part. Default: none. */
   readonly stratify?: string;
+  /**
+   * Whether the shares of each class of `stratify`, or of all samples without it, are met to less than a sample for validation
+   * and less than two for test, instead of in the mean. A sample's part then depends on the samples before it too, which
+   * those that are added at the end do not change; it goes without `identity`. Default false.
+   */
+  readonly exact?: boolean;
   /**
    * A column that tells samples apart, such as an id: where a sample goes then depends on the seed and its text (or number)
    * there, so that another order of the samples moves none of them. Default: the index.
@@ -81,6 +88,11 @@ export function subset<Columns extends ColumnSpecs>(
  * where one would be empty, the sample that was drawn nearest to it is moved there. With `stratify` the same holds for every
  * class: training has at least one sample of each, the other parts have one of each class with at least as many samples as
  * there are parts. The order stays. To split a part again by the same `identity`, take another seed.
+ *
+ * A part of share p has p·n of n samples (or of a class's n samples) in the mean, and 95 times in 100 no more than
+ * 2·√(n·p·(1−p)) more or fewer: 20 ± 8 of 100, 2000 ± 80 of 10 000. That is the least that is possible where a sample's own
+ * identity decides alone. With `exact` what is before it decides too, and the deviation is less than a sample.
+ *
  * Throws for fewer samples than parts, for a share outside (0, 1), for shares that leave nothing to train on, for a column
  * that is not of the kind, not in memory, or lacks values, and where samples come from a split by the same seed.
  */
@@ -89,11 +101,29 @@ export function split<Columns extends ColumnSpecs>(
   options: SplitOptions = {},
 ): Split<Dataset<Columns>> {
   const { stratify, identity, ...shares } = options;
+  requireOneWay(`split of ${dataset.name}`, { identity, exact: options.exact });
   const values = {
     ...(stratify !== undefined && { classes: classesOf(dataset, stratify) }),
     ...(identity !== undefined && { identities: identitiesOf(dataset, identity) }),
   };
   return partsOf(dataset, splitSamples(dataset.size, shares, values));
+}
+
+/** By its identity a sample's part is its own; exact shares go by what is before it. */
+export function requireOneWay(
+  where: string,
+  { identity, exact }: { readonly identity: unknown; readonly exact: boolean | undefined },
+): void {
+  if (exact === undefined || exact === false) return;
+  if (exact !== true) {
+    fail(`${where}, exact`, { expected: "true or false", got: kindOf(exact), fix: "exact: true" });
+  }
+  if (identity === undefined) return;
+  fail(where, {
+    expected: "identity or exact",
+    got: "both",
+    fix: "leave exact out: by an identity, a sample's part depends on no other sample",
+  });
 }
 
 /** The parts of a dataset, named after it. */
@@ -113,15 +143,18 @@ export function partsOf<Columns extends ColumnSpecs>(
 /** The same division as indices, each part ascending. */
 export function splitSamples(
   size: number,
-  options: ShareOptions = {},
+  options: Omit<SplitOptions, "stratify" | "identity"> = {},
   { classes, identities }: SplitValues = {},
 ): Split<Uint32Array<ArrayBuffer>> {
   const parts = partIntervals("split", options, size);
   requireSamples(size, parts.length);
-  const { seed = 0 } = options;
+  const { seed = 0, exact } = options;
+  requireOneWay("split", { identity: identities, exact });
   const draws = drawsOf(size, seed, "split", identities);
   if (identities !== undefined) requireNewDraws("split", draws, parts);
-  const chosen = divide({ draws, parts, ...(classes !== undefined && { classes }) });
+  const byClass = classes !== undefined && { classes };
+  const first = exact === true && { first: exactParts(size, parts, { seed, use: "split", ...byClass }) };
+  const chosen = divide({ draws, parts, training: 0, ...byClass, ...first });
   return namedParts(samplesOfParts(chosen, parts.length));
 }
 
