@@ -27,6 +27,43 @@ def float32(values):
     return np.asarray(values, dtype=np.float64).astype(np.float32).astype(np.float64)
 
 
+MASK = 2**32 - 1
+
+
+def philox(key, counter):
+    """Philox4x32-10 (Salmon et al., SC 2011)."""
+    k0, k1 = key
+    c0, c1, c2, c3 = counter
+    for _ in range(10):
+        p0, p1 = c0 * 0xD2511F53, c2 * 0xCD9E8D57
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & MASK, (p0 >> 32) ^ c3 ^ k1, p0 & MASK
+        k0, k1 = (k0 + 0x9E3779B9) & MASK, (k1 + 0xBB67AE85) & MASK
+    return c0, c1, c2, c3
+
+
+def stable_hash(text):
+    """FNV-1a, 64 bits, folded to 53."""
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return (value >> 53) ^ (value % 2**53)
+
+
+def uniform(seed, use, stream):
+    """The uniform numbers in [0, 1) of (seed, use, stream), by index: array/random.ts a second time."""
+    stream = stable_hash(stream) if isinstance(stream, str) else stream
+    use = stable_hash(use)
+
+    def draw(index):
+        block = index // 2
+        mixed = (block >> 32) << 21 | stream >> 32
+        words = philox((seed & MASK, seed >> 32), (block & MASK, mixed, stream & MASK, use & MASK))
+        high, low = words[index % 2 * 2 : index % 2 * 2 + 2]
+        return ((high >> 5) * 2**26 + (low >> 6)) / 2**53
+
+    return draw
+
+
 def compact(value):
     return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
