@@ -14,6 +14,10 @@ const schema: TableSchema = {
     { kind: "number", name: "age" },
     { kind: "category", name: "sex", categories: ["ä", '"f"'] },
     { kind: "category", name: "grade", categories: ["poor", "good"], isOrdered: true },
+    { kind: "number", name: "income", whenMissing: { fill: "median" } },
+    { kind: "number", name: "rooms", whenMissing: { fill: -0.1, indicator: false } },
+    { kind: "category", name: "city", categories: ["mode", "z"], whenMissing: { fill: "mode" } },
+    { kind: "category", name: "zone", categories: ["a", "z"], whenMissing: { fill: "z", indicator: true } },
   ],
   targets: [
     { task: "regression", name: "price" },
@@ -41,6 +45,14 @@ test("metadata without a schema has none, and a damaged one is refused", () => {
     { version: 1, features: [], targets: [{ task: "classification", name: "a" }] },
     { version: 1, features: [], targets: {} },
     { version: 1, features: [{ kind: "category", name: "a", categories: [], isOrdered: 1 }], targets: [] },
+    ...[null, "mean", {}, { fill: "b" }, { fill: 1e39 }, { fill: true }, { fill: 1, indicator: 0 }].map(
+      (whenMissing) => ({ version: 1, features: [{ kind: "number", name: "a", whenMissing }], targets: [] }),
+    ),
+    ...["mode", { fill: "b" }, { fill: 0 }, { fill: "a", indicator: null }].map((whenMissing) => ({
+      version: 1,
+      features: [{ kind: "category", name: "a", categories: ["a"], whenMissing }],
+      targets: [],
+    })),
     null,
   ];
   for (const value of damaged) {
@@ -75,6 +87,8 @@ const statistics: TableStatistics = {
       missing: 2,
       other: 0,
       frequencies: [0, 7],
+      whenMissing: { fill: "mode" },
+      fill: '"f"',
     },
     {
       kind: "category",
@@ -147,6 +161,8 @@ test("damaged statistics are refused", () => {
     feature({ ...sex, counts: [] }),
     feature({ ...sex, counts: [-7] }),
     feature({ ...sex, other: "0" }),
+    feature({ ...sex, fill: "m" }),
+    feature({ ...sex, whenMissing: { fill: "m" } }),
     feature({ ...grade, isOrdered: "yes" }),
     target({ ...price, deviation: "0" }),
     target({ ...kind, counts: [9] }),

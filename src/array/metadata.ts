@@ -126,10 +126,26 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isFeature(value: unknown): value is FeatureColumn {
   if (!isRecord(value) || typeof value.name !== "string") return false;
-  if (value.kind === "number") return true;
-  const isOrdered = value.isOrdered === undefined || typeof value.isOrdered === "boolean";
-  return value.kind === "category" && isListOf(isText, value.categories) && isOrdered;
+  if (value.kind === "number") return isFilling(value.whenMissing, isNumberFill);
+  const { kind, categories, isOrdered = false, whenMissing } = value;
+  return (
+    kind === "category" &&
+    isListOf(isText, categories) &&
+    typeof isOrdered === "boolean" &&
+    isFilling(whenMissing, (fill) => fill === "mode" || categories.some((category) => category === fill))
+  );
 }
+
+function isFilling(value: unknown, isFill: (fill: unknown) => boolean): boolean {
+  if (value === undefined) return true;
+  return isRecord(value) && isFill(value.fill) && ["undefined", "boolean"].includes(typeof value.indicator);
+}
+
+const isNumberFill = (fill: unknown) =>
+  (typeof fill === "number" && Number.isFinite(Math.fround(fill))) ||
+  fill === "mean" ||
+  fill === "median" ||
+  fill === "mode";
 
 function isTarget(value: unknown): value is TargetColumn {
   if (!isRecord(value) || typeof value.name !== "string") return false;
@@ -159,6 +175,7 @@ function isFeatureStatistics(value: unknown): value is FeatureStatistics {
     isPerCategory(read.counts) &&
     isCount(read.missing) &&
     isCount(read.other) &&
+    (read.fill === undefined || value.categories.some((category) => category === read.fill)) &&
     (read.frequencies === undefined || isListOf(isCount, read.frequencies))
   );
 }

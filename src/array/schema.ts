@@ -9,10 +9,22 @@ export {
   statisticsToMetadata,
 } from "./metadata.ts";
 
+/**
+ * What an encoder, and so a saved model, puts where a feature has no value: a statistic of the training samples, or always
+ * the same value. Of equally frequent values the mode is the smallest number, or the category that is listed first.
+ */
+export interface MissingFill<Value> {
+  readonly fill: Value;
+  /** Whether a feature of its own tells where something was filled in. Default true. */
+  readonly indicator?: boolean;
+}
+
 /** A feature that is a number. Missing is NaN. */
 export interface NumberColumn {
   readonly kind: "number";
   readonly name: string;
+  /** Default: what suits the encoder's scale, with an indicator. */
+  readonly whenMissing?: MissingFill<"mean" | "median" | "mode" | number>;
 }
 
 /** A feature that is one of a list of texts. */
@@ -22,6 +34,8 @@ export interface CategoryColumn {
   readonly categories: readonly string[];
   /** True where the categories stand in an order that means something, from least to most: the code is a rank. */
   readonly isOrdered?: boolean;
+  /** "mode", or one of the categories. Default: missing is a category of its own; in an ordered column, the mean rank. */
+  readonly whenMissing?: MissingFill<string>;
 }
 
 /** What a model may read. */
@@ -60,7 +74,7 @@ export interface NumberStatistics extends NumberColumn {
   readonly maximum: number;
   /** How many samples have no number. */
   readonly missing: number;
-  /** What stands in for a missing number: the mean. */
+  /** What stands in for a missing number: what `whenMissing` says, by default the mean. */
   readonly fill: number;
   /** A quarter, a half (the median) and three quarters of the numbers are at most these. Earlier versions do not tell. */
   readonly quartiles?: readonly [number, number, number];
@@ -69,8 +83,9 @@ export interface NumberStatistics extends NumberColumn {
 }
 
 /**
- * What the training samples say about a category: only categories that occur in them, at most `categoryLimit`. Of an
- * ordered column all categories, in order: a rank must keep its place, whether it occurs or not.
+ * What the training samples say about a category: only categories that occur in them, at most `categoryLimit`, and the one
+ * that stands in for missing values. Of an ordered column all categories, in order: a rank must keep its place, whether it
+ * occurs or not.
  */
 export interface CategoryStatistics extends CategoryColumn {
   /** codes[k] is the code that the dataset gives categories[k]. */
@@ -83,6 +98,8 @@ export interface CategoryStatistics extends CategoryColumn {
   readonly other: number;
   /** Where some are of other categories than those: how many samples have each code of the dataset, from 0 on. */
   readonly frequencies?: readonly number[];
+  /** Which of these categories stands in for missing values, where `whenMissing` says that one does. */
+  readonly fill?: string;
 }
 
 export type FeatureStatistics = NumberStatistics | CategoryStatistics;

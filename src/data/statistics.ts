@@ -6,7 +6,7 @@ import {
   type NumberStatistics,
   type TableStatistics,
 } from "../array/schema.ts";
-import { fail } from "../errors.ts";
+import { bug, fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
 import type { ColumnArray } from "./memory.ts";
 import type { CodeFold } from "./statistics/code-fold.ts";
@@ -31,7 +31,7 @@ export async function statistics(data: Swept & Pick<Dataset, "name" | "schema">)
     samples,
     features: schema.features.map((feature) =>
       feature.kind === "number"
-        ? folds.features.get(feature.name)!.statistics(feature.name)
+        ? folds.features.get(feature.name)!.statistics()
         : categoryStatistics(feature, folds.codes.get(feature.name)!),
     ),
     targets: schema.targets.map((target) => {
@@ -69,34 +69,49 @@ export function numberStatistics(name: string, values: ColumnArray): NumberStati
 }
 
 /**
- * Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their codes. Of an
- * ordered column it keeps all, in order: their codes are ranks.
+ * Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their codes, and the
+ * one that stands in for missing values. Of an ordered column it keeps all, in order: their codes are ranks.
  */
-function categoryStatistics(
-  { name, categories, isOrdered }: CategoryColumn,
-  { counts: all, missing, unlisted }: CodeFold,
-): CategoryStatistics {
-  const codes = isOrdered === true ? [...all.keys()] : mostFrequent(all);
+function categoryStatistics(column: CategoryColumn, fold: CodeFold): CategoryStatistics {
+  const { categories, isOrdered } = column;
+  const { counts: all, missing, unlisted } = fold;
+  const fill = fillCode(column, all);
+  const codes = isOrdered === true ? [...all.keys()] : mostFrequent(all, fill);
   const counts = codes.map((code) => all[code]!);
   const sumOf = (some: readonly number[]) => some.reduce((sum, count) => sum + count, 0);
   const other = unlisted + sumOf(all) - sumOf(counts);
   return {
-    kind: "category",
-    name,
+    ...column,
     categories: codes.map((code) => categories[code]!),
-    ...(isOrdered !== undefined && { isOrdered }),
     codes,
     counts,
     missing,
     other,
     ...(other > 0 && isOrdered !== true && { frequencies: all }),
+    ...(fill !== undefined && { fill: categories[fill]! }),
   };
 }
 
-function mostFrequent(counts: readonly number[]): number[] {
+/** The code that stands in for a missing value: a category that was said, or the most frequent one, where there is any. */
+function fillCode(
+  { categories, whenMissing }: CategoryColumn,
+  counts: readonly number[],
+): number | undefined {
+  if (whenMissing === undefined) return undefined;
+  if (whenMissing.fill !== "mode") {
+    const code = categories.indexOf(whenMissing.fill);
+    return code < 0 ? bug(`"${whenMissing.fill}" is no category, and fills one`) : code;
+  }
+  const most = counts.reduce((most, count) => Math.max(most, count), 0);
+  return most === 0 ? undefined : counts.indexOf(most);
+}
+
+/** At most `categoryLimit` codes: those that occur, and one that has to be among them. */
+function mostFrequent(counts: readonly number[], needed: number | undefined): number[] {
+  const rank = (code: number) => (code === needed ? Number.POSITIVE_INFINITY : counts[code]!);
   return [...counts.keys()]
-    .filter((code) => counts[code]! > 0)
-    .sort((a, b) => counts[b]! - counts[a]! || a - b)
+    .filter((code) => rank(code) > 0)
+    .sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)))
     .slice(0, categoryLimit)
     .sort((a, b) => a - b);
 }

@@ -9,6 +9,7 @@ import {
   type EmbeddedColumn,
   embeddedColumn,
   embedding,
+  hasIndicator,
   isEmbedded,
   type OneHotColumn,
   oneHotColumn,
@@ -16,7 +17,7 @@ import {
   rankColumn,
   ranksIn,
 } from "./encoder/categories.ts";
-import { codesIn, type EncoderInput, numberIn } from "./encoder/columns.ts";
+import { codesIn, type EncoderInput, filledCodesIn, numberIn } from "./encoder/columns.ts";
 import { numbersIn, type ScaledColumn, scaledNumbers, scaler } from "./encoder/numbers.ts";
 import { checkOptions, type EncoderOptions } from "./encoder/options.ts";
 
@@ -32,15 +33,19 @@ export { type CategoryForm, type EncoderOptions, type NumberScale, numberScales 
  *
  * The columns of the result, in this order, each group in the order of the table:
  * 1. Every number, missing ones replaced by `fill`, minus the mean, divided by the deviation. A number whose deviation is
- *    0 in the training samples tells nothing and is left out. `numbers` chooses other scales, `clip` a limit. Robust ones
- *    take the median for what is missing, logarithms their mean.
+ *    0 in the training samples tells nothing and is left out. `numbers` chooses other scales, `clip` a limit. Unless the
+ *    column says what stands in for missing numbers (`whenMissing`), robust ones take the median, logarithms their mean.
+ *    Mean, deviation and all else are of the numbers that are there.
  * 2. Every ordered category column as one number, its rank 0 … n − 1 (ordinal encoding: the categories are taken to lie at
  *    equal distances), standardised with the mean and the population's deviation of the ranks in the training samples.
- *    What is missing, or no category of the column, gets the mean rank, and so 0. One rank only is left out.
- * 3. For every number, then every ordered category column, that some training samples lack: 1 where it is missing, else 0.
+ *    What is missing, unless `whenMissing` says otherwise, or no category of the column, gets the mean rank, and so 0. One
+ *    rank only is left out.
+ * 3. For every number, then every ordered category column, then every other one that has `whenMissing`, that some training
+ *    samples lack: 1 where it is missing, else 0. None where `whenMissing` wants no indicator.
  * 4. For every other category column: one column per category of the training samples (at most 100, the most frequent), 1
- *    where the sample has it, else 0; and one for "missing" where some training samples lack it. A category that was not
- *    seen in training, or is beyond the 100, gives zeros only. A column with one of these only is left out.
+ *    where the sample has it, else 0; and one for "missing" where some training samples lack it and `whenMissing` names no
+ *    category to stand in. A category that was not seen in training, or is beyond the 100, gives zeros only. A column with
+ *    one of these only is left out.
  * 5. For every category column that `categories` embeds: a trained vector (Guo & Berkhahn 2016, arXiv:1604.06737), first
  *    uniform in ±0.05 as Keras does. Categories of two training samples or more have one each. Those of one sample share
  *    one with those that were never seen, which so learns what a rare category is like. Missing values have their own.
@@ -62,11 +67,11 @@ export function encoder(
       parts.push(scale(concat([...numbersIn(row, numbers), ...ranksIn(row, ranks)]))); // [batch, numbers and ranks]
     }
     const flags: Tensor[] = []; // booleans, so that one cast does for all
-    const [lacking, unranked] = [indicators.numbers, indicators.ranks];
+    const [lacking, uncoded] = [indicators.numbers, indicators.codes];
     if (lacking.length > 0) flags.push(isNan(concat(lacking.map((name) => numberIn(row, name)))));
-    if (unranked.length > 0) flags.push(equal(concat(unranked.map((name) => codesIn(row, name))), -1));
-    for (const { name, codes } of categories) {
-      flags.push(equal(codesIn(row, name), constant(int32(codes)))); // [batch, codes]
+    if (uncoded.length > 0) flags.push(equal(concat(uncoded.map((name) => codesIn(row, name))), -1));
+    for (const column of categories) {
+      flags.push(equal(filledCodesIn(row, [column]), constant(int32(column.codes)))); // [batch, codes]
     }
     if (flags.length > 0) parts.push(cast(concat(flags), "float32"));
     parts.push(...embeddings.map((embed) => embed(row)));
@@ -82,7 +87,7 @@ export function featureNames(statistics: TableStatistics, options: EncoderOption
   const { numbers, ranks, indicators, categories, embedded } = tellingColumns(statistics, options);
   return [
     ...[...numbers, ...ranks].map(({ name }) => name),
-    ...[...indicators.numbers, ...indicators.ranks].map((name) => `${name} is missing`),
+    ...[...indicators.numbers, ...indicators.codes].map((name) => `${name} is missing`),
     ...categories.flatMap(({ meanings }) => meanings),
     ...embedded.flatMap(({ name, size }) => Array.from({ length: size }, (_, at) => `${name} ${at + 1}`)),
   ];
@@ -93,7 +98,7 @@ interface TellingColumns {
   readonly numbers: readonly ScaledColumn[];
   readonly ranks: readonly RankColumn[];
   /** Names of columns that some training samples lack. */
-  readonly indicators: { readonly numbers: readonly string[]; readonly ranks: readonly string[] };
+  readonly indicators: { readonly numbers: readonly string[]; readonly codes: readonly string[] };
   readonly categories: readonly OneHotColumn[];
   readonly embedded: readonly EmbeddedColumn[];
 }
@@ -105,17 +110,21 @@ function tellingColumns(statistics: TableStatistics, options: EncoderOptions): T
   const namesOf = (columns: readonly FeatureStatistics[]) => columns.map(({ name }) => name);
   const numbers = features.filter((feature) => feature.kind === "number");
   const texts = features.filter((feature) => feature.kind === "category");
+  const isIndicated = ({ whenMissing }: FeatureStatistics) => whenMissing?.indicator !== false;
   const ordered = texts.filter(({ isOrdered }) => isOrdered === true);
-  const telling = texts
-    .filter(({ isOrdered }) => isOrdered !== true)
+  const unordered = texts.filter(({ isOrdered }) => isOrdered !== true);
+  const telling = unordered
     .map((column) => ({ column, oneHot: oneHotColumn(column, isPartlyMissing(column)) }))
     .filter(({ oneHot }) => oneHot.codes.length > 1);
   const result = {
     numbers: scaledNumbers(statistics, options),
     ranks: ordered.map(rankColumn).filter(({ deviation }) => deviation > 0),
     indicators: {
-      numbers: namesOf(numbers.filter(isPartlyMissing)),
-      ranks: namesOf(ordered.filter(isPartlyMissing)),
+      numbers: namesOf(numbers.filter(isPartlyMissing).filter(isIndicated)),
+      codes: namesOf([
+        ...ordered.filter(isPartlyMissing).filter(isIndicated),
+        ...unordered.filter(isPartlyMissing).filter(hasIndicator),
+      ]),
     },
     categories: telling.filter(({ column }) => !isEmbedded(column, options)).map(({ oneHot }) => oneHot),
     embedded: telling
@@ -123,7 +132,7 @@ function tellingColumns(statistics: TableStatistics, options: EncoderOptions): T
       .map(({ column }) => embeddedColumn(column, options)),
   };
   const { indicators, ranks, categories, embedded } = result;
-  const groups = [result.numbers, ranks, indicators.numbers, indicators.ranks, categories, embedded];
+  const groups = [result.numbers, ranks, indicators.numbers, indicators.codes, categories, embedded];
   if (groups.every(({ length }) => length === 0)) {
     fail("encoder", {
       expected: "at least one column with two different values in the training samples",

@@ -1,5 +1,6 @@
 /** Columns of numbers as they go by, some thousand samples at a time, in two passes. */
-import type { NumberStatistics } from "../../array/schema.ts";
+import type { NumberColumn, NumberStatistics } from "../../array/schema.ts";
+import { ModeFold } from "./mode-fold.ts";
 import { QuartileFold } from "./quartile-fold.ts";
 
 /** Mean, deviation and extremes of numbers, NaN where they are missing: `add` them all, then `addSquares` of them all. */
@@ -54,13 +55,22 @@ export class NumberFold {
   }
 }
 
-/** Everything an encoder may ask about a feature: its numbers, their logarithms, their quartiles. */
+/** Everything an encoder may ask about a feature: its numbers, their logarithms, their quartiles, what stands in for them. */
 export class FeatureFold {
+  readonly #column: NumberColumn;
   readonly #numbers = new NumberFold();
   readonly #logarithms = new NumberFold();
   readonly quartiles = new QuartileFold();
+  /** Where the most frequent number stands in for missing ones. It takes passes of its own. */
+  readonly mode: ModeFold | undefined;
+
+  constructor(column: NumberColumn) {
+    this.#column = column;
+    this.mode = column.whenMissing?.fill === "mode" ? new ModeFold() : undefined;
+  }
 
   add(values: Float32Array): void {
+    this.mode?.count(values);
     this.#numbers.add(values);
     this.#logarithms.add(signedLogarithms(values));
     this.quartiles.count(values);
@@ -72,15 +82,24 @@ export class FeatureFold {
     this.#logarithms.addSquares(signedLogarithms(values));
   }
 
-  statistics(name: string): NumberStatistics {
-    const numbers = this.#numbers.statistics(name);
+  statistics(): NumberStatistics {
+    const numbers = this.#numbers.statistics(this.#column.name);
     const { mean, deviation } = this.#logarithms;
     return {
       ...numbers,
+      ...this.#column,
+      fill: this.#fill(numbers.mean),
       quartiles: this.quartiles.quartiles,
       // Equal logarithms, unlike equal float32 numbers, fill float64 to its last bit, and their mean may be another number.
       logarithm: { mean, deviation: numbers.deviation === 0 ? 0 : deviation },
     };
+  }
+
+  #fill(mean: number): number {
+    const { fill = "mean" } = this.#column.whenMissing ?? {};
+    if (fill === "mean") return mean;
+    if (fill === "median") return this.quartiles.quartiles[1];
+    return fill === "mode" ? this.mode!.mode : fill;
   }
 }
 

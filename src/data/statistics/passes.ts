@@ -15,10 +15,10 @@ export interface Folds {
 
 /** Folds that have seen nothing yet. */
 export function foldsOf({ features, targets }: TableSchema): Folds {
-  const numbers = features.filter(({ kind }) => kind === "number");
+  const numbers = features.filter((feature) => feature.kind === "number");
   const coded = [...features, ...targets].filter((column) => "categories" in column);
   return {
-    features: new Map(numbers.map(({ name }) => [name, new FeatureFold()])),
+    features: new Map(numbers.map((column) => [column.name, new FeatureFold(column)])),
     targets: new Map(
       targets.filter(({ task }) => task === "regression").map(({ name }) => [name, new NumberFold()]),
     ),
@@ -64,6 +64,23 @@ export async function secondPass(
   ];
   if (shows.length > 0) await sweep(data, new Map(shows));
   for (const group of rest) await sweep(data, new Map(showing(group, refine)));
+  await findModes(data, features, bytesAtOnce);
+}
+
+/** Shows columns of numbers whose mode is wanted, again and again, until all are found. */
+async function findModes(
+  data: Swept,
+  features: ReadonlyMap<string, FeatureFold>,
+  bytesAtOnce: number,
+): Promise<void> {
+  const modes = [...features].flatMap(([name, { mode }]) =>
+    mode === undefined ? [] : [[name, mode] as const],
+  );
+  for (;;) {
+    const open = modes.filter(([, mode]) => mode.begin(bytesAtOnce / modes.length));
+    if (open.length === 0) return;
+    await sweep(data, new Map(showing(new Map(open), (mode, values) => mode.look(floatsIn(values)))));
+  }
 }
 
 type Values = Parameters<Show>[0];

@@ -3,13 +3,15 @@
  * their bits in order (with the sign turned around), so the first pass counts by the upper 16 bits and the second looks at
  * the lower 16 bits of those few counts in which a quartile lies: radix selection.
  */
+import { bitsOf, floatOf, isNanBits, orderOf } from "./float-order.ts";
+import { LowerHalves } from "./lower-halves.ts";
 
 /** Takes all numbers twice, `count` first, then `refine`; after that it knows the quartiles. NaN is no number. */
 export class QuartileFold {
   /** How many numbers have each upper half: pages of 256, most of which never come (a page spans a factor of 4). */
   #pages: (Uint32Array | undefined)[] = Array(256);
   #numbers = 0;
-  #buckets: readonly Bucket[] | undefined;
+  #buckets: readonly LowerHalves[] | undefined;
 
   /** The first pass. */
   count(values: Float32Array): void {
@@ -59,18 +61,18 @@ export class QuartileFold {
   }
 
   /** The counts in which the quartiles lie: one to six. */
-  #found(): readonly Bucket[] {
+  #found(): readonly LowerHalves[] {
     if (this.#buckets !== undefined) return this.#buckets;
     const ranks = [0.25, 0.5, 0.75].flatMap((share) => {
       const { below, above } = placeOf(share, this.#numbers);
       return [below, above];
     });
-    const buckets: Bucket[] = [];
+    const buckets: LowerHalves[] = [];
     let first = 0;
     this.#pages.forEach((page, at) => {
       page?.forEach((numbers, place) => {
         const isSought = ranks.some((rank) => rank >= first && rank < first + numbers);
-        if (isSought) buckets.push(new Bucket((at << 8) | place, first, numbers));
+        if (isSought) buckets.push(new LowerHalves((at << 8) | place, first, numbers));
         first += numbers;
       });
     });
@@ -80,57 +82,8 @@ export class QuartileFold {
   }
 }
 
-/** Numbers with the same upper half: their lower halves, each by itself or counted, whatever is smaller. */
-class Bucket {
-  readonly upper: number;
-  /** The rank of its smallest number. */
-  readonly first: number;
-  readonly numbers: number;
-  #list: Uint16Array | undefined;
-  #counts: Uint32Array | undefined;
-  #added = 0;
-
-  constructor(upper: number, first: number, numbers: number) {
-    this.upper = upper;
-    this.first = first;
-    this.numbers = numbers;
-  }
-
-  get bytes(): number {
-    return Math.min(2 * this.numbers, 4 * 2 ** 16);
-  }
-
-  add(lower: number): void {
-    if (2 * this.numbers <= 4 * 2 ** 16) {
-      this.#list ??= new Uint16Array(this.numbers);
-      this.#list[this.#added++] = lower;
-    } else {
-      this.#counts ??= new Uint32Array(2 ** 16);
-      this.#counts[lower]!++;
-    }
-  }
-
-  /** The lower half of the number of a rank within the bucket. Once all were added. */
-  lowerOf(rank: number): number {
-    if (this.#counts === undefined) return this.#list!.sort()[rank]!;
-    let [lower, passed] = [0, this.#counts[0]!];
-    while (passed <= rank) passed += this.#counts[++lower]!;
-    return lower;
-  }
-}
-
 function placeOf(share: number, numbers: number): { below: number; above: number; part: number } {
   const place = share * (numbers - 1);
   const below = Math.floor(place);
   return { below, above: Math.min(below + 1, numbers - 1), part: place - below };
-}
-
-const bitsOf = (values: Float32Array) => new Uint32Array(values.buffer, values.byteOffset, values.length);
-const isNanBits = (bits: number) => (bits & 0x7fffffff) > 0x7f800000;
-/** Turns bits into whole numbers that are in order as the floats are: −∞ first. */
-const orderOf = (bits: number) => (bits & 0x80000000 ? ~bits : bits | 0x80000000) >>> 0;
-
-function floatOf(order: number): number {
-  const bits = order & 0x80000000 ? order & 0x7fffffff : ~order;
-  return new Float32Array(Uint32Array.of(bits).buffer)[0]!;
 }

@@ -125,6 +125,23 @@ test("a column that is named becomes vectors of the length that is asked for, an
   assert.equal(parametersOf([encoder(fitted, { categories: { many: "oneHot" } })(codedRow)]).length, 0);
 });
 
+test("what stands in for missing values gives them its vector, and a mark of their own", async () => {
+  const whenMissing = { fill: "c149" };
+  const filling = await statistics({
+    ...data,
+    schema: { ...schema, features: [{ ...many, categories, whenMissing }, schema.features[1]!] },
+  });
+  const names = featureNames(filling, embedded);
+  assert.deepEqual(names.slice(0, 4), ["many is missing", "few = n", "few = y", "many 1"]);
+  const output = encoder(filling, embedded)(codedRow);
+  const got = await run(output, { many: codeFeed(10, 149, -1), few: codeFeed(0, 0, 0) });
+  const rows = [0, 139, 139].map((row, at) => [
+    ...[at === 2 ? 1 : 0, 1, 0],
+    ...Array.from({ length: 26 }, (_, element) => 26 * row + element),
+  ]);
+  assert.deepEqual(got, rows.flat());
+});
+
 test("applied twice, an encoder has one table", () => {
   const features = encoder(fitted, embedded);
   assert.equal(parametersOf([features(codedRow), features(codedRow)]).length, 1);

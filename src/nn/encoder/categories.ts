@@ -4,10 +4,10 @@ import { type CategoryStatistics, categoryLimit } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { constant, parameter, type Tensor } from "../../graph/tensor.ts";
 import { gather } from "../../ops/gather.ts";
-import { concat, reshape } from "../../ops/movement.ts";
+import { reshape } from "../../ops/movement.ts";
 import { cast, less, where } from "../../ops/selection.ts";
 import { uniform } from "../initializer.ts";
-import { codesIn, type EncoderInput } from "./columns.ts";
+import { type EncoderInput, filledCodesIn } from "./columns.ts";
 import type { ScaledColumn } from "./numbers.ts";
 import { type EncoderOptions, namedForm } from "./options.ts";
 
@@ -16,25 +16,53 @@ export interface OneHotColumn {
   readonly name: string;
   readonly codes: readonly number[];
   readonly meanings: readonly string[];
+  /** The code of what stands in for missing values; −1 where nothing does. */
+  readonly fillCode: number;
 }
 
-export function oneHotColumn(
-  { name, categories, codes }: CategoryStatistics,
-  hasMissing: boolean,
-): OneHotColumn {
-  const meanings = categories.map((category) => `${name} = ${category}`);
-  return hasMissing
-    ? { name, codes: [...codes, -1], meanings: [...meanings, `${name} is missing`] }
-    : { name, codes, meanings };
+/** Missing values are a category of their own, unless another stands in for them. Categories that never come have no column. */
+export function oneHotColumn(column: CategoryStatistics, hasMissing: boolean): OneHotColumn {
+  const { name, fill } = column;
+  const counts = filledCounts(column);
+  const places = [...column.codes.keys()].filter((place) => fill === undefined || counts[place]! > 0);
+  const codes = places.map((place) => column.codes[place]!);
+  const meanings = places.map((place) => `${name} = ${column.categories[place]!}`);
+  const fillCode = fillCodeOf(column);
+  return hasMissing && fill === undefined
+    ? { name, codes: [...codes, -1], meanings: [...meanings, `${name} is missing`], fillCode }
+    : { name, codes, meanings, fillCode };
+}
+
+/** The code that stands in for missing values; −1 where none does. */
+export function fillCodeOf({ categories, codes, fill }: CategoryStatistics): number {
+  return fill === undefined ? -1 : codes[categories.indexOf(fill)]!;
+}
+
+/** How many samples have each of the listed categories, once missing ones have what stands in for them. */
+function filledCounts({ categories, counts, missing, fill }: CategoryStatistics): readonly number[] {
+  return counts.map((count, at) => (categories[at] === fill ? count + missing : count));
+}
+
+/**
+ * Whether a filled column has a feature that tells what was missing: not where that is what stands in for it and no sample
+ * has by itself.
+ */
+export function hasIndicator({ categories, counts, fill, whenMissing }: CategoryStatistics): boolean {
+  return fill !== undefined && whenMissing?.indicator !== false && counts[categories.indexOf(fill)]! > 0;
 }
 
 /** An ordered category column: ranks 0 … size − 1. */
 export interface RankColumn extends ScaledColumn {
   readonly size: number;
+  /** The rank of what stands in for missing values; −1 where the mean rank does. */
+  readonly fillCode: number;
 }
 
 /** Mean and population deviation of the ranks in the training samples. */
-export function rankColumn({ name, categories, codes, counts }: CategoryStatistics): RankColumn {
+export function rankColumn(column: CategoryStatistics): RankColumn {
+  const { name, categories, codes } = column;
+  const counts = filledCounts(column);
+  const fillCode = fillCodeOf(column);
   const size = categories.length;
   if (codes.length !== size || codes.some((code, rank) => code !== rank)) {
     fail(`encoder, column "${name}"`, {
@@ -44,16 +72,16 @@ export function rankColumn({ name, categories, codes, counts }: CategoryStatisti
     });
   }
   const total = counts.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return { name, size, mean: 0, deviation: 0, fill: 0 };
+  if (total === 0) return { name, size, mean: 0, deviation: 0, fill: 0, fillCode };
   const mean = counts.reduce((sum, count, rank) => sum + rank * count, 0) / total;
   const squares = counts.reduce((sum, count, rank) => sum + count * (rank - mean) ** 2, 0);
-  return { name, size, mean, deviation: Math.sqrt(squares / total), fill: mean };
+  return { name, size, mean, deviation: Math.sqrt(squares / total), fill: mean, fillCode };
 }
 
 /** Ranks as numbers, [batch, columns] at once; NaN for a code that is none, so that they are filled as numbers are. */
 export function ranksIn(row: EncoderInput, columns: readonly RankColumn[]): Tensor[] {
   if (columns.length === 0) return [];
-  const codes = cast(concat(columns.map(({ name }) => codesIn(row, name))), "float32");
+  const codes = cast(filledCodesIn(row, columns), "float32");
   const sizes = constant(float32(columns.map(({ size }) => size)));
   const known = where(less(codes, sizes), codes, Number.NaN);
   return [where(less(codes, 0), Number.NaN, known)]; // [batch, columns]
@@ -68,6 +96,8 @@ export interface EmbeddedColumn {
   readonly rows: number;
   /** The length of a vector. */
   readonly size: number;
+  /** The code of what stands in for missing values; −1 where they have a vector of their own. */
+  readonly fillCode: number;
 }
 
 /** Whether a category column becomes vectors. */
@@ -89,14 +119,20 @@ export function embeddedColumn(column: CategoryStatistics, options: EncoderOptio
     rowOfCode: [...counts.map((_, code) => rowOf.get(code) ?? own.length), own.length, own.length + 1],
     rows: own.length + 2,
     size,
+    fillCode: fillCodeOf(column),
   };
 }
 
 /** Source: fastai's emb_sz_rule, min(600, round(1.6 · n^0.56)), with the limit of its predecessor, which keeps tables small. */
 const embeddingSize = (categories: number) => Math.min(50, Math.max(1, Math.ceil(1.6 * categories ** 0.56)));
 
-function countsByCode({ name, codes, counts, other, frequencies }: CategoryStatistics): readonly number[] {
-  if (frequencies !== undefined) return frequencies;
+/** How many samples have each code, once missing ones have what stands in for them. */
+function countsByCode(column: CategoryStatistics): readonly number[] {
+  const { name, codes, other, missing, frequencies } = column;
+  const counts = filledCounts(column);
+  const fillCode = fillCodeOf(column);
+  if (frequencies !== undefined)
+    return frequencies.map((count, code) => (code === fillCode ? count + missing : count));
   if (other > 0) {
     fail(`encoder, column "${name}"`, {
       expected: `the frequencies of all its categories, which are more than ${categoryLimit}`,
@@ -112,12 +148,13 @@ function countsByCode({ name, codes, counts, other, frequencies }: CategoryStati
 }
 
 /** A trained table of the column's vectors. Row → [batch, size]; applying it again shares the table. */
-export function embedding({ name, rowOfCode, rows, size }: EmbeddedColumn): (row: EncoderInput) => Tensor {
+export function embedding(column: EmbeddedColumn): (row: EncoderInput) => Tensor {
+  const { name, rowOfCode, rows, size } = column;
   const table = parameter([rows, size], uniform(0.05), `${name}.embedding`, {});
   const places = constant(int32(rowOfCode));
   const unseen = rowOfCode.length - 2;
   return (row) => {
-    const codes = reshape(codesIn(row, name), ["batch"]);
+    const codes = reshape(filledCodesIn(row, [column]), ["batch"]);
     const known = where(less(codes, unseen), codes, unseen);
     return gather(table, gather(places, where(less(codes, 0), unseen + 1, known))); // [batch, size]
   };

@@ -25,12 +25,34 @@ export interface ScaledColumn {
 }
 
 /** The columns of numbers that differ in the training samples, and how they are scaled. */
-export function scaledNumbers({ features }: TableStatistics, options: EncoderOptions): ScaledColumn[] {
+export function scaledNumbers(
+  { features, samples }: TableStatistics,
+  options: EncoderOptions,
+): ScaledColumn[] {
   return features
     .filter((feature) => feature.kind === "number")
-    .filter(({ deviation }) => deviation > 0)
-    .map((column) => scaled(column, options));
+    .flatMap((column) => {
+      if (column.deviation > 0) return [scaled(column, options)];
+      return isToldByFill(column, samples) ? [scaledByFill(column, options)] : [];
+    });
 }
+
+/** Whether nothing but what is filled in tells samples apart: all numbers are the same, and no indicator tells. */
+function isToldByFill({ mean, fill, missing, whenMissing }: NumberStatistics, samples: number): boolean {
+  return whenMissing?.indicator === false && missing > 0 && missing < samples && fill !== mean;
+}
+
+/** 0 where there is a number, 1 or −1 where it is filled in; as they are, where that was asked for. */
+function scaledByFill({ name, mean, fill }: NumberStatistics, options: EncoderOptions): ScaledColumn {
+  const scale = scaleOf(options, name);
+  if (scale === "none") return { name, mean: 0, deviation: 1, fill };
+  if (scale !== "log") return { name, mean, deviation: Math.abs(fill - mean), fill };
+  const [from, to] = [logarithmOf(mean), logarithmOf(fill)];
+  return { name, isLogarithm: true, mean: from, deviation: Math.abs(to - from), fill: to };
+}
+
+/** As `signedLogarithm`, of one number in float64. */
+const logarithmOf = (value: number) => Math.sign(value) * Math.log1p(Math.abs(value));
 
 /**
  * The limits that an encoder of these options sets to numbers, in their own units, where training samples lie beyond them.
@@ -59,6 +81,7 @@ export function clipLimits(
 
 function scaled(column: NumberStatistics, options: EncoderOptions): ScaledColumn {
   const { name, mean, deviation, fill, minimum, maximum, quartiles, logarithm } = column;
+  const isSaid = column.whenMissing !== undefined;
   const limit = options.clip === undefined ? {} : { limit: options.clip };
   switch (scaleOf(options, name)) {
     case "standardize":
@@ -67,11 +90,17 @@ function scaled(column: NumberStatistics, options: EncoderOptions): ScaledColumn
       return { name, mean: minimum, deviation: maximum - minimum, fill };
     case "robust": {
       const [lower, median, upper] = quartiles ?? unknown(name);
-      return { name, mean: median, deviation: upper - lower || deviation, fill: median, ...limit };
+      return {
+        name,
+        mean: median,
+        deviation: upper - lower || deviation,
+        fill: isSaid ? fill : median,
+        ...limit,
+      };
     }
     case "log": {
       const fitted = logarithm ?? unknown(name);
-      return { name, isLogarithm: true, ...fitted, fill: fitted.mean, ...limit };
+      return { name, isLogarithm: true, ...fitted, fill: isSaid ? logarithmOf(fill) : fitted.mean, ...limit };
     }
     case "none":
       return { name, mean: 0, deviation: 1, fill };
