@@ -60,6 +60,11 @@ test("numbers that cannot be the mode are not looked at: a mode that half of the
   assert.deepEqual(modeOf(values, 1), { mode: 5, passes: 1 });
 });
 
+test("an equally frequent smaller number is found in a later pass", () => {
+  const values = Float32Array.from([0, 1, 2, 3, 4].flatMap(() => [1, 1 + 2 ** -23, 0.5]));
+  assert.deepEqual(modeOf(values, 1), { mode: 0.5, passes: 2 });
+});
+
 test("no number has no mode: 0 stands for it", () => {
   assert.deepEqual(modeOf(Float32Array.of(Number.NaN, Number.NaN), 100), { mode: 0, passes: 0 });
 });
