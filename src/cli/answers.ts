@@ -107,14 +107,9 @@ function foldsOf(head: Head, target: TargetColumn): Record<string, MetricFold> {
 }
 
 /** Rows without an answer count for nothing. */
-export async function addPiece(
-  answer: Answer,
-  piece: RawPiece,
-  outputs: Outputs,
-  path: string,
-): Promise<void> {
+export async function addPiece(answer: Answer, piece: RawPiece, outputs: Outputs): Promise<void> {
   const { head, own, trivial, output } = answer;
-  const actual = await actualOf(answer, piece, path);
+  const actual = await actualOf(answer, piece);
   const weights = actual.map((value) => (Number.isNaN(value) ? 0 : 1));
   const known = actual.map((value) => (Number.isNaN(value) ? 0 : value));
   // float32, as every numeric output of a saved model that is judged
@@ -135,7 +130,7 @@ function numbersOf(head: Head, data: Float32Array, rows: number): Float32Array {
 /** The smallest positive float32: what was less has become 0. */
 const smallest = 2 ** -149;
 
-async function actualOf({ target, column }: Answer, piece: RawPiece, path: string): Promise<Float32Array> {
+async function actualOf({ target, column }: Answer, piece: RawPiece): Promise<Float32Array> {
   if (target.task === "regression") return Float32Array.from(piece.numbers[column]!);
   const codes = new Map(target.categories.map((category, code) => [category, code]));
   const isWhole = target.categories.every((category) => /^-?\d+$/.test(category));
@@ -143,7 +138,7 @@ async function actualOf({ target, column }: Answer, piece: RawPiece, path: strin
   for (let row = 0; row < piece.rows; row++) {
     const text = piece.columns[column]![row] ?? null;
     const code = text === null ? Number.NaN : codes.get(isWhole ? wholeText(text) : text);
-    if (code === undefined) unknownClass(`${path}, line ${await piece.lineOf(row)}`, target, column, text);
+    if (code === undefined) unknownClass(await piece.placeOf(row), target, column, text);
     actual[row] = code;
   }
   return actual;

@@ -45,7 +45,7 @@ async function judge(
   let rows = 0;
   for await (const piece of rawRows(path, needed)) {
     const outputs = await model.predict(modelRows(inputs, piece), path);
-    for (const answer of answers) await addPiece(answer, piece, outputs, path);
+    for (const answer of answers) await addPiece(answer, piece, outputs);
     unseen.add(piece);
     rows += piece.rows;
   }

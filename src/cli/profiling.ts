@@ -22,17 +22,15 @@ export async function runProfile(path: string, flags: ProfileFlags): Promise<voi
   for (const line of linesOf(profile, process.stdout.columns ?? 100)) print(line);
 }
 
-const delimiterNames = { ",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars" } as const;
-
 /** What people read, at most `width` characters wide from 80 on. */
 export function linesOf(profile: TableProfile, width: number): string[] {
-  const { path, samples, withoutTarget, delimiter, isGzip, columns } = profile;
+  const { path, samples, withoutTarget, dialect, columns } = profile;
   const read = columns.filter(({ role }) => role === "feature");
   const targets = columns.filter(({ role }) => role === "target" || role === "weight");
   const title = (text: string) => styled("bold", text, process.stdout);
   const table = new Layout(columns, Math.max(80, width), title);
   return [
-    `${path}: ${count(profile.records)} rows, ${columns.length} columns, separated by ${delimiterNames[delimiter]}${isGzip ? ", packed with gzip" : ""}`,
+    `${path}: ${count(profile.records)} rows, ${columns.length} columns, ${dialect}`,
     ...(withoutTarget > 0 ? [`  left out  ${rowsOf(withoutTarget)} without a target`] : []),
     ...cleaningLines(profile),
     ...(samples < profile.records ? [`  figures   of the other ${count(samples)} rows`] : []),

@@ -1,6 +1,6 @@
 /** JSON Lines inside the database: cells as a table has them, and lists of numbers. */
 import { fail } from "../../errors.ts";
-import type { Cells } from "../table/cells.ts";
+import { type Cells, textColumns } from "../table/cells.ts";
 import type { BadRows } from "../table/cleaning.ts";
 import type { Appender, Database } from "../table/database.ts";
 import { BadRowCount } from "../table/skipped-rows.ts";
@@ -17,7 +17,7 @@ export interface LoadedLines {
   readonly records: number;
   /** Lines that hold no such object, where those are skipped. */
   readonly bad?: BadRowCount;
-  readonly loaded: Pick<Cells, "path" | "database" | "id" | "lineOf">;
+  readonly loaded: Omit<Cells, "kept" | "samples" | "lists">;
 }
 
 /** Rows that the database takes at a time. */
@@ -47,7 +47,7 @@ export async function loadJsonCells(
   const { records, id } = writer;
   if (records === 0) noRecords(path, bad);
   bad?.require(records + bad.skipped.count);
-  const loaded = { path, database, id, lineOf: await lineFinder(database) };
+  const loaded = { path, database, ...textColumns(id), placeOf: await lineFinder(path, database) };
   return { columns: columns.columns, records, ...(bad !== undefined && { bad }), loaded };
 }
 
@@ -69,11 +69,11 @@ async function readInto(
 }
 
 /** The lines in a table of their own, since cleaning puts others in the place of the cells. */
-async function lineFinder(database: Database): Promise<Cells["lineOf"]> {
+async function lineFinder(path: string, database: Database): Promise<Cells["placeOf"]> {
   await database.run("create table lines as select line from cells");
   return async (record) => {
     const [row] = await database.rows(`select line from lines where rowid = ${record}`);
-    return Number(row![0]);
+    return { path, unit: "line", line: Number(row![0]) };
   };
 }
 

@@ -4,9 +4,9 @@ import { collect } from "../collect.ts";
 import { fingerprintOfFiles, openRanges, openRangesAgain } from "../file-ranges.ts";
 import { nearest } from "../nearest.ts";
 import type { Piece, Source } from "../source.ts";
-import { describeCells } from "../table/cells.ts";
+import { defineNumbers, describeCells } from "../table/cells.ts";
 import type { Cleaning } from "../table/cleaning.ts";
-import { openForCsv } from "../table/csv-file.ts";
+import { openTableDatabase } from "../table/database.ts";
 import { checkOptions, type LikeOptions, type TableOptions, type TargetOptions } from "../table/options.ts";
 import { assignRoles } from "../table/roles.ts";
 import { type DecidedTable, decide, type Table, type TableReport, tableOf } from "../table/table.ts";
@@ -113,8 +113,9 @@ async function openDecided(
   options: JsonLinesOptions,
 ): Promise<{ readonly decided: DecidedTable; close(): Promise<void> }> {
   const wanted = wantedKeys(options);
-  const { database, close } = await openForCsv({ path });
+  const { database, close } = await openTableDatabase(path);
   try {
+    await defineNumbers(database);
     const lines = await loadJsonCells(database, path, wanted, options.clean?.badRows);
     return { decided: await decideLines(path, lines, options, wanted), close };
   } catch (error) {

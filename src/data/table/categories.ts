@@ -6,7 +6,7 @@ import { inGroups } from "./profile.ts";
 /** The different values of columns, in the order of their code points. */
 export async function readCategories(cells: Cells, names: readonly string[]): Promise<string[][]> {
   return inGroups(names, async (some) => {
-    const lists = some.map((name) => `list_sort(list(distinct ${cells.id(name)}))`).join(", ");
+    const lists = some.map((name) => `list_sort(list(distinct ${cells.text(name)}))`).join(", ");
     const [row] = await cells.database.rows(`select ${lists} from ${cells.kept}`);
     return row!.map(textsOf);
   });
@@ -22,7 +22,7 @@ export async function mostFrequent(
   limit: number,
   atLeast: number,
 ): Promise<string[]> {
-  const id = cells.id(name);
+  const id = cells.text(name);
   const [row] = await cells.database.rows(
     `select list_sort(list(${id})) from (select ${id} from ${cells.kept} and ${id} is not null
       group by ${id} having count(*) >= ${atLeast} order by count(*) desc, ${id} limit ${limit})`,
@@ -45,7 +45,7 @@ export async function codesOf(
   cells: Cells,
   name: string,
   categories: readonly string[],
-  text: string = cells.id(name),
+  text: string = cells.text(name),
 ): Promise<string> {
   const type = `categories_${cells.id(name)}`;
   const unlisted = categories.length;

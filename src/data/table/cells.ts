@@ -1,89 +1,77 @@
-/** The cells of a table inside the database: text, trimmed, or nothing where a value is missing. */
+/** The cells of a table inside the database: texts or numbers, or nothing where a value is missing. */
 import { largestFloat32, missingMarkers } from "../numbers.ts";
-import { type CsvFile, csvSource, keptRecords, openForCsv, requireWhole } from "./csv-file.ts";
-import { type Database, sqlText } from "./database.ts";
+import { type Database, sqlText, type TableDatabase } from "./database.ts";
+import { type LoadedColumns, type OpenedTable, type Place, placeText, type WantedColumns } from "./format.ts";
 import type { ValueColumn } from "./values.ts";
 
-/** A file in the database. The rowid of a sample is its record, counting records of the file from 0. */
-export interface Cells {
+/** A table in the database. The rowid of a sample is its record, counting records of the table from 0. */
+export interface Cells extends LoadedColumns {
   readonly path: string;
   readonly database: Database;
   /** The samples in SQL, "… where …": the records whose targets are present. Goes behind "from"; "and …" may follow. */
   readonly kept: string;
   /** How many there are. */
   readonly samples: number;
-  /** What a column is called in SQL. */
-  id(column: string): string;
-  /** The line at which a record starts, counting records of the file from 0. */
-  lineOf(record: number): Promise<number>;
+  /** Where a record stands. */
+  placeOf(record: number): Promise<Place>;
   /** Columns of the dataset that are no cells, where the format has such. */
   readonly lists?: readonly ValueColumn[];
 }
 
+/** "houses.csv, line 3" */
+export async function whereIs(cells: Pick<Cells, "placeOf">, record: number): Promise<string> {
+  return placeText(await cells.placeOf(record));
+}
+
 /** Which columns to read. */
-export interface CellsOptions {
-  /** Others are skipped. */
-  readonly columns: readonly string[];
+export interface CellsOptions extends WantedColumns {
   /** Records without one of these are no samples. */
   readonly targets: readonly string[];
-  /** In the database's words; what does not fit goes to temporary files. */
-  readonly memoryLimit?: string;
 }
 
-/**
- * Loads a file and hands it over. The database is gone afterwards.
- * Throws when the database refuses the file, and when it read fewer records than the file has.
- */
-export async function withCells<Result>(
-  file: CsvFile,
-  options: CellsOptions,
-  use: (cells: Cells) => Promise<Result>,
-): Promise<Result> {
-  const { database, temporaryFolder, close } = await openForCsv(file, options.memoryLimit);
-  try {
-    const kept = await keptRecords(file, temporaryFolder);
-    return await use(await loadCells(database, file, csvSource(kept), options));
-  } finally {
-    await close();
-  }
-}
-
-async function loadCells(
-  database: Database,
-  file: CsvFile,
-  source: string,
-  { columns, targets }: CellsOptions,
+/** Loads the columns of a table. */
+export async function loadCells(
+  table: OpenedTable,
+  store: TableDatabase,
+  { targets, ...wanted }: CellsOptions,
 ): Promise<Cells> {
-  const { path, id, lineOf } = file;
-  const markers = `[${missingMarkers.map((marker) => sqlText(marker.toLowerCase())).join(", ")}]`;
-  const longest = Math.max(...missingMarkers.map((marker) => marker.length));
-  // Trimmed in a query of its own, so that it is done once per cell: reading takes half as long.
-  const trimmed = columns.map((name) => `trim(${id(name)}) as ${id(name)}`).join(", ");
-  // Not "in (…)": the database makes a join of each, and 200 columns take more than 4 GB.
-  const cells = columns.map(
-    (name) => `case when strlen(${id(name)}) > ${longest} then ${id(name)}
-      when list_contains(${markers}, lower(${id(name)})) then null else ${id(name)} end as ${id(name)}`,
-  );
-  await database.run(
-    `create table cells as select ${cells.join(", ")} from (select ${trimmed} from ${source})`,
-  );
-  const [counts] = await database.rows("select count(*)::double from cells");
-  requireWhole(file, Number(counts![0]));
-  return describeCells({ path, database, id, lineOf }, targets);
+  const { database } = store;
+  await defineNumbers(database);
+  const { name: path, placeOf } = table;
+  return describeCells({ path, database, placeOf, ...(await table.load(store, wanted)) }, targets);
 }
 
-/** The cells that have been loaded into the table `cells`. Records without one of the targets are no samples. */
+/** Makes `number(text)` and `anynumber(text)` known to the database. */
+export async function defineNumbers(database: Database): Promise<void> {
+  for (const macro of [numberMacro, anyNumberMacro]) await database.run(macro);
+}
+
+/** The cells that have been loaded into `cells`. Records without one of the targets are no samples. */
 export async function describeCells(
   loaded: Omit<Cells, "kept" | "samples">,
   targets: readonly string[],
 ): Promise<Cells> {
   const { database, id } = loaded;
-  for (const macro of [numberMacro, anyNumberMacro]) await database.run(macro);
   // Not a view: planning a query over it takes as long as naming all its columns.
   const kept = `cells where ${targets.map((name) => `${id(name)} is not null`).join(" and ") || "true"}`;
   const [counts] = await database.rows(`select count(*)::double from ${kept}`);
   return { ...loaded, kept, samples: Number(counts![0]) };
 }
+
+/** Columns that are all texts, each called by `id`. */
+export function textColumns(id: (column: string) => string): LoadedColumns {
+  return { id, text: id, number: (column) => `number(${id(column)})`, isNumbers: () => false };
+}
+
+/** The SQL of a text without blanks around it, and null where that says that the value is missing. */
+export function cellOfText(trimmed: string): string {
+  // Not "in (…)": the database makes a join of each, and 200 columns take more than 4 GB.
+  return `case when strlen(${trimmed}) > ${longestMarker} then ${trimmed}
+    when list_contains(${markers}, lower(${trimmed})) then null else ${trimmed} end`;
+}
+
+const markers = `[${missingMarkers.map((marker) => sqlText(marker.toLowerCase())).join(", ")}]`;
+const longestMarker = Math.max(...missingMarkers.map((marker) => marker.length));
 
 /**
  * `number(text)` in SQL, the same as `parseNumber`: what the database casts to a double that float32 can hold. It would

@@ -141,7 +141,7 @@ async function skipUnreadable(
   const rows = new Map<number, Omit<SkippedRow, "line">>();
   for (const { name, condition, expected } of found) {
     const values = await cells.database.rows(
-      `select rowid::double, ${cells.id(name)} from ${cells.kept} and ${condition} order by rowid limit ${toldRows}`,
+      `select rowid::double, ${cells.text(name)} from ${cells.kept} and ${condition} order by rowid limit ${toldRows}`,
     );
     for (const [record, value] of values) {
       const got = value === null ? "nothing" : JSON.stringify(value);
@@ -154,7 +154,7 @@ async function skipUnreadable(
   if (rows.size > 0) {
     await rest.keep(found.map(({ condition }) => `not (${condition})`).join(" and "));
     const first = [...rows].sort(([a], [b]) => a - b).slice(0, toldRows);
-    for (const [record, row] of first) bad.tell({ line: await cells.lineOf(record), ...row });
+    for (const [record, row] of first) bad.tell({ line: (await cells.placeOf(record)).line, ...row });
     bad.addUntold(before - rest.cells.samples, before - rest.cells.samples);
   }
   bad.require(total);
@@ -168,11 +168,11 @@ function unreadable(
   options: TableOptions,
 ): Unreadable | undefined {
   const { name, present, numbers, numeric } = profile;
-  const id = cells.id(name);
+  const [text, number] = [cells.text(name), cells.number(name)];
   if (weights.includes(name)) {
     return {
       name,
-      condition: `(number(${id}) is null or number(${id}) < 0)`,
+      condition: `(${number} is null or ${number} < 0)`,
       expected: "a weight from 0 on",
     };
   }
@@ -181,7 +181,7 @@ function unreadable(
   if (Array.isArray(type)) {
     const listed = type.map((category) => sqlText(category)).join(", ");
     const expected = `one of ${type.map((category) => JSON.stringify(category)).join(", ")}`;
-    return { name, condition: `coalesce(${id} not in (${listed}), false)`, expected };
+    return { name, condition: `coalesce(${text} not in (${listed}), false)`, expected };
   }
   const isNearly = numeric >= 0.9 * present;
   const isWanted =
@@ -191,7 +191,7 @@ function unreadable(
         ? options.task === "regression" || (options.task === undefined && isNearly)
         : type === "number" || (type === undefined && isNearly);
   if (!isWanted || numbers === present) return undefined;
-  const condition = `(${id} is not null and number(${id}) is null)`;
+  const condition = `(${cells.id(name)} is not null and ${number} is null)`;
   return { name, condition, expected: "a number that fits float32" };
 }
 
@@ -229,7 +229,7 @@ async function dropOutliers(
   const conditions: string[] = [];
   for (const name of names) {
     const [from, to] = await limitsOf(cells, name, outliers[name]!);
-    const value = `number(${cells.id(name)})`;
+    const value = cells.number(name);
     const inside = `coalesce(${value} between '${from}'::double and '${to}'::double, true)`;
     const [row] = await cells.database.rows(
       `select count(*) filter (not ${inside})::double from ${cells.kept}`,
@@ -242,7 +242,7 @@ async function dropOutliers(
 }
 
 async function limitsOf(cells: Cells, name: string, limits: OutlierLimits): Promise<[number, number]> {
-  const numbers = `(select number(${cells.id(name)}) as n from ${cells.kept})`;
+  const numbers = `(select ${cells.number(name)} as n from ${cells.kept})`;
   if ("quantiles" in limits) {
     const quantile = cells.samples <= exactLimit ? "quantile_cont" : "approx_quantile";
     const [low, high] = limits.quantiles;

@@ -2,7 +2,7 @@
 import type { FeatureColumn } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { mostFrequent, readCategories } from "./categories.ts";
-import type { Cells } from "./cells.ts";
+import { type Cells, whereIs } from "./cells.ts";
 import type { Cleaning } from "./cleaning.ts";
 import { sqlText } from "./database.ts";
 import { identicalColumns } from "./figures.ts";
@@ -63,7 +63,7 @@ export async function decideFeatures(
   const texts = kinds.filter(({ kind }) => kind === "text");
   const distinct = await countDistinct(
     cells,
-    texts.map(({ profile }) => cells.id(profile.name)),
+    texts.map(({ profile }) => cells.text(profile.name)),
   );
   const categories = await categoriesOf(cells, texts, distinct, clean.rareCategories?.atLeast ?? 1);
   return kinds.map(({ profile: { name }, type, kind }) => {
@@ -127,7 +127,7 @@ export function isIdentifier(distinct: number, present: number): boolean {
 
 /** Whether every value is a date, or a date and a time, as ISO 8601 writes them. */
 async function areDates(cells: Cells, { name, present }: ColumnProfile): Promise<boolean> {
-  const id = cells.id(name);
+  const id = cells.text(name);
   const [row] = await cells.database.rows(
     `select count(*) filter (try_cast(${id} as timestamp) is not null and ${id} similar to '[0-9]{4}-[0-9]{2}-[0-9]{2}.*')::double
      from ${cells.kept}`,
@@ -156,7 +156,7 @@ export async function sameAsEarlier(
   );
   const isNumber = (name: string) => features.some((one) => one.name === name && one.kind === "number");
   const groups = await identicalColumns(cells, alike, (name) =>
-    isNumber(name) ? `number(${cells.id(name)})` : cells.id(name),
+    isNumber(name) ? cells.number(name) : cells.text(name),
   );
   return new Map(groups.flatMap(([first, ...others]) => others.map((name) => [name, first!] as const)));
 }
@@ -167,13 +167,13 @@ async function requireListed(
   name: string,
   categories: readonly string[],
 ): Promise<readonly string[]> {
-  const id = cells.id(name);
+  const id = cells.text(name);
   const [row] = await cells.database.rows(
     `select rowid::double, ${id} from ${cells.kept} and ${id} not in (${categories.map(sqlText).join(", ")})
      order by rowid limit 1`,
   );
   if (row === undefined) return categories;
-  return fail(`${cells.path}, line ${await cells.lineOf(Number(row[0]))}, column "${name}"`, {
+  return fail(`${await whereIs(cells, Number(row[0]))}, column "${name}"`, {
     expected: `one of ${categories.map((category) => JSON.stringify(category)).join(", ")}`,
     got: JSON.stringify(row[1]),
     fix: "correct the value, leave it empty if it is missing, or add it to the categories, where it belongs",

@@ -1,15 +1,13 @@
 /** A CSV file: scanned first, then read by the database with everything told, nothing guessed. */
-import { randomUUID } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { bug, fail } from "../../errors.ts";
+import { bug } from "../../errors.ts";
 import { failToAccess } from "../files.ts";
 import { readUnpacked } from "../gzip.ts";
 import type { BadRows } from "./cleaning.ts";
 import { type CsvHeader, readHeader } from "./csv-header.ts";
 import { type CsvScan, type CsvScanner, type Skipping, scanCsv } from "./csv-scan.ts";
-import { type Database, openDatabase, sqlPath, sqlText } from "./database.ts";
+import { sqlPath, sqlText } from "./database.ts";
 import { BadRowCount } from "./skipped-rows.ts";
 
 /** What is known of a file before the database reads it. */
@@ -111,38 +109,9 @@ export function csvSource({ path, isGzip, header, scan }: CsvFile, bufferSize?: 
     compression = '${isGzip ? "gzip" : "none"}', max_line_size = ${longest}${buffer}${lineEnd})`;
 }
 
-/** Opens a database for one file. Its temporary files are gone when it is closed. */
-export async function openForCsv(
-  { path }: Pick<CsvFile, "path">,
-  memoryLimit?: string,
-): Promise<{ readonly database: Database; readonly temporaryFolder: string; close(): Promise<void> }> {
-  const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
-  const threads = Math.min(4, availableParallelism());
-  const limit = memoryLimit === undefined ? {} : { memoryLimit };
-  const { database, close } = await openDatabase({ name: path, threads, temporaryFolder, ...limit });
-  return {
-    database,
-    temporaryFolder,
-    async close() {
-      close();
-      await rm(temporaryFolder, { recursive: true, force: true });
-    },
-  };
-}
-
 /** Throws when the database read another number of records than the scan has seen. */
 export function requireWhole({ path, scan }: CsvFile, read: number): void {
   if (read !== scan.records) bug(`${path} has ${scan.records} records, and the database read ${read}`);
-}
-
-/** Throws where there is a header and nothing below it. */
-export function requireRecords({ path, scan }: CsvFile): void {
-  if (scan.records > 0) return;
-  fail(path, {
-    expected: "at least one line of values below the header",
-    got: "none",
-    fix: "check that the file was written to its end",
-  });
 }
 
 /** A scanner that has seen the file: all of it, or up to the wanted record. */

@@ -3,6 +3,7 @@
  * Source: RFC 4180, and for the delimiter also tab, semicolon and bar.
  */
 import { fail } from "../../errors.ts";
+import type { OpenedTable } from "./format.ts";
 
 /** What the first record says. */
 export interface CsvHeader {
@@ -42,11 +43,11 @@ export function readHeader(path: string, beginning: Uint8Array): CsvHeader {
 }
 
 /** Throws for a single column: most often another delimiter, and never enough to learn from. */
-export function requireSeveralColumns(path: string, { names }: CsvHeader): void {
-  if (names.length > 1) return;
-  fail(path, {
+export function requireSeveralColumns({ name, columns }: Pick<OpenedTable, "name" | "columns">): void {
+  if (columns.length > 1) return;
+  fail(name, {
     expected: "at least two columns, separated by comma, tab, semicolon or bar",
-    got: `one column, "${shorten(names[0]!)}"`,
+    got: `one column, "${shorten(columns[0]!)}"`,
     fix: "add a column: a table needs a target and at least one feature",
   });
 }

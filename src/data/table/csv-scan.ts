@@ -14,6 +14,8 @@ export interface CsvScan {
   readonly longest: number;
   /** How lines end outside quotes; undefined where no line has an end. */
   readonly lineEnd: LineEnd | undefined;
+  /** True where the file has "_" or "+-" somewhere: with these the database takes for numbers what is none. */
+  readonly hasOddities: boolean;
 }
 
 /** What is wrong with a record, and in which line. */
@@ -81,6 +83,8 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
   let flaw: Flaw | undefined; // of the current record
   let position = 0; // in the file, of the byte that is looked at
   let recordStart = 0; // in the file
+  let hasOddities = false;
+  let isAfterPlus = false;
 
   const wrong = (at: number, proof: Proof) => {
     if (skipping === undefined || records < 0) fail(`${path}, line ${at}`, proof);
@@ -153,6 +157,10 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
   return {
     push(bytes) {
       const before = position;
+      // Searched for by the system, which takes no time beside the rest.
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      hasOddities ||= text.includes("_") || text.includes("+-") || (isAfterPlus && bytes[0] === minus);
+      if (bytes.length > 0) isAfterPlus = bytes.at(-1) === plus;
       let at = isFirst && hasByteOrderMark(bytes) ? 3 : 0;
       isFirst = false;
       while (at < bytes.length) {
@@ -161,7 +169,7 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
         if ((state === start || state === plain) && !isAfterReturn && continuation === 0) {
           const from = at;
           let separators = 0;
-          let last = text;
+          let last = plainText;
           for (; at < bytes.length; at++) {
             const kind = kinds[bytes[at]!]!;
             if (kind === other) break;
@@ -186,7 +194,7 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
       if (continuation > 0) wrong(line, notUtf8(path, lead));
       if (state === quoted) fail(`${path}, line ${quoteLine}`, unclosedQuote);
       closeRecord(position);
-      return { records, longest, lineEnd };
+      return { records, longest, lineEnd, hasOddities };
     },
     get wantedLine() {
       return wantedLine;
@@ -194,7 +202,7 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
   };
 }
 
-const [newline, carriageReturn, space, quoteMark] = [10, 13, 32, 34];
+const [newline, carriageReturn, space, quoteMark, plus, minus] = [10, 13, 32, 34, 43, 45];
 
 /** Where in a field the scan stands; numbers, since comparing them is most of the work. */
 type State = 0 | 1 | 2 | 3 | 4;
@@ -202,11 +210,11 @@ type State = 0 | 1 | 2 | 3 | 4;
 const [start, plain, quoted, quote, after] = [0, 1, 2, 3, 4] as const;
 
 /** Kinds of bytes; a separator counts one. */
-const [text, separator, other] = [0, 1, 2];
+const [plainText, separator, other] = [0, 1, 2];
 
 function kindOf(value: number, delimiter: number): number {
   if (value === delimiter) return separator;
-  return value > space && value < 0x80 && value !== quoteMark ? text : other;
+  return value > space && value < 0x80 && value !== quoteMark ? plainText : other;
 }
 
 /** How many bytes must still follow in a UTF-8 sequence begun by `lead`, or undefined where the byte cannot stand. */

@@ -40,7 +40,7 @@ test("what is no header is refused with what to do", () => {
   });
   assert.throws(() => header("\n \n"), /got an empty file/);
   assert.throws(() => header("\na,b\n"), /got an empty first line\. Fix: remove the empty line/);
-  assert.throws(() => requireSeveralColumns("a.csv", header("a\n1\n")), {
+  assert.throws(() => requireSeveralColumns({ name: "a.csv", columns: header("a\n1\n").names }), {
     message:
       'a.csv: expected at least two columns, separated by comma, tab, semicolon or bar, got one column, "a". ' +
       "Fix: add a column: a table needs a target and at least one feature",

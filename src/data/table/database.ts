@@ -1,11 +1,18 @@
 /** The embedded database that reads tables: DuckDB, which stays off the network and within its memory. */
+import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   BLOB,
   blobValue,
   DOUBLE,
   DuckDBDataChunk,
+  DuckDBDoubleVector,
   DuckDBInstance,
+  DuckDBIntegerVector,
   type DuckDBValue,
+  type DuckDBVector,
   VARCHAR,
 } from "@duckdb/node-api";
 import { fail, messageOf } from "../../errors.ts";
@@ -39,8 +46,11 @@ export interface AppendedColumn {
 export interface ResultPiece {
   readonly rows: number;
   /** The values of each column. */
-  readonly columns: readonly (readonly DuckDBValue[])[];
+  readonly columns: readonly PieceColumn[];
 }
+
+/** Doubles and integers of which none is missing come as they are, which takes a third of the time. */
+export type PieceColumn = readonly DuckDBValue[] | Float64Array | Int32Array;
 
 /** What openDatabase may use. */
 export interface DatabaseOptions {
@@ -51,6 +61,40 @@ export interface DatabaseOptions {
   readonly temporaryFolder: string;
   /** In DuckDB's words. Default "1GB"; the process needs about 200 MB more. */
   readonly memoryLimit?: string;
+}
+
+/** A database for one table, and a folder for what does not fit in memory. Both are gone when it is closed. */
+export interface TableDatabase {
+  readonly database: Database;
+  /** Made when needed. */
+  readonly temporaryFolder: string;
+  close(): Promise<void>;
+}
+
+/** Opens one. name: what errors call the table. */
+export async function openTableDatabase(
+  name: string,
+  { memoryLimit, threads = Math.min(4, availableParallelism()) }: TableDatabaseOptions = {},
+): Promise<TableDatabase> {
+  const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
+  const limit = memoryLimit === undefined ? {} : { memoryLimit };
+  const { database, close } = await openDatabase({ name, threads, temporaryFolder, ...limit });
+  return {
+    database,
+    temporaryFolder,
+    async close() {
+      close();
+      await rm(temporaryFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What it may use. */
+export interface TableDatabaseOptions {
+  /** In the database's words; what does not fit goes to temporary files. */
+  readonly memoryLimit?: string;
+  /** Default: as many as there are cores, at most 4. */
+  readonly threads?: number;
 }
 
 /** Opens an empty database in memory, hands it to `use`, and closes it whatever happens. */
@@ -102,7 +146,7 @@ export async function openDatabase(
           isLast = rows === 0;
           if (chunk === null || isLast) return;
           const columns = Array.from({ length: chunk.columnCount }, (_, column) =>
-            chunk.getColumnVector(column).toArray(),
+            valuesOf(chunk.getColumnVector(column), rows),
           );
           yield { rows, columns };
         }
@@ -124,6 +168,32 @@ export async function openDatabase(
     instance.closeSync();
   };
   return { database, close };
+}
+
+/** The numbers are a copy that the database makes for every piece, so they stay as they are. */
+function valuesOf(vector: DuckDBVector, rows: number): PieceColumn {
+  if (!(vector instanceof DuckDBDoubleVector || vector instanceof DuckDBIntegerVector))
+    return vector.toArray();
+  // Not in the documented surface of the library, but in its types; 1.5.5 is pinned.
+  const { items, validity } = vector as unknown as NumberVector;
+  return isWhole(validity.data, rows) ? items.subarray(0, rows) : vector.toArray();
+}
+
+/** Whether the bits of all rows are set. */
+function isWhole(bits: BigUint64Array | null, rows: number): boolean {
+  if (bits === null) return true;
+  const words = new Uint32Array(bits.buffer, bits.byteOffset, 2 * bits.length); // numbers are faster than bigints
+  for (let row = 0; row < rows; row += 32) {
+    const wanted = rows - row >= 32 ? 0xffffffff : 2 ** (rows - row) - 1;
+    if ((words[row / 32]! & wanted) >>> 0 !== wanted) return false;
+  }
+  return true;
+}
+
+interface NumberVector {
+  readonly items: Float64Array | Int32Array;
+  /** Null where no value is missing. */
+  readonly validity: { readonly data: BigUint64Array | null };
 }
 
 const types = { double: DOUBLE, varchar: VARCHAR, blob: BLOB } as const;

@@ -36,7 +36,7 @@ export async function numberFigures(cells: Cells, names: readonly string[]): Pro
     const [row] = await cells.database.rows(
       `select min(n), max(n), favg(n), stddev_pop(n),
         ${isExact ? "quantile_cont" : "approx_quantile"}(n, [${quantileShares.join(", ")}])
-       from (select number(${cells.id(name)}) as n from ${cells.kept})`,
+       from (select ${cells.number(name)} as n from ${cells.kept})`,
     );
     const [minimum, maximum, mean, deviation] = row!.map(Number);
     const [p05, p25, p50, p75, p95] = (row![4] as { readonly items: readonly number[] }).items.map(Number); // its list
@@ -59,7 +59,7 @@ export async function distinctValues(
   const isExact = cells.samples <= exactLimit;
   return inGroups(columns, async (some) => {
     const counts = some.map(({ name, isNumber }) => {
-      const value = isNumber ? `number(${cells.id(name)})` : cells.id(name);
+      const value = isNumber ? cells.number(name) : cells.text(name);
       return `${isExact ? `count(distinct ${value})` : `approx_count_distinct(${value})`}::double`;
     });
     const [row] = await cells.database.rows(`select ${counts.join(", ")} from ${cells.kept}`);
@@ -74,7 +74,7 @@ export async function topValues(
   present: number,
   most: number,
 ): Promise<ValueCount[]> {
-  const id = cells.id(name);
+  const id = cells.text(name);
   const rows = await cells.database.rows(
     `select ${id}, count(*)::double from ${cells.kept} and ${id} is not null
      group by ${id} order by count(*) desc, ${id} limit ${most}`,

@@ -1,7 +1,7 @@
 /** The columns of a second table by the schema of a first one: nothing is decided, everything is checked. */
 import type { ClassificationTarget, TableSchema } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
-import type { Cells } from "./cells.ts";
+import { type Cells, whereIs } from "./cells.ts";
 import { refuseText } from "./mixed.ts";
 import type { ColumnProfile } from "./profile.ts";
 
@@ -32,12 +32,12 @@ export async function refuseUnknownClass(
   codes: string,
 ): Promise<never> {
   const [row] = await cells.database.rows(
-    `select rowid::double, ${cells.id(name)} from ${cells.kept} and ${codes} = ${categories.length}
+    `select rowid::double, ${cells.text(name)} from ${cells.kept} and ${codes} = ${categories.length}
      order by rowid limit 1`,
   );
   const [record, value] = row!;
   const shown = categories.slice(0, 10).map((category) => JSON.stringify(category));
-  return fail(`${cells.path}, line ${await cells.lineOf(Number(record))}, column "${name}"`, {
+  return fail(`${await whereIs(cells, Number(record))}, column "${name}"`, {
     expected: `one of the classes of the first table, ${shown.join(", ")}${categories.length > 10 ? ", …" : ""}`,
     got: JSON.stringify(value),
     fix: "correct the value, or leave it empty to leave the line out",

@@ -23,15 +23,20 @@ const columnsPerQuery = 8;
 /** Profiles the columns, each in one pass. */
 export async function profileColumns(cells: Cells, names: readonly string[]): Promise<ColumnProfile[]> {
   return inGroups(names, async (some) => {
-    const ids = some.map((name) => cells.id(name));
     // A number in a query of its own is computed once; as a term it would be at every place that uses it.
-    const casts = ids.map((id) => `${id}, number(${id}) as n${id}, anynumber(${id}) as d${id}`);
-    const figures = ids.map(
-      (id) => `[count(${id})::double, count(n${id})::double,
+    const casts = some.map((name) => {
+      const id = cells.id(name);
+      const any = cells.isNumbers(name) ? "" : `, anynumber(${cells.text(name)}) as d${id}`;
+      return `${id}, ${cells.number(name)} as n${id}${any}`;
+    });
+    const figures = some.map((name) => {
+      const id = cells.id(name);
+      const asTexts = `count(d${id})::double, count(*) filter (contains(${id}, ','))::double`;
+      return `[count(${id})::double, count(n${id})::double,
         count(*) filter (n${id} = trunc(n${id}) and abs(n${id}) <= ${Number.MAX_SAFE_INTEGER})::double,
         coalesce(min(n${id}), 0), coalesce(max(n${id}), 0),
-        count(d${id})::double, count(*) filter (contains(${id}, ','))::double]`,
-    );
+        ${cells.isNumbers(name) ? `count(${id})::double, 0` : asTexts}]`;
+    });
     const rows = await cells.database.rows(
       `select unnest([${figures.join(", ")}]) from (select ${casts.join(", ")} from ${cells.kept})`,
     );

@@ -42,7 +42,10 @@ test("a piece has every column verbatim, the needed ones trimmed, and numbers as
   ]);
   assert.deepEqual(piece!.columns, { "a b": ['say "hi"', null, "x\ny"], x: ["2.5", null, "\t-1e2"] });
   assert.deepEqual(piece!.numbers, { x: Float64Array.of(2.5, Number.NaN, -100) });
-  assert.deepEqual(await Promise.all([0, 1, 2].map((row) => piece!.lineOf(row))), [2, 3, 4]);
+  assert.deepEqual(
+    await Promise.all([0, 1, 2].map((row) => piece!.placeOf(row))),
+    [2, 3, 4].map((line) => `${path}, line ${line}`),
+  );
 });
 
 test("the rows come in the order of the file, in pieces that know where they stand", async () => {
@@ -60,7 +63,7 @@ test("the rows come in the order of the file, in pieces that know where they sta
     before += rows;
   }
   const last = pieces.at(-1)!;
-  assert.equal(await last.lineOf(last.rows - 1), 1 + count + count / 2 - 1);
+  assert.equal(await last.placeOf(last.rows - 1), `${path}, line ${1 + count + count / 2 - 1}`);
 });
 
 test("numbers and missing values are those of the same file as a table", async () => {

@@ -1,15 +1,9 @@
 /** The rows of a table as they stand in the file, piece by piece, for a saved model that takes raw rows. */
-import { fail } from "../../errors.ts";
+import { bug, fail } from "../../errors.ts";
 import { nearest } from "../nearest.ts";
 import { cellOf, parseNumber, trimBlanks } from "../numbers.ts";
-import {
-  type CsvFile,
-  csvSource,
-  openForCsv,
-  requireRecords,
-  requireWhole,
-  scanCsvFile,
-} from "./csv-file.ts";
+import { type OpenedTable, placeText } from "./format.ts";
+import { openTable, requireRecords } from "./open-table.ts";
 
 /** What to read. */
 export interface RawRowsOptions {
@@ -34,8 +28,8 @@ export interface RawPiece {
   readonly columns: Readonly<Record<string, readonly (string | null)[]>>;
   /** The needed columns that must be numbers, NaN where missing. */
   readonly numbers: Readonly<Record<string, Float64Array>>;
-  /** The line of the file at which a row of this piece starts. Reads the file again up to there. */
-  lineOf(row: number): Promise<number>;
+  /** Where a row of this piece stands: "houses.csv, line 3". May read the file again up to there. */
+  placeOf(row: number): Promise<string>;
 }
 
 /**
@@ -47,60 +41,54 @@ export interface RawPiece {
  * column, at a text that is no number in a column that must be numbers.
  */
 export async function* rawRows(path: string, options: RawRowsOptions): AsyncGenerator<RawPiece> {
-  const file = await scanCsvFile(path);
-  const { names } = file.header;
-  const isThere = (name: string) => names.includes(name);
-  requireColumns(path, options, names);
-  requireRecords(file);
-  const needed = {
-    columns: options.columns.filter(isThere),
-    numbers: (options.numbers ?? []).filter(isThere),
-  };
-  // The database gives nothing for an empty field.
-  const texts = names.map((_, index) => `coalesce(c${index}, '')`).join(", ");
-  const { database, close } = await openForCsv(file, memoryLimit);
+  const { opened, store } = await openTable(path, { memoryLimit });
   try {
+    const { columns: names } = opened;
+    const isThere = (name: string) => names.includes(name);
+    requireColumns(path, options, names);
+    requireRecords(opened);
+    const needed = {
+      columns: options.columns.filter(isThere),
+      numbers: (options.numbers ?? []).filter(isThere),
+    };
+    // The database gives nothing for an empty field.
+    const texts = names.map((_, index) => `coalesce(c${index}, '')`).join(", ");
     let firstRecord = 0;
-    for await (const { rows, columns } of database.pieces(
-      `select ${texts} from ${csvSource(file, bufferSize)}`,
+    for await (const { rows, columns } of store.database.pieces(
+      `select ${texts} from ${await opened.texts(store)}`,
     )) {
       // What SQL calls varchar and is not null comes as a text.
-      yield await readPiece(file, needed, firstRecord, rows, columns as readonly (readonly string[])[]);
+      yield await readPiece(opened, needed, firstRecord, rows, columns as readonly (readonly string[])[]);
       firstRecord += rows;
     }
-    requireWhole(file, firstRecord);
+    if (firstRecord !== opened.records)
+      bug(`${path} has ${opened.records} records, and the database read ${firstRecord}`);
   } finally {
-    await close();
+    await store.close();
   }
 }
 
 /** Enough for one piece of very long lines; measured, more changes nothing. */
 const memoryLimit = "512MB";
-/** 4 MiB: memory is flat from the first megabytes of a file on, and reading takes as long as with 32. */
-const bufferSize = 2 ** 22;
 
 async function readPiece(
-  file: CsvFile,
+  table: OpenedTable,
   needed: { readonly columns: readonly string[]; readonly numbers: readonly string[] },
   firstRecord: number,
   rows: number,
   texts: readonly (readonly string[])[],
 ): Promise<RawPiece> {
-  const { names } = file.header;
+  const names = table.columns;
   const textsOf = (name: string) => texts[names.indexOf(name)]!;
-  const lineOf = (row: number) => file.lineOf(firstRecord + row);
+  const placeOf = async (row: number) => placeText(await table.placeOf(firstRecord + row));
   const columns = Object.fromEntries(needed.columns.map((name) => [name, textsOf(name).map(cellOf)]));
   const numbers: [string, Float64Array][] = [];
   for (const name of needed.numbers) {
     const values = numbersOf(Object.hasOwn(columns, name) ? columns[name]! : textsOf(name).map(cellOf));
     if (typeof values !== "number") numbers.push([name, values]);
-    else
-      noNumber(
-        `${file.path}, line ${await lineOf(values)}, column "${name}"`,
-        trimBlanks(textsOf(name)[values]!),
-      );
+    else noNumber(`${await placeOf(values)}, column "${name}"`, trimBlanks(textsOf(name)[values]!));
   }
-  return { names, firstRecord, rows, texts, columns, numbers: Object.fromEntries(numbers), lineOf };
+  return { names, firstRecord, rows, texts, columns, numbers: Object.fromEntries(numbers), placeOf };
 }
 
 /** The numbers, or the first row whose text is none. */

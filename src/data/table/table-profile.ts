@@ -1,11 +1,9 @@
 /** A table in figures, for people to look at before they train: what its columns hold, and what reading makes of them. */
 import type { FeatureColumn, TargetColumn } from "../../array/schema.ts";
 import { MicrobatchError } from "../../errors.ts";
-import { type Cells, withCells } from "./cells.ts";
+import { type Cells, loadCells } from "./cells.ts";
 import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import { decideFeatures, type IgnoredReason } from "./columns.ts";
-import { requireRecords, scanCsvFile } from "./csv-file.ts";
-import type { Delimiter } from "./csv-header.ts";
 import {
   distinctValues,
   exactLimit,
@@ -15,9 +13,11 @@ import {
   topValues,
   type ValueCount,
 } from "./figures.ts";
+import { requireRecords, withTable } from "./open-table.ts";
 import { checkOptions, type TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type Roles } from "./roles.ts";
+import { wantedNumbers } from "./table.ts";
 import { decideTarget, decideWeight } from "./targets.ts";
 
 /** What `profileTable` may be told: what `table` is, and the target may be left out. */
@@ -26,8 +26,8 @@ export type ProfileOptions = Omit<TargetOptions, "target" | "like"> & Partial<Pi
 /** A whole table in figures. */
 export interface TableProfile extends CleaningReport {
   readonly path: string;
-  readonly delimiter: Delimiter;
-  readonly isGzip: boolean;
+  /** How the file is written: "separated by commas, packed with gzip". */
+  readonly dialect: string;
   /** Records below the header. */
   readonly records: number;
   /** Those that would be samples; all figures are of these. */
@@ -72,22 +72,23 @@ export interface ProfiledColumn {
  */
 export async function profileTable(path: string, options: ProfileOptions = {}): Promise<TableProfile> {
   checkOptions(path, { target: [], ...options });
-  const file = await scanCsvFile(path, options.clean?.badRows);
-  const { names, delimiter } = file.header;
-  const roles = assignRoles(path, names, { target: [], ...options }, options.target === undefined);
-  requireRecords(file);
-  const columns = names.filter((name) => name !== "" && !(options.ignore ?? []).includes(name));
-  const reading = { columns, targets: roles.targets, memoryLimit: "512MB" };
-  return withCells(file, reading, async (loaded) => {
-    const unread = file.bad?.skipped.count ?? 0;
-    const all = { target: [], ...options };
-    const { cells, found } = await cleanCells(loaded, roles, all, file.bad);
+  const all = { target: [], ...options };
+  const { badRows } = options.clean ?? {};
+  const opening = { memoryLimit: "512MB", ...(badRows !== undefined && { badRows }) };
+  return withTable(path, opening, async (opened, store) => {
+    const names = opened.columns;
+    const roles = assignRoles(path, names, all, options.target === undefined);
+    requireRecords(opened);
+    const columns = names.filter((name) => name !== "" && !(options.ignore ?? []).includes(name));
+    const numbers = wantedNumbers(roles, all);
+    const loaded = await loadCells(opened, store, { columns, numbers, targets: roles.targets });
+    const unread = opened.bad?.skipped.count ?? 0;
+    const { cells, found } = await cleanCells(loaded, roles, all, opened.bad);
     const { described, identical } = await describeColumns(cells, columns, roles, options);
-    const { records } = file.scan;
+    const { records, dialect } = opened;
     return {
       path,
-      delimiter,
-      isGzip: file.isGzip,
+      dialect,
       records: records + unread,
       samples: cells.samples,
       withoutTarget: records - loaded.samples,
@@ -127,7 +128,7 @@ async function describeColumns(
   );
   const isNumber = (name: string) => described.get(name)?.numbers !== undefined;
   const identical = await identicalColumns(cells, alike, (name) =>
-    isNumber(name) ? `number(${cells.id(name)})` : cells.id(name),
+    isNumber(name) ? cells.number(name) : cells.text(name),
   );
   for (const group of identical) {
     const features = group.filter((name) => described.get(name)!.role === "feature");

@@ -4,6 +4,7 @@ import { bug } from "../../errors.ts";
 import type { ColumnSpecs } from "../dataset.ts";
 import type { ColumnArray } from "../memory.ts";
 import type { Piece } from "../source.ts";
+import type { PieceColumn } from "./database.ts";
 import { LeakWatch } from "./leaks.ts";
 import { type DecidedTable, requireKnownClasses, type TableReport } from "./table.ts";
 import { allocateValues, countUnlisted, store, type ValueColumn } from "./values.ts";
@@ -47,7 +48,7 @@ export class TableRecords {
     return { ...this.#decided.report, ...this.#found() };
   }
 
-  #convert(index: number, values: readonly unknown[]): ColumnArray {
+  #convert(index: number, values: PieceColumn): ColumnArray {
     const column = this.#values[index]!;
     const array = allocateValues(column, values.length);
     const error = store(column, values, array, 0);

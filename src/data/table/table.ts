@@ -9,14 +9,13 @@ import type { ShareOptions, Split } from "../shares.ts";
 import { type SplitOptions, split } from "../split.ts";
 import { splitByGroup } from "../split-by-group.ts";
 import { splitByTime, type TimeShares } from "../split-by-time.ts";
-import { type Cells, withCells } from "./cells.ts";
+import { type Cells, loadCells } from "./cells.ts";
 import { type CleaningReport, cleanCells } from "./clean-cells.ts";
-import type { BadRows } from "./cleaning.ts";
 import { decideFeatures, sameAsEarlier } from "./columns.ts";
-import { requireRecords, scanCsvFile } from "./csv-file.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
 import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
+import { requireRecords, withTable } from "./open-table.ts";
 import { checkOptions, type TableOptions, type TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
@@ -139,21 +138,30 @@ export async function withDecided<Result>(
   limits: { readonly memoryLimit?: string },
   use: (decided: DecidedTable) => Promise<Result>,
 ): Promise<Result> {
-  const file = await scanCsvFile(path, badRowsOf(path, options));
-  requireSeveralColumns(path, file.header);
-  const roles = assignRoles(path, file.header.names, options);
-  requireRecords(file);
-  const { targets, weights, features } = roles;
-  const columns = [...targets, ...weights, ...features];
-  return withCells(file, { columns, targets, ...limits }, async (cells) =>
-    use(await decide(cells, roles, file.scan.records, options, file.bad)),
-  );
+  checkOptions(path, options);
+  const { badRows } = options.clean ?? {};
+  return withTable(path, { ...limits, ...(badRows !== undefined && { badRows }) }, async (opened, store) => {
+    requireSeveralColumns(opened);
+    const roles = assignRoles(path, opened.columns, options);
+    requireRecords(opened);
+    const { targets, weights, features } = roles;
+    const columns = [...targets, ...weights, ...features];
+    const numbers = wantedNumbers(roles, options);
+    const cells = await loadCells(opened, store, { columns, numbers, targets });
+    return use(await decide(cells, roles, opened.records, options, opened.bad));
+  });
 }
 
-/** Before anything is read, since the scan needs to know. */
-function badRowsOf(path: string, options: TableOptions): BadRows | undefined {
-  checkOptions(path, options);
-  return options.clean?.badRows;
+/** Columns that are numbers where all their values are: not those whose texts may be categories, classes, or shown. */
+export function wantedNumbers({ targets, features }: Roles, options: TableOptions): string[] {
+  if (options.like !== undefined) {
+    const { features, targets } = options.like;
+    const regression = targets.filter(({ task }) => task === "regression");
+    return [...features.filter(({ kind }) => kind === "number"), ...regression].map(({ name }) => name);
+  }
+  const { types = {}, task } = options;
+  const isNumber = (name: string) => !Object.hasOwn(types, name) || types[name] === "number";
+  return [...features.filter(isNumber), ...(task === "classification" ? [] : targets)];
 }
 
 /**

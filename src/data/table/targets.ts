@@ -1,7 +1,7 @@
 /** What each target of a table is, and whether it can be predicted; and the weights of its samples. */
 import type { ClassificationTarget, TargetColumn } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
-import type { Cells } from "./cells.ts";
+import { type Cells, whereIs } from "./cells.ts";
 import { isIdentifier } from "./columns.ts";
 import { refuseNearlyNumbers, refuseText, targetAsText } from "./mixed.ts";
 import { type ColumnProfile, countDistinct } from "./profile.ts";
@@ -25,7 +25,7 @@ export async function decideTarget(
   const where = `${cells.path}, target "${name}"`;
   if (task === "regression" && numbers < present) await refuseText(cells, profile, targetAsText);
   if (task === undefined && numbers < present) await refuseNearlyNumbers(cells, profile, targetAsText);
-  const text = integers === present ? wholeText(cells.id(name)) : cells.id(name);
+  const text = integers === present ? wholeText(cells.number(name)) : cells.text(name);
   const [distinct] = await countDistinct(cells, [text]);
   const isFewWhole = integers === present && distinct! <= 10 && 2 * distinct! <= present;
   if (task === "regression" || (task === undefined && numbers === present && !isFewWhole)) {
@@ -40,8 +40,8 @@ export async function decideTarget(
 }
 
 /** The SQL of a class that is a whole number in one form, so that 1 and 1.0 are one class. */
-function wholeText(text: string): string {
-  return `number(${text})::bigint::varchar`;
+function wholeText(number: string): string {
+  return `(${number})::bigint::varchar`;
 }
 
 /**
@@ -49,11 +49,11 @@ function wholeText(text: string): string {
  * are in that form, and otherwise never.
  */
 export function classText(cells: Cells, { name, categories }: ClassificationTarget): string {
-  const id = cells.id(name);
+  const [text, number] = [cells.text(name), cells.number(name)];
   const isWhole = categories.every((category) => String(Number.parseInt(category, 10)) === category);
-  if (!isWhole) return id;
-  const isWholeNumber = `number(${id}) = trunc(number(${id})) and abs(number(${id})) <= ${Number.MAX_SAFE_INTEGER}`;
-  return `case when ${isWholeNumber} then ${wholeText(id)} else ${id} end`;
+  if (!isWhole) return text;
+  const isWholeNumber = `${number} = trunc(${number}) and abs(${number}) <= ${Number.MAX_SAFE_INTEGER}`;
+  return `case when ${isWholeNumber} then ${wholeText(number)} else ${text} end`;
 }
 
 interface Class {
@@ -105,7 +105,7 @@ async function requirePairs(
   const others = lonely.length - 1;
   const more = others === 0 ? "" : others === 1 ? " (another class too)" : ` (${others} other classes too)`;
   const asNumber = numbers === present ? `, or task: "regression"` : "";
-  fail(`${cells.path}, line ${await cells.lineOf(first.record)}, target "${name}"`, {
+  fail(`${await whereIs(cells, first.record)}, target "${name}"`, {
     expected: "at least two samples of every class: a model cannot learn a class from one",
     got: `one of class "${first.name}"${more}`,
     fix: `add samples of the class, remove the line, or give it another class${asNumber}`,
@@ -114,14 +114,14 @@ async function requirePairs(
 
 /** Throws unless every sample has a weight, none is negative and one is above 0. */
 export async function decideWeight(cells: Cells, profile: ColumnProfile): Promise<void> {
-  const id = cells.id(profile.name);
+  const number = cells.number(profile.name);
   const [row] = await cells.database.rows(
-    `select rowid::double, ${id} from ${cells.kept} and (number(${id}) is null or number(${id}) < 0)
+    `select rowid::double, ${cells.text(profile.name)} from ${cells.kept} and (${number} is null or ${number} < 0)
      order by rowid limit 1`,
   );
   if (row === undefined && profile.maximum > 0) return;
-  const place = row === undefined ? "" : `, line ${await cells.lineOf(Number(row[0]))}`;
-  fail(`${cells.path}${place}, weight "${profile.name}"`, {
+  const place = row === undefined ? cells.path : await whereIs(cells, Number(row[0]));
+  fail(`${place}, weight "${profile.name}"`, {
     expected: "a number from 0 on in every line, above 0 in one",
     got: row === undefined ? "0 in every line" : row[1] === null ? "nothing" : JSON.stringify(row[1]),
     fix: row === undefined ? "leave the option out" : "write 0 to leave the sample out",
