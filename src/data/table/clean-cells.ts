@@ -5,6 +5,7 @@ import type { Cells } from "./cells.ts";
 import type { Cleaning, OutlierLimits } from "./cleaning.ts";
 import { sqlText } from "./database.ts";
 import { countDuplicates, exactLimit, sameColumns } from "./figures.ts";
+import { requireFillable } from "./filling.ts";
 import type { TableOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import type { Roles } from "./roles.ts";
@@ -62,6 +63,7 @@ export async function cleanCells(
     duplicates: policy,
     badRows = "error",
   }: Cleaning = options.clean ?? {};
+  requireFillable(cells.path, roles, missing);
   const rest = new RestOfCells(cells);
   const count = bad ?? (badRows === "error" ? undefined : new BadRowCount(cells.path, badRows));
   if (count !== undefined) await skipUnreadable(rest, roles, options, count);
@@ -79,7 +81,8 @@ export async function cleanCells(
     outliers: beyond,
     duplicates: policy === "drop" ? duplicates! : 0,
   };
-  const isAsked = policy === "drop" || [missing, outliers].some((one) => Object.keys(one).length > 0);
+  const isAsked =
+    policy === "drop" || Object.values(missing).includes("drop") || Object.keys(outliers).length > 0;
   return {
     cells: rest.cells,
     found: {

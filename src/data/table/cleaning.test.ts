@@ -275,6 +275,10 @@ test("a cached table is cleaned as one in memory, and another cleaning makes ano
   await assert.rejects(cachedTable(path, { target: "y", ...asNumbers }, cache), /line 3: expected 3 fields/);
 });
 
+const fillExpected =
+  'expected "keep", "drop" or { fill: "mean", "median", "mode", a number that fits float32, or a text as a table has it }, ' +
+  "and at most indicator: false beside fill";
+
 test("cleaning that is no such thing, or names no column, is refused with an example", async () => {
   const cases: readonly (readonly [unknown, string])[] = [
     [
@@ -291,7 +295,39 @@ test("cleaning that is no such thing, or names no column, is refused with an exa
     ],
     [
       { missing: { a: "mean" } },
-      'option clean.missing, "a": expected "keep" or "drop", got "mean". Fix: for example "drop"',
+      `option clean.missing, "a": ${fillExpected}, got "mean". Fix: for example { fill: "mode" }`,
+    ],
+    [
+      { missing: { a: { fill: "NA" } } },
+      `option clean.missing, "a": ${fillExpected}, got {"fill":"NA"}. Fix: for example { fill: "mode" }`,
+    ],
+    [
+      { missing: { a: { fill: 1e39 } } },
+      `option clean.missing, "a": ${fillExpected}, got {"fill":1e+39}. Fix: for example { fill: "mode" }`,
+    ],
+    [
+      { missing: { a: { fill: 1, indicator: 0 } } },
+      `option clean.missing, "a": ${fillExpected}, got {"fill":1,"indicator":0}. Fix: for example { fill: "mode" }`,
+    ],
+    [
+      { missing: { a: { fill: "unknown" } } },
+      'option clean.missing, "a": expected fill to be "mean", "median", "mode" or a number that fits float32: the column has numbers, got "unknown". Fix: for example { fill: "median" }',
+    ],
+    [
+      { missing: { c: { fill: "median" } } },
+      'option clean.missing, "c": expected fill to be "mode" or a text: the column has categories, got "median". Fix: for example { fill: "mode" }',
+    ],
+    [
+      { missing: { c: { fill: 0 } } },
+      'option clean.missing, "c": expected fill to be "mode" or a text: the column has categories, got 0. Fix: for example { fill: "mode" }',
+    ],
+    [
+      { missing: { y: { fill: "mean" } } },
+      'option clean.missing: expected features to fill, got the target "y". Fix: remove it',
+    ],
+    [
+      { missing: { q: { fill: "mean" } } },
+      'option clean.missing: expected one of the columns a, b, c, y, got "q". Fix: name one of those',
     ],
     [
       { missing: "drop" },

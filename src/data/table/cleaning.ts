@@ -1,5 +1,6 @@
 /** What is done about rows and values that are better left out: said by whoever reads the table, done nowhere else, reported. */
 import { fail, kindOf } from "../../errors.ts";
+import { cellOf, largestFloat32 } from "../numbers.ts";
 
 /** How a table is cleaned. Whatever is left out keeps everything, and ends at the first row that cannot be read. */
 export interface Cleaning {
@@ -11,8 +12,11 @@ export interface Cleaning {
    * since a stray quote may have swallowed as many rows. What is left out is in `report.skipped`.
    */
   readonly badRows?: BadRows;
-  /** By column. "drop" leaves out the rows that have no value there. Default "keep": they are filled inside the model. */
-  readonly missing?: Readonly<Record<string, "keep" | "drop">>;
+  /**
+   * By column. "drop" leaves out the rows that have no value there. Default "keep": they are filled inside the model, by
+   * what suits the encoder. { fill } says by what; that, too, happens inside the model, and the schema records it.
+   */
+  readonly missing?: Readonly<Record<string, MissingPolicy>>;
   /**
    * By column of numbers: rows to leave out because their number is too far from the others: more than so many deviations
    * from the mean, or outside two quantiles. The limits are those of all rows that are read, before the table is split.
@@ -22,6 +26,20 @@ export interface Cleaning {
   readonly duplicates?: "keep" | "drop";
   /** Categories with fewer rows are not listed: they become the one "other" that categories never seen are. Default 1. */
   readonly rareCategories?: { readonly atLeast: number };
+}
+
+export type MissingPolicy = "keep" | "drop" | Filling;
+
+/** What the encoder puts where a feature has no value: fitted on the samples it is trained on, never on the whole table. */
+export interface Filling {
+  /**
+   * Of numbers "mean", "median", "mode" or a constant, which may be a number's text; of categories "mode" or a constant
+   * text, which becomes a category where no row has it. The mode is the most frequent value; of equally frequent ones the
+   * smallest number, or the category that is listed first.
+   */
+  readonly fill: "mean" | "median" | "mode" | number | string;
+  /** Whether a feature "… is missing" tells where something was filled in. Default true. */
+  readonly indicator?: boolean;
 }
 
 export type BadRows = "error" | { readonly skip: number };
@@ -60,8 +78,11 @@ const checks: Readonly<Record<keyof Cleaning, (where: string, value: unknown) =>
   },
   missing(where, value) {
     for (const [column, policy] of entriesOf(where, value, '"drop"')) {
-      if (policy !== "keep" && policy !== "drop")
-        refuse(`${where}, "${column}"`, '"keep" or "drop"', policy, '"drop"');
+      if (policy === "keep" || policy === "drop" || isFilling(policy)) continue;
+      const expected =
+        '"keep", "drop" or { fill: "mean", "median", "mode", a number that fits float32, or a text as a table has it }, ' +
+        "and at most indicator: false beside fill";
+      refuse(`${where}, "${column}"`, expected, policy, '{ fill: "mode" }');
     }
   },
   outliers(where, value) {
@@ -91,6 +112,18 @@ function isLimit(value: unknown, key: string, holds: (value: unknown) => boolean
   if (typeof value !== "object" || value === null) return false;
   const [entry, ...others] = Object.entries(value);
   return others.length === 0 && entry?.[0] === key && holds(entry[1]);
+}
+
+function isFilling(value: unknown): value is Filling {
+  if (typeof value !== "object" || value === null || !("fill" in value)) return false;
+  const { fill, ...others } = value;
+  const isFill =
+    typeof fill === "number"
+      ? Math.abs(fill) <= largestFloat32
+      : typeof fill === "string" && cellOf(fill) === fill;
+  return (
+    isFill && Object.entries(others).every(([key, flag]) => key === "indicator" && typeof flag === "boolean")
+  );
 }
 
 function entriesOf(where: string, value: unknown, example: string): [string, unknown][] {

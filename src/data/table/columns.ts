@@ -6,6 +6,7 @@ import { type Cells, whereIs } from "./cells.ts";
 import type { Cleaning } from "./cleaning.ts";
 import { sqlText } from "./database.ts";
 import { identicalColumns } from "./figures.ts";
+import { withFilling } from "./filling.ts";
 import { featureAsText, refuseNearlyNumbers, refuseText } from "./mixed.ts";
 import type { ColumnType } from "./options.ts";
 import { type ColumnProfile, countDistinct } from "./profile.ts";
@@ -47,7 +48,7 @@ interface Kind {
  * dates as ISO 8601 writes them). clean says how many samples a category must have to be listed; a column without such is
  * left out (rare). Columns in an order that was said keep all of theirs.
  * Throws for a column of numbers with a few texts in it, and for numbers with a decimal comma: both would silently become
- * categories; and for a value that is not among the ones it is said to have.
+ * categories; for a value that is not among the ones it is said to have; and for what cannot fill a column of its kind.
  */
 export async function decideFeatures(
   cells: Cells,
@@ -66,13 +67,14 @@ export async function decideFeatures(
     texts.map(({ profile }) => cells.text(profile.name)),
   );
   const categories = await categoriesOf(cells, texts, distinct, clean.rareCategories?.atLeast ?? 1);
+  const filled = (feature: FeatureColumn) => withFilling(cells.path, feature, clean.missing);
   return kinds.map(({ profile: { name }, type, kind }) => {
-    if (kind === "number") return { name, feature: { kind, name } };
+    if (kind === "number") return { name, feature: filled({ kind, name }) };
     if (kind !== "text") return { name, feature: kind };
     const found = categories.get(name)!;
     if (typeof found === "string") return { name, feature: found };
     const order = Array.isArray(type) ? { isOrdered: true } : {};
-    return { name, feature: { kind: "category", name, categories: found, ...order } };
+    return { name, feature: filled({ kind: "category", name, categories: found, ...order }) };
   });
 }
 

@@ -24,7 +24,7 @@ import { decideTarget, decideWeight } from "./targets.ts";
 import { featureValues, readValues, targetValues, type ValueColumn, weightValues } from "./values.ts";
 
 export type { CleaningReport, DroppedRows, OutlierCount } from "./clean-cells.ts";
-export type { BadRows, Cleaning, LikeCleaning, OutlierLimits } from "./cleaning.ts";
+export type { BadRows, Cleaning, Filling, LikeCleaning, MissingPolicy, OutlierLimits } from "./cleaning.ts";
 export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./options.ts";
 export type { IgnoredColumn } from "./roles.ts";
 export type { SkippedRow, SkippedRows } from "./skipped-rows.ts";
