@@ -40,6 +40,7 @@ const nodeFiles: readonly string[] = [
   "src/data/images/**",
   "src/data/text/**",
   "src/data/cache/**",
+  "src/data/augment/thread*.ts",
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",
 ];
