@@ -143,6 +143,11 @@ describe("microbatch train", () => {
       ["--type", "island=Torgersen<Biscoe<Dream"],
       ["--class-weights", "balanced"],
       ["--sampling", "with-replacement"],
+      ["--sampling", "stratified"],
+      ["--sampling", "stratified:sex"],
+      ["--sampling", "class-balanced"],
+      ["--last-batch", "drop"],
+      ["--last-batch", "carry"],
       ["--clip", "0.01"],
       ["--dropout", "0.2"],
       ["--epochs", "2"],
@@ -265,16 +270,59 @@ describe("microbatch train", () => {
       const x = weight === 0 ? 1e20 : Math.sin(i);
       return `${x},${weight === 0 ? -500 : 2 * Math.sin(i) + weight},${weight === 2 ? "often" : "rare"},${weight ** 3}`;
     });
-    await writeFile(join(folder, "weighed.csv"), `x,y,kind,w\n${rows.join("\n")}\n`);
+    for (const name of ["weighed.csv", "judged.csv"])
+      await writeFile(join(folder, name), `x,y,kind,w\n${rows.join("\n")}\n`);
     const judged = async (target: string, other: string) =>
       record(
-        ...["train", "weighed.csv", "--validation", "weighed.csv", "--target", target, "--ignore", other],
+        ...["train", "weighed.csv", "--validation", "judged.csv", "--target", target, "--ignore", other],
         ...["--weight", "w", "--hidden", "none", "--learning-rate", "0.1", "--out", "weighed.onnx"],
       );
     const number = await judged("y", "kind");
     assert.ok(Math.abs(number.baseline.r2) < 1e-9 && number.validation.r2 > 0.9, JSON.stringify(number));
     const kind = await judged("kind", "y");
     assert.ok(Math.abs(kind.baseline.accuracy - 8 / 9) < 1e-6, JSON.stringify(kind)); // 20 of weight 8, 20 of weight 1
+  });
+
+  it("and evaluate weighs rows as training does: by how much they count", async () => {
+    const [header, ...lines] = (await readFile(penguins, "utf8")).trim().split("\n");
+    const weightOf = (index: number) => index % 4;
+    const write = (name: string, rows: readonly string[]) =>
+      writeFile(join(folder, name), `${rows.join("\n")}\n`);
+    await write("weights.csv", [`${header},w`, ...lines.map((line, index) => `${line},${weightOf(index)}`)]);
+    await write("repeated.csv", [
+      header!,
+      ...lines.flatMap((line, index) => Array(weightOf(index)).fill(line)),
+    ]);
+    await trainPenguins("species", ...few, "--ignore", "sex", "--out", "judge.onnx");
+    const weighed = await record("evaluate", "judge.onnx", "weights.csv", "--weight", "w");
+    const repeated = await record("evaluate", "judge.onnx", "repeated.csv");
+    assert.equal(weighed.weight, "w");
+    assert.equal(weighed.judged, lines.filter((_, index) => weightOf(index) > 0).length);
+    // Sums in float64 in another order, of which seven digits are certain.
+    for (const kind of ["metrics", "baseline"])
+      for (const [name, value] of Object.entries<number>(repeated[kind]))
+        assert.ok(
+          Math.abs(weighed[kind][name] - value) < 1e-7,
+          `${kind} ${name}: ${weighed[kind][name]}, ${value}`,
+        );
+    const { stdout } = await microbatch("evaluate", "judge.onnx", "weights.csv", "--weight", "w");
+    assert.match(
+      stdout,
+      /^weights\.csv: 258 rows judged by species; 86 without an answer, or of weight 0, are left out\n/,
+    );
+  });
+
+  it("draws samples as often as a column says: those of weight 0 might as well not be there", async () => {
+    const rows = Array.from({ length: 120 }, (_, i) => {
+      const isWrong = i % 3 === 0;
+      return `${Math.sin(i)},${isWrong ? 1000 : 2 * Math.sin(i)},${isWrong ? 0 : 1}`;
+    });
+    await writeFile(join(folder, "drawn.csv"), `x,y,chance\n${rows.join("\n")}\n`);
+    const { trainLoss } = await record(
+      ...["train", "drawn.csv", "--target", "y", "--sampling", "weighted:chance", "--hidden", "none"],
+      ...["--learning-rate", "0.1", "--out", "drawn.onnx"],
+    );
+    assert.ok(trainLoss < 1e-3, String(trainLoss));
   });
 
   it("balances classes: the rare one is found more often", async () => {

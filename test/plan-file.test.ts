@@ -234,11 +234,58 @@ test("a plan that ends the process, or waits for what never comes, is told; one 
   assert.equal(timed.code, 0, timed.stderr);
 });
 
+test("--test judges a plan's model on a file of its own, and --sampling and --last-batch draw its samples", async () => {
+  const write = (name: string, header: string, row: (wave: number, index: number) => string) => {
+    const lines = Array.from({ length: 90 }, (_, index) => row(Math.sin(index), index));
+    return writeFile(join(folder, name), `${header}\n${lines.join("\n")}\n`);
+  };
+  await write("line.csv", "x,chance,y,w", (wave, index) => `${wave},${index % 7},${2 * wave},1`);
+  // Other columns in another order; where the answer is wrong, the row counts for nothing.
+  await write("rest.csv", "w,more,y,chance,x", (wave, index) =>
+    index % 9 === 0 ? `0,?,77,0,${wave}` : `1,?,${2 * wave},0,${wave}`,
+  );
+  const text = `
+import { adamw, afterEpochs, definePlan, encoder, linear, rmse, squaredError, statistics } from "microbatch";
+import { table } from "microbatch/node";
+import { fileURLToPath } from "node:url";
+
+const path = fileURLToPath(new URL("line.csv", import.meta.url));
+const { training, validation } = (await table(path, { target: "y", weight: "w" })).split();
+const features = encoder(await statistics(training));
+const body = linear(1);
+export default definePlan({
+  data: training,
+  model: (row) => body(features(row)),
+  loss: (predicted, row) => squaredError(predicted, row.y!),
+  optimizer: adamw({ learningRate: 0.1 }),
+  batchSize: 20,
+  validation: { data: validation, metrics: { rmse: (predicted, row) => rmse(predicted, row.y!) } },
+  stop: afterEpochs(30),
+});
+`;
+  const judged = await trainPlan("table.ts", text, "--test", "rest.csv", "--json");
+  assert.equal(judged.code, 0, judged.stderr);
+  assert.ok(record(judged).test.rmse < 0.2, judged.stdout);
+  const hashes = new Set([record(judged).parametersSha256]);
+  const flags = [
+    ["--sampling", "weighted:chance"],
+    ["--sampling", "with-replacement"],
+    ["--last-batch", "drop"],
+  ];
+  for (const words of flags) {
+    const drawn = await trainPlan("table.ts", text, ...words, "--json");
+    assert.equal(drawn.code, 0, drawn.stderr);
+    hashes.add(record(drawn).parametersSha256);
+  }
+  assert.equal(hashes.size, 1 + flags.length);
+  const lost = await trainPlan("table.ts", text, "--sampling", "stratified");
+  assert.match(lost.stderr, /^--sampling stratified: expected one target of classes, got y, a number\./);
+});
+
 test("flags about a table's columns and model are refused beside a plan file", async () => {
   for (const words of [
     ["--target", "y"],
     ["--hidden", "none"],
-    ["--test", "0.2"],
     ["--class-weights", "balanced"],
   ]) {
     const { code, stderr } = await trainPlan("line.ts", line, ...words);
@@ -248,6 +295,18 @@ test("flags about a table's columns and model are refused beside a plan file", a
       `${words[0]}: expected a table, whose columns it is about, got the plan file line.ts. Fix: say it in the plan\n`,
     );
   }
+  const share = await trainPlan("line.ts", line, "--test", "0.2");
+  assert.equal(
+    share.stderr,
+    "--test: expected a table of its own, since a plan divides its samples itself, got the share 0.2. " +
+      "Fix: name a file, or divide the samples in the plan\n",
+  );
+  const noTable = await trainPlan("line.ts", line, "--test", "line.csv");
+  assert.equal(
+    noTable.stderr,
+    "--test: expected a plan that trains on a table, by whose columns another can be read, " +
+      "got one that trains on arrays. Fix: judge in the plan: (await fit(plan)).evaluate(test)\n",
+  );
   const decay = await trainPlan("line.ts", line, "--weight-decay", "0.1");
   assert.match(
     decay.stderr,

@@ -24,6 +24,12 @@ const change = (line: number, field: number, value: string) =>
     .map((text, index) => (index + 1 !== line ? text : text.split(",").with(field, value).join(",")))
     .join("\n");
 
+const classWeight = good
+  .replace(/,(yes|no)\n/g, ",$1,$1\n")
+  .replace("class", "class,w")
+  .replaceAll(",yes\n", ",1\n")
+  .replaceAll(",no\n", ",0\n");
+
 const files: Readonly<Record<string, string | Uint8Array>> = {
   "good.csv": good,
   "empty.csv": "",
@@ -67,11 +73,8 @@ const files: Readonly<Record<string, string | Uint8Array>> = {
   "new-class.csv": change(12, 3, "perhaps"),
   "no-answers.csv": good.replace(/,(yes|no)\n/g, ",\n"),
   "one-weight.csv": `a,y,w\n${rows(40, (i) => `${wave(i)},${wave(i + 1)},${i === 7 ? 1 : 0}`)}\n`,
-  "class-weight.csv": good
-    .replace(/,(yes|no)\n/g, ",$1,$1\n")
-    .replace("class", "class,w")
-    .replaceAll(",yes\n", ",1\n")
-    .replaceAll(",no\n", ",0\n"),
+  "class-weight.csv": classWeight,
+  "class-weight-2.csv": classWeight,
   "empty-plan.ts": "export default {};\n",
 };
 
@@ -128,7 +131,30 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /Allowed choices are adamw, adam, sgd, momentum, rmsprop, adagrad, lion\./,
   ],
   [train("good.csv", "y", "--schedule", "cos"), /Allowed choices are constant, linear, cosine, one-cycle\./],
-  [train("good.csv", "y", "--sampling", "random"), /Allowed choices are shuffle, with-replacement\./],
+  ...["random", "weighted", "weighted:", "shuffle:a", "stratified:"].map(
+    (how) =>
+      [
+        train("good.csv", "y", "--sampling", how),
+        /Expected shuffle, with-replacement, stratified, class-balanced, .* or weighted:<column>\./,
+      ] as const,
+  ),
+  [
+    train("good.csv", "y", "--sampling", "stratified"),
+    /^--sampling stratified: expected one target of classes, got y, a number\. Fix: name the column .*stratified:<column>$/m,
+  ],
+  [
+    train("good.csv", "y", "--sampling", "class-balanced:b"),
+    /^classBalanced sampler, column "b" .*: expected the name of a column of classes .*, got "b", a column of numbers\. Fix: one of class$/m,
+  ],
+  [
+    train("good.csv", "y", "--sampling", "weighted:z"),
+    /: expected the name of a column with one value per sample, got no such column, "z"\. Fix: one of /,
+  ],
+  [
+    train("good.csv", "y", "--sampling", "weighted:a"),
+    /: expected finite numbers from 0 on, not all 0, got -0\.\d+ in sample \d+\./,
+  ],
+  [train("good.csv", "y", "--last-batch", "lose"), /Allowed choices are keep, drop, carry\./],
   [train("good.csv", "y", "--task", "ranking"), /Allowed choices are regression, classification\./],
   [train("good.csv", "class", "--class-weights", "heavy"), /Allowed choices are balanced\./],
   [["predict"], /missing required argument 'model'/],
@@ -248,6 +274,18 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /^hexadecimal\.csv, line 5, column "a": expected a number that fits float32, .*got "0x10"\./,
   ],
   [train("comma.csv"), /^comma\.csv, line 2, column "a": expected numbers with a decimal point/],
+  [
+    train("good.csv", "y", "--validation", "good.csv"),
+    /^--validation: expected rows of their own: another file than the training table, got good\.csv\. Fix: name another file, or hold a share of the table out: --validation 0\.2$/m,
+  ],
+  [
+    train("good.csv", "y", "--test", "link.csv"),
+    /^--test: expected rows of their own: another file than the training table, got link\.csv, which is good\.csv\./,
+  ],
+  [
+    train("good.csv", "y", "--validation", "lacking.csv", "--test", "./lacking.csv"),
+    /^--test: expected rows of their own: another file than --validation, got \.\/lacking\.csv, which is lacking\.csv\./,
+  ],
   [train("good.csv", "y", "--validation", "nowhere.csv"), /^read nowhere\.csv: expected a file/],
   [train("good.csv", "y", "--validation", "lacking.csv"), /^lacking\.csv: expected .*\bb\b/],
   [
@@ -285,7 +323,7 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /^--weight: expected a row of weight above 0 to validate, got 0 in all \d+ of validation part of one-weight\.csv\./,
   ],
   [
-    train("class-weight.csv", "class", "--weight", "w", "--validation", "class-weight.csv"),
+    train("class-weight.csv", "class", "--weight", "w", "--validation", "class-weight-2.csv"),
     /^target "class": expected rows of every class to train on, got none of "no" with a weight above 0\./,
   ],
   [train("good.csv", "y", "--type", "z=number"), /^good\.csv, --type: expected one of the columns/],
@@ -410,6 +448,19 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [
     ["evaluate", "model.onnx", "no-answers.csv"],
     /^no-answers\.csv, column "class": expected an answer in at least one row, got none in 40 rows\./,
+  ],
+  [
+    ["evaluate", "model.onnx", "good.csv", "--weight", "w"],
+    /^--weight: expected one of the columns a, b, y, class, got "w"\. Fix: name one of those, or leave --weight out$/m,
+  ],
+  [
+    ["evaluate", "model.onnx", "good.csv", "--weight", "class"],
+    /^--weight: expected a column that is no answer, and that the model does not read, got "class"\. Fix: name another column$/m,
+  ],
+  [["evaluate", "model.onnx", "good.csv", "--weight", "a"], /^--weight: expected a column that is no answer/],
+  [
+    ["evaluate", "model.onnx", "good.csv", "--weight", "y"],
+    /^good\.csv, line 5, column "y": expected a weight: a number from 0 on, got -0\.\d+\. Fix: correct it; 0 leaves the row out$/m,
   ],
   [["inspect", "nowhere.onnx"], /^read nowhere\.onnx: expected a file/],
   [["inspect", "good.csv"], /^good\.csv: expected an ONNX file/],

@@ -13,6 +13,7 @@ import { fail } from "../errors.ts";
 import { input } from "../graph/tensor.ts";
 import type { MetricFold } from "../nn/metric.ts";
 import type { SavedModel } from "../train/saved-model.ts";
+import type { EvaluateFlags } from "./evaluate.ts";
 import { type Outputs, requireClasses } from "./model-rows.ts";
 import { type Head, headOf } from "./training/heads.ts";
 
@@ -21,6 +22,8 @@ export interface Answer {
   readonly target: TargetColumn;
   /** The table's column. */
   readonly column: string;
+  /** The table's column of weights, where rows do not all count the same. */
+  readonly weight?: string;
   /** The model's output that is judged: the number, or the probabilities. */
   readonly output: string;
   readonly head: Head;
@@ -28,12 +31,16 @@ export interface Answer {
   readonly hasBaseline: boolean;
   readonly own: Readonly<Record<string, MetricFold>>;
   readonly trivial: Readonly<Record<string, MetricFold>>;
-  /** Rows that have an answer. */
+  /** Rows that have an answer, and count. */
   count: number;
 }
 
 /** What is judged: the asked target, or all of the model. Throws for a model that does not say what it predicts. */
-export function answersOf(file: string, model: SavedModel, asked: string | undefined): Answer[] {
+export function answersOf(
+  file: string,
+  model: SavedModel,
+  { target: asked, weight }: Pick<EvaluateFlags, "target" | "weight">,
+): Answer[] {
   const schema = model.schema;
   if (schema === undefined || schema.targets.length === 0) {
     return fail(file, {
@@ -51,7 +58,11 @@ export function answersOf(file: string, model: SavedModel, asked: string | undef
     fail("--target", { expected, got: `"${asked}"`, fix: "name one of them, or leave --target out for all" });
   }
   const known = statisticsFromMetadata(model.summary.metadata, file)?.targets ?? [];
-  return chosen.map((target) => answerOf(file, model, schema, target, known, isOnly ? asked : undefined));
+  const weighed = weight === undefined ? {} : { weight };
+  return chosen.map((target) => ({
+    ...answerOf(file, model, schema, target, known, isOnly ? asked : undefined),
+    ...weighed,
+  }));
 }
 
 function answerOf(
@@ -108,16 +119,38 @@ function foldsOf(head: Head, target: TargetColumn): Record<string, MetricFold> {
 
 /** Rows without an answer count for nothing. */
 export async function addPiece(answer: Answer, piece: RawPiece, outputs: Outputs): Promise<void> {
-  const { head, own, trivial, output } = answer;
+  const { head, own, trivial, output, weight } = answer;
   const actual = await actualOf(answer, piece);
-  const weights = actual.map((value) => (Number.isNaN(value) ? 0 : 1));
+  const counts = weight === undefined ? undefined : await weightsOf(weight, piece);
+  const weights = actual.map((value, row) => (Number.isNaN(value) ? 0 : (counts?.[row] ?? 1)));
   const known = actual.map((value) => (Number.isNaN(value) ? 0 : value));
   // float32, as every numeric output of a saved model that is judged
   const predicted = numbersOf(head, outputs[output]!.data as Float32Array, piece.rows);
   const constant = Float32Array.from(predicted, (_, index) => head.trivial[index % head.outputs]!);
   for (const fold of Object.values(own)) fold.add({ values: [predicted, known], weights });
   for (const fold of Object.values(trivial)) fold.add({ values: [constant, known], weights });
-  answer.count += weights.reduce((sum, weight) => sum + weight, 0);
+  answer.count += weights.reduce((sum, one) => sum + (one > 0 ? 1 : 0), 0);
+}
+
+/** How much each row counts. Throws where that is missing or below 0, as in training. */
+async function weightsOf(column: string, piece: RawPiece): Promise<Float32Array> {
+  const values = piece.numbers[column];
+  if (values === undefined) {
+    const fix = "name one of those, or leave --weight out";
+    return fail("--weight", {
+      expected: `one of the columns ${piece.names.join(", ")}`,
+      got: `"${column}"`,
+      fix,
+    });
+  }
+  const weights = Float32Array.from(values);
+  const wrong = weights.findIndex((weight) => !(weight >= 0));
+  if (wrong < 0) return weights;
+  return fail(`${await piece.placeOf(wrong)}, column "${column}"`, {
+    expected: "a weight: a number from 0 on",
+    got: Number.isNaN(values[wrong]) ? "none" : String(values[wrong]),
+    fix: "correct it; 0 leaves the row out",
+  });
 }
 
 /** Probabilities as logits again: log p, or for two classes log p₁ − log p₀. */

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 
 export interface EvaluateFlags {
   readonly target?: string;
+  readonly weight?: string;
   readonly json?: boolean;
 }
 
@@ -18,6 +19,7 @@ export function addEvaluate(program: Command): void {
     .argument("<model>", "an ONNX file that train has written")
     .argument("<table>", "a CSV or TSV file with the model's columns and the answers (also gzipped)")
     .option("--target <column>", "the column with the answers (default: the one the model was trained on)")
+    .option("--weight <column>", "how much each row counts (default: all the same)")
     .option("--json", "print one JSON object on standard output")
     .addHelpText("after", "\nExample:\n  $ microbatch evaluate model.onnx penguins.csv --target species\n")
     .action(async (model: string, table: string, flags: EvaluateFlags) => {

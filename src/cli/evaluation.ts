@@ -14,7 +14,7 @@ import { UnseenCategories } from "./unseen.ts";
 export async function runEvaluate(file: string, path: string, flags: EvaluateFlags): Promise<void> {
   const model = await loadModel(file);
   try {
-    const answers = answersOf(file, model, flags.target);
+    const answers = answersOf(file, model, flags);
     const unseen = new UnseenCategories(model.schema);
     const { rows, judged } = await judge(file, model, path, answers, unseen);
     if (flags.json === true)
@@ -38,9 +38,12 @@ async function judge(
 ): Promise<{ readonly rows: number; readonly judged: Judged }> {
   const inputs = tableInputs(file, model.summary.inputs);
   const numeric = answers.filter(({ target }) => target.task === "regression").map(({ column }) => column);
+  const weights = answers.flatMap(({ weight }) => weight ?? []).slice(0, 1); // the same for all
+  requireWeight(weights, [...inputs.columns, ...answers.map(({ column }) => column)]);
   const needed = {
-    columns: [...new Set([...inputs.columns, ...answers.map(({ column }) => column)])],
-    numbers: [...new Set([...inputs.numbers, ...numeric])],
+    absent: weights, // which is told where they are read
+    columns: [...new Set([...inputs.columns, ...answers.map(({ column }) => column), ...weights])],
+    numbers: [...new Set([...inputs.numbers, ...numeric, ...weights])],
   };
   let rows = 0;
   for await (const piece of rawRows(path, needed)) {
@@ -49,7 +52,7 @@ async function judge(
     unseen.add(piece);
     rows += piece.rows;
   }
-  for (const { column, count } of answers) if (count === 0) noAnswers(path, column, rows);
+  for (const answer of answers) if (answer.count === 0) noAnswers(path, answer, rows);
   const results = answers.map(({ target, own, trivial, hasBaseline }) => [
     target.name,
     { model: finish(own), baseline: hasBaseline ? finish(trivial) : undefined },
@@ -60,20 +63,38 @@ async function judge(
 const finish = (folds: Readonly<Record<string, MetricFold>>): Metrics =>
   Object.fromEntries(Object.entries(folds).map(([name, fold]) => [name, fold.finish()]));
 
-function noAnswers(path: string, column: string, rows: number): never {
+/** As in training: a weight tells nothing of a row but how much it counts. */
+function requireWeight(weights: readonly string[], used: readonly string[]): void {
+  const twice = weights.find((name) => used.includes(name));
+  if (twice === undefined) return;
+  fail("--weight", {
+    expected: "a column that is no answer, and that the model does not read",
+    got: `"${twice}"`,
+    fix: "name another column",
+  });
+}
+
+function noAnswers(path: string, { column, weight }: Answer, rows: number): never {
   fail(`${path}, column "${column}"`, {
-    expected: "an answer in at least one row",
+    expected: `an answer in at least one row${weight === undefined ? "" : " of weight above 0"}`,
     got: `none in ${rows} rows`,
     fix: "name the column with the answers: --target <column>",
   });
 }
 
-function tell({ target, column, head, count }: Answer, path: string, rows: number, judged: Judged): void {
+function tell(
+  { target, column, weight, head, count }: Answer,
+  path: string,
+  rows: number,
+  judged: Judged,
+): void {
   const { model, baseline } = judged[target.name]!;
   const without = rows - count;
   print(
     `${path}: ${count.toLocaleString("en-US")} rows judged by ${column}` +
-      (without > 0 ? `; ${without.toLocaleString("en-US")} without an answer are left out` : ""),
+      (without > 0
+        ? `; ${without.toLocaleString("en-US")} without an answer${weight === undefined ? "" : ", or of weight 0,"} are left out`
+        : ""),
   );
   const width = Math.max(...Object.keys(model).map((name) => name.length));
   const titles = `  ${"".padEnd(width)}${"model".padStart(12)}${baseline === undefined ? "" : "baseline".padStart(12)}`;
@@ -100,6 +121,7 @@ function recordOf(
     ...common,
     task: first!.head.task,
     target: first!.column,
+    ...(first!.weight !== undefined && { weight: first!.weight }),
     judged: first!.count,
     metrics: model,
     baseline: baseline ?? null,

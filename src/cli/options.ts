@@ -66,6 +66,36 @@ export function shareOrFile(text: string): Held {
   throw new InvalidArgumentError("Expected a share above 0 and below 1, or a table's file name.");
 }
 
+/** How samples are drawn, and the column that decides it where one is named. */
+export interface Sampling {
+  readonly how: (typeof samplingNames)[number];
+  readonly column?: string;
+}
+
+/** Ways to draw, as they are typed. The last three go by a column. */
+export const samplingNames = [
+  "shuffle",
+  "with-replacement",
+  "stratified",
+  "class-balanced",
+  "weighted",
+] as const;
+
+/** Turns "shuffle", "stratified", "stratified:region" and "weighted:importance" into what they say. */
+export function sampling(text: string): Sampling {
+  const at = text.indexOf(":");
+  const named = at < 0 ? text : text.slice(0, at);
+  const column = at < 0 ? undefined : text.slice(at + 1);
+  const how = samplingNames.find((name) => name === named);
+  const mayHaveColumn = how !== "shuffle" && how !== "with-replacement";
+  const isSound = column === undefined ? how !== "weighted" : mayHaveColumn && column !== "";
+  if (how !== undefined && isSound) return { how, ...(column !== undefined && { column }) };
+  throw new InvalidArgumentError(
+    "Expected shuffle, with-replacement, stratified, class-balanced, stratified:<column>, class-balanced:<column> " +
+      "or weighted:<column>.",
+  );
+}
+
 /** A metric that is good enough. */
 export interface Until {
   readonly metric: string;

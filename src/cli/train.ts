@@ -1,7 +1,7 @@
 /** The command train: its flags. What they do is in training/, loaded when the command runs. */
 import { type Command, Option } from "commander";
 import { cleaningOptions } from "./cleaning.ts";
-import { number, repeated, shareOrFile, sizes, typeOf, until, wholeNumber } from "./options.ts";
+import { number, repeated, sampling, shareOrFile, sizes, typeOf, until, wholeNumber } from "./options.ts";
 import {
   categoryNames,
   optimizerDefaults,
@@ -121,9 +121,16 @@ function addRunOptions(command: Command): void {
         "average the weights over about 1/(1 - decay) steps",
         number({ from: 0, below: 1 }),
       ),
-      option("--sampling <how>", "how samples are drawn (default: shuffle)").choices([
-        "shuffle",
-        "with-replacement",
+      option(
+        "--sampling <how>",
+        "how samples are drawn: shuffle, with-replacement, stratified or class-balanced (by the target, or as in stratified:<column>), " +
+          "or weighted:<column> (default: shuffle)",
+        sampling,
+      ),
+      option("--last-batch <what>", "what becomes of an epoch's last samples (default: keep)").choices([
+        "keep",
+        "drop",
+        "carry",
       ]),
       option("--seed <n>", "seed of everything random", wholeNumber(0), seed),
     ),

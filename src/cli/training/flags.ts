@@ -1,6 +1,6 @@
 /** The flags of `microbatch train`: what may be given, what stands for what is left out, and what only a table takes. */
 import { type CleaningFlags, cleaningFlags } from "../cleaning.ts";
-import type { Held, TypeOf, Until } from "../options.ts";
+import type { Held, Sampling, TypeOf, Until } from "../options.ts";
 
 /** Names of the update rules, with the settings each starts from where none are given. */
 export const optimizerDefaults = {
@@ -43,7 +43,9 @@ export interface RunFlags {
   readonly patience?: number;
   readonly until?: Until;
   readonly seed?: number;
-  readonly sampling?: "shuffle" | "with-replacement";
+  readonly sampling?: Sampling;
+  readonly lastBatch?: "keep" | "drop" | "carry";
+  readonly test?: Held;
   readonly clip?: number;
   readonly ema?: number;
   readonly json?: boolean;
@@ -63,7 +65,6 @@ export interface TableFlags extends CleaningFlags {
   readonly categories?: keyof typeof categoryNames;
   readonly classWeights?: "balanced";
   readonly validation?: Held;
-  readonly test?: Held;
   readonly cache?: string;
 }
 
@@ -83,7 +84,6 @@ export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {
   categories: "--categories",
   classWeights: "--class-weights",
   validation: "--validation",
-  test: "--test",
   cache: "--cache",
   ...cleaningFlags,
 };

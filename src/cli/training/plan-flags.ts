@@ -1,6 +1,11 @@
 /** Flags → the parts of a plan that a table's plan and a plan file's share. */
 
+import type { Dataset } from "../../data/dataset.ts";
+import { classBalanced } from "../../data/draw/class-balanced.ts";
+import { stratified } from "../../data/draw/stratified.ts";
+import { weighted } from "../../data/draw/weighted.ts";
 import { type Sampler, shuffled, withReplacement } from "../../data/sampler.ts";
+import { fail } from "../../errors.ts";
 import { clipByGlobalNorm } from "../../optim/clip.ts";
 import { ema } from "../../optim/ema.ts";
 import {
@@ -69,21 +74,44 @@ export function stopRulesOf({ until, patience, epochs, steps }: RunFlags): StopR
 
 /** What else flags say, in the fields of a plan. */
 export function overridesOf(flags: RunFlags): Partial<Pick<Plan, OverriddenField>> {
-  const { batchSize, microbatchSize, lanes, seed, sampling, clip, ema: decay } = flags;
+  const { batchSize, microbatchSize, lanes, seed, lastBatch, clip, ema: decay } = flags;
   return {
     ...(batchSize !== undefined && { batchSize }),
     ...(microbatchSize !== undefined && { microbatchSize }),
     ...(lanes !== undefined && { lanes }),
     ...(seed !== undefined && { seed }),
-    ...(sampling !== undefined && { sampler: samplers[sampling]() }),
+    ...(lastBatch !== undefined && { lastBatch }),
     ...(clip !== undefined && { clip: clipByGlobalNorm(clip) }),
     ...(decay !== undefined && { ema: ema({ decay }) }),
   };
 }
 
-type OverriddenField = "batchSize" | "microbatchSize" | "lanes" | "seed" | "sampler" | "clip" | "ema";
+type OverriddenField = "batchSize" | "microbatchSize" | "lanes" | "seed" | "lastBatch" | "clip" | "ema";
 
-const samplers: Readonly<Record<NonNullable<RunFlags["sampling"]>, () => Sampler>> = {
-  shuffle: shuffled,
-  "with-replacement": withReplacement,
-};
+/** The sampler that a flag names, for the samples that train. */
+export async function samplingOf(
+  flags: RunFlags,
+  training: Dataset,
+): Promise<{ readonly sampler?: Sampler }> {
+  const { sampling } = flags;
+  if (sampling === undefined) return {};
+  const { how, column } = sampling;
+  if (how === "shuffle") return { sampler: shuffled() };
+  if (how === "with-replacement") return { sampler: withReplacement() };
+  if (how === "weighted") return { sampler: await weighted(training, column!) }; // it has one, see options.ts
+  const make = how === "stratified" ? stratified : classBalanced;
+  return { sampler: await make(training, column ?? targetOfClasses(how, training)) };
+}
+
+/** What classes are drawn by where no column is named. */
+function targetOfClasses(how: string, { schema, name }: Dataset): string {
+  const targets = schema?.targets ?? [];
+  const classes = targets.filter(({ task }) => task === "classification");
+  if (classes.length === 1) return classes[0]!.name;
+  const named = (classes.length > 1 ? classes : targets).map((target) => target.name).join(", ");
+  return fail(`--sampling ${how}`, {
+    expected: "one target of classes",
+    got: classes.length > 1 ? named : named === "" ? `none in ${name}` : `${named}, a number`,
+    fix: `name the column of classes: --sampling ${how}:<column>`,
+  });
+}

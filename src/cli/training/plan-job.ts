@@ -1,4 +1,5 @@
 /** A plan file and flags → a job: flags override the plan's fields. */
+import type { Dataset } from "../../data/dataset.ts";
 import { fail } from "../../errors.ts";
 import type { Optimizer } from "../../optim/index.ts";
 import { placeholders } from "../../train/placeholders.ts";
@@ -6,7 +7,8 @@ import type { Plan } from "../../train/plan.ts";
 import { type TrainFlags, tableFlags } from "./flags.ts";
 import type { Job, Verdict } from "./job.ts";
 import { loadPlan } from "./plan-file.ts";
-import { optimizerOf, overridesOf, scheduleOf, stopRulesOf } from "./plan-flags.ts";
+import { optimizerOf, overridesOf, samplingOf, scheduleOf, stopRulesOf } from "./plan-flags.ts";
+import { readTable } from "./read-table.ts";
 
 /** Loads the plan and applies the flags. Throws for flags that only a table takes. */
 export async function planJob(path: string, flags: TrainFlags): Promise<Job> {
@@ -22,9 +24,11 @@ export async function planJob(path: string, flags: TrainFlags): Promise<Job> {
   const plan: Plan = {
     ...written,
     ...overridesOf(flags),
+    ...(await samplingOf(flags, written.data)),
     ...stopOf(flags),
     ...optimizerFlags(written, flags),
   };
+  const test = await testOf(plan, flags);
   const target = plan.data.schema?.targets.length === 1 ? plan.data.schema.targets[0] : undefined;
   return {
     plan,
@@ -36,8 +40,30 @@ export async function planJob(path: string, flags: TrainFlags): Promise<Job> {
     ],
     task: target === undefined ? "plan" : taskOf(target),
     verdicts: verdictsOf(plan),
+    ...(test !== undefined && { test }),
     metadata: {},
   };
+}
+
+/** A table of its own, read by the columns of the plan's: the plan has divided its samples already. */
+async function testOf({ data }: Plan, { test, cache }: TrainFlags): Promise<Dataset | undefined> {
+  if (test === undefined) return undefined;
+  if ("share" in test) {
+    fail("--test", {
+      expected: "a table of its own, since a plan divides its samples itself",
+      got: `the share ${test.share}`,
+      fix: "name a file, or divide the samples in the plan",
+    });
+  }
+  const { schema, weight } = data;
+  if (schema === undefined) {
+    fail("--test", {
+      expected: "a plan that trains on a table, by whose columns another can be read",
+      got: `one that trains on ${data.name}`,
+      fix: "judge in the plan: (await fit(plan)).evaluate(test)",
+    });
+  }
+  return readTable(test.file, { like: schema, ...(weight !== undefined && { weight }) }, cache);
 }
 
 function taskOf(target: NonNullable<Plan["data"]["schema"]>["targets"][number]): string {

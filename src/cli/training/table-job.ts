@@ -8,10 +8,11 @@ import { fail } from "../../errors.ts";
 import { clipLimits, type EncoderOptions } from "../../nn/index.ts";
 import type { Plan } from "../../train/plan.ts";
 import { cleaningOf, cleaningOfSecond } from "../cleaning.ts";
+import { isSameFile } from "../out.ts";
 import { categoryNames, defaultBatchSize, scaleNames, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Head } from "./heads.ts";
 import type { Encoding, Job, Verdict } from "./job.ts";
-import { optimizerOf, overridesOf, stopRulesOf } from "./plan-flags.ts";
+import { optimizerOf, overridesOf, samplingOf, stopRulesOf } from "./plan-flags.ts";
 import { readTable } from "./read-table.ts";
 import { metricName, requireOneTarget, type TableModel, tableModel } from "./table-plan.ts";
 import { describeParts, describeTable, describeUnseen, limitLines } from "./table-words.ts";
@@ -28,6 +29,7 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
   }
   if (flags.classWeights !== undefined) requireOneTarget(targets);
   checkSizes(flags);
+  await requireOtherFiles(path, flags);
   const all = await readTable(
     path,
     {
@@ -51,13 +53,14 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
     dropout: flags.dropout ?? tableDefaults.dropout,
     isBalanced: flags.classWeights === "balanced",
   });
+  const sampler = await samplingOf(flags, parts.training);
   const chosen: Encoding = {
     ...encoding,
     limited: await countBeyond(parts.training, clipLimits(fitted, encoding)),
   };
   const isChosen = Object.keys(encoding).length > 0;
   return {
-    plan: planOf(parts, shaped, flags) as unknown as Plan, // see Job.plan
+    plan: { ...planOf(parts, shaped, flags), ...sampler } as unknown as Plan, // see Job.plan
     description: [
       ...describeTable(path, all, fitted, shaped.heads),
       ...limitLines(chosen),
@@ -115,6 +118,23 @@ function checkSizes(flags: TrainFlags): void {
       got: "--hidden none",
       fix: "leave --dropout out, or give --hidden sizes",
     });
+  }
+}
+
+/** What a model was trained on cannot judge it, nor can what has chosen its weights. */
+async function requireOtherFiles(path: string, { validation, test }: TrainFlags): Promise<void> {
+  const seen = [{ what: "the training table", file: path }];
+  for (const [flag, held] of Object.entries({ "--validation": validation, "--test": test })) {
+    if (held === undefined || !("file" in held)) continue;
+    for (const { what, file } of seen) {
+      if (!(await isSameFile(held.file, file))) continue;
+      fail(flag, {
+        expected: `rows of their own: another file than ${what}`,
+        got: held.file === file ? file : `${held.file}, which is ${file}`,
+        fix: `name another file, or hold a share of the table out: ${flag} 0.2`,
+      });
+    }
+    seen.push({ what: flag, file: held.file });
   }
 }
 
