@@ -104,6 +104,70 @@ describe("--scale and --categories", () => {
   });
 });
 
+describe("--fill and --without-indicator", () => {
+  const gaps = Array.from(
+    { length: 60 },
+    (_, row) =>
+      `${row % 4 === 0 ? "" : row % 7},${row % 5 === 0 ? "?" : "ab"[row % 2]},${row % 3},${row % 11}`,
+  );
+
+  it("say what stands in for missing values, and the words, the record and the file tell it", async () => {
+    await writeFile(join(folder, "gaps.csv"), `x,city,kind,y\n${gaps.join("\n")}\n`);
+    const flags = ["--target", "y", "--epochs", "2", "--fill", "x=7", "--fill", "city=not told"];
+    const of = async (...more: readonly string[]) => {
+      const words = [
+        "gaps.csv",
+        ...flags,
+        "--type",
+        "kind=category",
+        "--out",
+        "gaps.onnx",
+        "--json",
+        ...more,
+      ];
+      const { code, stdout, stderr } = await microbatch("train", ...words);
+      assert.equal(code, 0, stderr);
+      return { record: lastJson(stdout), stderr };
+    };
+    const marked = await of();
+    assert.match(
+      marked.stderr,
+      /^ {2}missing {3}x 15 \(7\), city 12 \(not told\); filled inside the model$/m,
+    );
+    const { stdout: found } = await microbatch("inspect", "gaps.onnx");
+    assert.match(found, /^ {2}x .* missing, filled with 7$/m);
+    assert.match(found, /^ {2}city .*a, b, not told; \d+ missing, filled with not told$/m);
+    const unmarked = await of("--without-indicator", "x");
+    assert.notEqual(unmarked.record.parametersSha256, marked.record.parametersSha256);
+    assert.equal(marked.record.parameters - unmarked.record.parameters, 64); // of the first hidden layer
+    // What stands in for nothing gives what nothing gives, where no indicator tells them apart.
+    await writeFile(join(folder, "asked.csv"), "x,city,kind\n7,not told,1\n,,1\nNA,?,1\n6,a,1\n");
+    const { stdout } = await microbatch("predict", "gaps.onnx", "asked.csv");
+    const values = stdout
+      .trim()
+      .split("\n")
+      .slice(1)
+      .map((line) => Number(line.split(",").at(-1)));
+    assert.deepEqual(values.slice(1, 3), [values[0], values[0]]);
+    assert.notEqual(values[3], values[0]);
+  });
+
+  it("end in one line where they say what cannot be", async () => {
+    for (const [flags, message] of [
+      [
+        ["--fill", "kind=x"],
+        /^gaps\.csv, --fill, "kind": expected fill to be "mean", .*Fix: for example --fill "kind=median"$/,
+      ],
+      [["--without-indicator", "x"], /^--without-indicator: expected columns that --fill fills, got "x"/],
+      [["--fill", "x="], /Expected a column and what fills it/],
+    ] as const) {
+      const { code, stderr } = await microbatch("train", "gaps.csv", "--target", "y", ...flags);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr.trim(), message);
+    }
+  });
+});
+
 describe("an embedding", () => {
   it("tells three hundred categories apart, of which one-hot columns know a hundred", async () => {
     const path = join(folder, "effects.csv");

@@ -23,7 +23,7 @@ import {
   square,
   statistics,
 } from "../src/index.ts";
-import { table } from "../src/node.ts";
+import { type MissingPolicy, table } from "../src/node.ts";
 import { loadModel } from "../src/train/saved-model.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -73,10 +73,23 @@ const examples: readonly {
   readonly file: string;
   readonly target: string;
   readonly types?: Readonly<Record<string, readonly string[]>>;
+  readonly missing?: Readonly<Record<string, MissingPolicy>>;
 }[] = [
   { file: "line/line.csv", target: "y" },
   { file: "penguins/penguins.csv", target: "species" },
   { file: "penguins/penguins.csv", target: "body_mass_g" },
+  {
+    file: "penguins/penguins.csv",
+    target: "species",
+    types: { island: ["Torgersen", "Biscoe", "Dream"] },
+    missing: {
+      bill_length_mm: { fill: "median" },
+      bill_depth_mm: { fill: "mode", indicator: false },
+      body_mass_g: { fill: 0 },
+      island: { fill: "Dream" },
+      sex: { fill: "not told", indicator: false },
+    },
+  },
   { file: "wine/wine.csv", target: "cultivar" },
   { file: "breast-cancer/breast-cancer.csv", target: "diagnosis" },
   { file: "digits/digits.csv.gz", target: "digit" },
@@ -103,10 +116,11 @@ async function linesOf(file: string): Promise<string[][]> {
 }
 
 test("on every example and in every scale, codes and raw texts give the same features", async () => {
-  for (const { file, target, types } of examples) {
+  for (const { file, target, types, missing = {} } of examples) {
     const [header, ...lines] = await linesOf(file);
     const at = header!.indexOf(target);
-    const known = await tableFrom("known.csv", [header!, ...lines], { target, ...(types && { types }) });
+    const cleaning = { clean: { missing }, ...(types && { types }) };
+    const known = await tableFrom("known.csv", [header!, ...lines], { target, ...cleaning });
     // And what is in no training sample: nothing at all, then numbers and texts that nobody has seen.
     const features = new Map(known.schema.features.map((feature) => [feature.name, feature.kind]));
     const odd = [(kind: string) => (kind === "number" ? "-1e30" : "never seen"), () => "", () => " NA "];

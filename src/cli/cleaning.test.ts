@@ -21,11 +21,16 @@ function flagsOf(...argv: readonly string[]) {
 test("flags say what is left out as the option clean does, and none say nothing", () => {
   assert.deepEqual(cleaningOf(flagsOf()), {});
   const all =
-    "--skip-bad-rows 0.01 --drop-missing a --drop-missing b=c --drop-outliers x=y=4 --drop-outliers z=0.01..0.99 --drop-duplicates --rare 5";
+    "--skip-bad-rows 0.01 --drop-missing a --drop-missing b=c --fill d=median --fill e=f=g --without-indicator e=f --drop-outliers x=y=4 --drop-outliers z=0.01..0.99 --drop-duplicates --rare 5";
   assert.deepEqual(cleaningOf(flagsOf(...all.split(" "))), {
     clean: {
       badRows: { skip: 0.01 },
-      missing: { a: "drop", "b=c": "drop" },
+      missing: {
+        a: "drop",
+        "b=c": "drop",
+        d: { fill: "median" },
+        "e=f": { fill: "g", indicator: false },
+      },
       outliers: { "x=y": { deviations: 4 }, z: { quantiles: [0.01, 0.99] } },
       duplicates: "drop",
       rareCategories: { atLeast: 5 },
@@ -47,10 +52,30 @@ test("limits that are none are refused with an example", () => {
     ["--drop-outliers", "x=0.1..1.1", /Expected a column/],
     ["--drop-outliers", "x=..", /Expected a column/],
     ["--rare", "0", /Expected a whole number from 1 on/],
+    [
+      "--fill",
+      "x",
+      /Expected a column and what fills it: "age=median" \(or mean, mode\), "age=0", or "city=unknown"/,
+    ],
+    ["--fill", "x=", /Expected a column and what fills it/],
+    ["--fill", "=mean", /Expected a column and what fills it/],
+    ["--fill", "x=NA", /Expected a column and what fills it/],
   ] as const) {
     assert.throws(() => flagsOf(flag, text), message, `${flag} ${text}`);
   }
   assert.throws(() => flagsOf("--drop-outliers", "x=1", "--drop-outliers", "x=2"), /"x" has limits already/);
+  assert.throws(() => flagsOf("--fill", "x=1", "--fill", "x=mean"), /"x" is filled already/);
+});
+
+test("a column is either filled or dropped, and only what is filled has an indicator to leave out", () => {
+  assert.throws(() => cleaningOf(flagsOf("--drop-missing", "a", "--fill", "a=mode")), {
+    message:
+      '--drop-missing: expected columns that --fill does not fill, got "a", filled with mode. Fix: keep one of both',
+  });
+  assert.throws(() => cleaningOf(flagsOf("--fill", "a=mode", "--without-indicator", "b")), {
+    message:
+      '--without-indicator: expected columns that --fill fills, got "b". Fix: add --fill "b=mode", or leave it out',
+  });
 });
 
 test("what is left out is counted in the profile, with the lines of rows that cannot be read", async () => {
@@ -75,6 +100,21 @@ test("what is left out is counted in the profile, with the lines of rows that ca
   ]);
 });
 
+test("a profile says of a filling that cannot be what training would end with, in the words of the flag", async () => {
+  const path = join(folder, "f.csv");
+  await writeFile(path, "x,y\n1,2\n,3\n3,4\n");
+  const profile = await profileTable(path, { target: "y", ...cleaningOf(flagsOf("--fill", "x=unknown")) });
+  assert.deepEqual(
+    linesOf(profile, 100)
+      .slice(-1)
+      .map((line) => line.replaceAll(path, "f.csv")),
+    [
+      '  training would end: f.csv, --fill, "x": expected fill to be "mean", "median", "mode" or a number that fits float32: ' +
+        'the column has numbers, got "unknown". Fix: for example --fill "x=median"',
+    ],
+  );
+});
+
 test("errors speak of the flags", async () => {
   const path = join(folder, "e.csv");
   await writeFile(path, "x,c,y\n1,a,2\n2,b,3,4\n3,a\n");
@@ -90,7 +130,11 @@ test("errors speak of the flags", async () => {
   );
   assert.match(
     await messageOf("--skip-bad-rows", "2", "--drop-missing", "q"),
-    /^e\.csv, --drop-missing: expected one of the columns x, c, y, got "q"/,
+    /^e\.csv, --drop-missing and --fill: expected one of the columns x, c, y, got "q"/,
+  );
+  assert.equal(
+    await messageOf("--skip-bad-rows", "2", "--fill", "y=mean"),
+    'e.csv, --fill: expected features to fill, got the target "y". Fix: remove it',
   );
   assert.match(
     await messageOf("--skip-bad-rows", "2", "--drop-outliers", "c=2"),

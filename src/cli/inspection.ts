@@ -210,8 +210,8 @@ function inputText({ dtype, shape, unit, statistics, categories }: ColumnDescrip
   }
   if (categories !== undefined) {
     const isOrdered = statistics?.kind === "category" && statistics.isOrdered === true;
-    const missing = statistics?.kind === "category" ? statistics.missing : 0;
-    return `${isOrdered ? "ordered " : "category"}  ${listed(categories, isOrdered ? " < " : ", ")}${missingText(missing)}`;
+    const { missing = 0, fill = undefined } = statistics?.kind === "category" ? statistics : {};
+    return `${isOrdered ? "ordered " : "category"}  ${listed(categories, isOrdered ? " < " : ", ")}${missingText(missing, fill)}`;
   }
   return `${dtype}  [${shape.join(", ")}]${unitText}`;
 }

@@ -11,7 +11,12 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/\btask: "(regression|classification)"/g, "--task $1"],
   [/\bignore: \["((?:[^"\\]|\\.)*)"\]/g, '--ignore "$1"'],
   [/, option (target|ignore|weight|task)\b/g, ", --$1"],
-  [/, option clean\.missing\b/g, ", --drop-missing"],
+  [
+    /(, option clean\.missing, "((?:[^"\\]|\\.)*)".*)\bfor example \{ fill: "(\w+)" \}/g,
+    '$1for example --fill "$2=$3"',
+  ],
+  [/, option clean\.missing(?=, "|: expected features to fill)/g, ", --fill"],
+  [/, option clean\.missing\b/g, ", --drop-missing and --fill"],
   [/, option clean\.outliers\b/g, ", --drop-outliers"],
   [/, option clean\b/g, ", flags that leave out rows"],
   [/\bbadRows: \{ skip: … \}/g, "--skip-bad-rows"],

@@ -33,7 +33,7 @@ export function describeTable(
         ]
       : []),
     `  features  ${describeFeatures(fitted)}`,
-    ...missingLines(report.missing),
+    ...missingLines(report.missing, schema.features),
     ...report.ignored.map(
       ({ column, reason, to }) =>
         `  left out  column "${column}": ${columnReasons[reason]}${to === undefined ? "" : `, "${to}"`}`,
@@ -117,10 +117,17 @@ function describeFeatures({ features }: TableStatistics): string {
     .join(", ");
 }
 
-function missingLines(missing: Readonly<Record<string, number>>): string[] {
+function missingLines(
+  missing: Readonly<Record<string, number>>,
+  features: Table["schema"]["features"],
+): string[] {
   const entries = Object.entries(missing);
   if (entries.length === 0) return [];
-  const shown = entries.slice(0, 8).map(([name, count]) => `${name} ${count}`);
+  const fillOf = (name: string) => {
+    const filling = features.find((feature) => feature.name === name)?.whenMissing;
+    return filling === undefined ? "" : ` (${filling.fill})`;
+  };
+  const shown = entries.slice(0, 8).map(([name, count]) => `${name} ${count}${fillOf(name)}`);
   const more = entries.length > 8 ? `, and in ${entries.length - 8} more columns` : "";
   return [`  missing   ${shown.join(", ")}${more}; filled inside the model`];
 }
