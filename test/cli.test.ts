@@ -141,6 +141,8 @@ describe("microbatch train", () => {
       ["--test", "0.2"],
       ["--ignore", "island"],
       ["--type", "island=Torgersen<Biscoe<Dream"],
+      ["--fill", "sex=mode"],
+      ["--fill", "sex=mode", "--without-indicator", "sex"],
       ["--class-weights", "balanced"],
       ["--sampling", "with-replacement"],
       ["--sampling", "stratified"],

@@ -130,6 +130,16 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     train("good.csv", "y", "--optimizer", "adamm"),
     /Allowed choices are adamw, adam, sgd, momentum, rmsprop, adagrad, lion\./,
   ],
+  [train("good.csv", "y", "--fill", "a"), /Expected a column and what fills it: "age=median"/],
+  [train("good.csv", "y", "--fill", "a=unknown"), /^good\.csv, --fill, "a": expected fill to be "mean", "median", "mode"/],
+  [
+    train("good.csv", "y", "--fill", "a=0", "--drop-missing", "a"),
+    /^--drop-missing: expected columns that --fill does not fill, got "a", filled with 0\./,
+  ],
+  [
+    train("good.csv", "y", "--without-indicator", "a"),
+    /^--without-indicator: expected columns that --fill fills, got "a"\./,
+  ],
   [train("good.csv", "y", "--schedule", "cos"), /Allowed choices are constant, linear, cosine, one-cycle\./],
   ...["random", "weighted", "weighted:", "shuffle:a", "stratified:"].map(
     (how) =>

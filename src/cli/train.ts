@@ -81,7 +81,7 @@ function addTableOptions(command: Command): void {
         "columns of more than 100: one-hot of the commonest, or embedding: trained vectors (default: one-hot)",
       ).choices(Object.keys(categoryNames)),
     ),
-    group("What is left out of the table:", ...cleaningOptions()),
+    group("What is left out of the table, and what is filled in:", ...cleaningOptions()),
     group(
       "The model:",
       option("--hidden <sizes>", "hidden layers, or none for a linear model", sizes, hidden.join(",")),
