@@ -131,7 +131,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /Allowed choices are adamw, adam, sgd, momentum, rmsprop, adagrad, lion\./,
   ],
   [train("good.csv", "y", "--fill", "a"), /Expected a column and what fills it: "age=median"/],
-  [train("good.csv", "y", "--fill", "a=unknown"), /^good\.csv, --fill, "a": expected fill to be "mean", "median", "mode"/],
+  [
+    train("good.csv", "y", "--fill", "a=unknown"),
+    /^good\.csv, --fill, "a": expected fill to be "mean", "median", "mode"/,
+  ],
   [
     train("good.csv", "y", "--fill", "a=0", "--drop-missing", "a"),
     /^--drop-missing: expected columns that --fill does not fill, got "a", filled with 0\./,
