@@ -186,6 +186,38 @@ test("what a process that is gone has left half made is removed, what a running 
   assert.deepEqual(names, [`${running}.${process.ppid}.tmp`]);
 });
 
+test("caches that one process makes at the same time do not disturb each other, and of one only one is made", async () => {
+  const own = join(folder, "together");
+  const slowly = (made: ReturnType<typeof source>) => ({
+    ...made,
+    async *pieces() {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      yield* made.pieces();
+    },
+  });
+  const [ten, twenty] = [source(10), source(20)];
+  const sources = [ten, twenty, ten, ten].map(slowly);
+  const opened = await Promise.all(sources.map((made) => cached(made, { folder: own })));
+  assert.deepEqual(
+    opened.map(({ size }) => size),
+    [10, 20, 10, 10],
+  );
+  assert.deepEqual([ten.reads, twenty.reads], [1, 1]);
+  assert.equal((await readdir(own)).length, 2);
+});
+
+test("who waits for a cache that cannot be made is told why, too", async () => {
+  const own = join(folder, "together-in-vain");
+  const empty = () => cached(source(0), { folder: own });
+  const outcomes = await Promise.allSettled([empty(), empty()]);
+  for (const outcome of outcomes) {
+    assert.match(
+      outcome.status === "rejected" ? outcome.reason.message : "",
+      /^made: expected at least one sample/,
+    );
+  }
+});
+
 test("caches are listed and cleared, all or by what they were made from", async () => {
   const own = join(folder, "listed");
   assert.deepEqual(await listCaches({ folder: own }), []);

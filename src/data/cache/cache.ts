@@ -1,5 +1,5 @@
 /** The cache: samples on disk in fixed rows, made once from a source, found again by what they were made from. */
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { freemem, homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { sha256 } from "../../array/sha256.ts";
@@ -8,7 +8,15 @@ import type { ColumnSpecs, Dataset } from "../dataset.ts";
 import { failToAccess } from "../files.ts";
 import type { Source } from "../source.ts";
 import { cachedDataset } from "./cached-dataset.ts";
-import { damageOf, type Made, type Manifest, parseManifest, samplesFile } from "./manifest.ts";
+import {
+  damageOf,
+  formatManifest,
+  type Made,
+  type Manifest,
+  manifestFile,
+  readManifest,
+  samplesFile,
+} from "./manifest.ts";
 import { RecordFile, writeRecords } from "./record-file.ts";
 
 /** Where caches lie and who is told about them. */
@@ -84,8 +92,26 @@ export interface OpenedCache {
 
 /** Finds the cache, or makes it. */
 export async function openOrMake(request: CacheRequest, options: CacheOptions): Promise<OpenedCache> {
-  const folder = cacheFolder(options);
+  const folder = resolve(cacheFolder(options));
   const key = (await sha256(new TextEncoder().encode(request.identity))).slice(0, 32);
+  const place = join(folder, key);
+  // Who asks for the same one meanwhile waits, and then finds it.
+  while (underWay.has(place)) await underWay.get(place);
+  const opening = findOrMake(request, options, folder, key);
+  const end = () => void underWay.delete(place);
+  underWay.set(place, opening.then(end, end));
+  return opening;
+}
+
+/** Places of caches that this process is opening or making, until it has. */
+const underWay = new Map<string, Promise<void>>();
+
+async function findOrMake(
+  request: CacheRequest,
+  options: CacheOptions,
+  folder: string,
+  key: string,
+): Promise<OpenedCache> {
   const place = join(folder, key);
   const found = await openCache(place, request);
   if (typeof found !== "string") return { folder: place, manifest: found };
@@ -118,27 +144,14 @@ export function datasetOf({ folder, manifest }: OpenedCache, options: CacheOptio
 
 /** The manifest of a sound cache, "" where there is none, or what is wrong with it. */
 async function openCache(place: string, { name, fingerprint }: CacheRequest): Promise<Manifest | string> {
-  let text: string;
   try {
-    text = await readFile(join(place, manifestFile), "utf8");
+    const manifest = await readManifest(place);
+    if (typeof manifest === "string") return manifest;
+    if (manifest.fingerprint !== fingerprint) return "what it was made from has changed";
+    return (await damageOf(place, manifest)) ?? manifest;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT") return (await exists(place)) ? "it has no manifest" : "";
     return failToAccess(`cache of ${name}`, error, place);
   }
-  const manifest = parseManifest(text);
-  if (manifest === undefined) return "its manifest cannot be read";
-  if (manifest.fingerprint !== fingerprint) return "what it was made from has changed";
-  return (await damageOf(place, manifest)) ?? manifest;
-}
-
-const manifestFile = "manifest.json";
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Makes a folder and those above it. Node's own way never ends in a folder that takes none, such as /proc. */
@@ -168,14 +181,17 @@ async function build(request: CacheRequest, folder: string, key: string): Promis
   try {
     await makeFolder(folder);
     await removeAbandoned(folder);
+    await rm(temporary, { recursive: true, force: true }); // of an earlier process of this number
     await mkdir(temporary);
     const made = await request.make(join(temporary, samplesFile));
     if (made.samples === 0) {
       const fix = "check that the source was written to its end";
       fail(name, { expected: "at least one sample", got: "none", fix });
     }
-    const manifest: Manifest = { version: 1, name, fingerprint, made: new Date().toISOString(), ...made };
-    await writeFile(join(temporary, manifestFile), JSON.stringify(manifest), { flush: true });
+    const { mtimeMs } = await stat(join(temporary, samplesFile));
+    const times = { made: new Date().toISOString(), changed: Math.round(mtimeMs) };
+    const text = formatManifest({ name, fingerprint, ...times, ...made });
+    await writeFile(join(temporary, manifestFile), text, { flush: true });
     await rm(join(folder, key), { recursive: true, force: true });
     await rename(temporary, join(folder, key));
   } catch (error) {
@@ -187,14 +203,14 @@ async function build(request: CacheRequest, folder: string, key: string): Promis
 /** What processes that are gone have left half made. */
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    const pid = /^[0-9a-f]{32}\.(\d+)\.tmp$/.exec(name)?.[1];
-    if (pid === undefined || isRunning(Number(pid))) continue;
+    const [, key, pid] = /^([0-9a-f]{32})\.(\d+)\.tmp$/.exec(name) ?? [];
+    if (key === undefined || isRunning(Number(pid), join(folder, key))) continue;
     await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 
-function isRunning(pid: number): boolean {
-  if (pid === process.pid) return false; // an earlier one of that number
+function isRunning(pid: number, place: string): boolean {
+  if (pid === process.pid) return underWay.has(place); // else it is an earlier one's of that number
   try {
     return process.kill(pid, 0);
   } catch (error) {
@@ -218,10 +234,10 @@ export async function listCaches(options: CacheOptions = {}): Promise<CacheEntry
   const folder = cacheFolder(options);
   const entries: CacheEntry[] = [];
   for (const key of await namesIn(folder)) {
-    const text = await readFile(join(folder, key, manifestFile), "utf8").catch(() => "");
-    const manifest = parseManifest(text);
+    const manifest = await readManifest(join(folder, key)).catch(() => "");
     const { size: bytes } = await stat(join(folder, key, samplesFile)).catch(() => ({ size: 0 }));
-    const { name, samples, made } = manifest ?? { name: "damaged", samples: 0, made: "" };
+    const { name, samples, made } =
+      typeof manifest === "string" ? { name: "damaged", samples: 0, made: "" } : manifest;
     entries.push({ key, name, samples, bytes, made });
   }
   return entries.sort((a, b) => (a.made < b.made ? 1 : -1));
