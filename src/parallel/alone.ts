@@ -40,7 +40,7 @@ class Alone implements Crew {
   constructor(job: CrewJob, reduction: Reduction) {
     this.#job = job;
     this.#reduction = reduction;
-    this.#feeds = new Feeds(job.dataset, job.gradient.first, job.microbatchSize, job.seed);
+    this.#feeds = new Feeds(job.dataset, job.gradient.first, job.microbatchSize, job.seed, job.augmented);
     const numbers = elementCount([rowsOf(job.microbatchSize), ...job.gradient.loss.shape]);
     this.#loss = new Float32Array(numbers);
     this.#lossWeights = new Float32Array(job.gradient.loss.weights === undefined ? 0 : numbers);

@@ -1,5 +1,6 @@
 /** CONTRACT of a crew: whoever computes the microbatches of a batch and adds up their gradients, lane by lane. */
 import type { AnyArray } from "../array/array.ts";
+import type { AugmentedReader } from "../data/augment/reader.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { InputIndexBound } from "../graph/program.ts";
 import type { MaskRequest } from "../nn/mode.ts";
@@ -11,6 +12,8 @@ export interface Batch {
   /** 0 for the first update; keys the dropout masks. */
   readonly step: number;
   readonly samples: Uint32Array;
+  /** The epoch each of them was drawn in, which keys its augmentation. Evaluation needs none. */
+  readonly epochs?: Uint32Array;
 }
 
 /** What one lane did. */
@@ -112,6 +115,8 @@ export interface LossOutputs {
 export interface CrewJob {
   readonly runtime: Runtime;
   readonly dataset: Dataset;
+  /** Reads the columns of the gradient programs, in their order, where the plan augments; else the dataset itself does. */
+  readonly augmented?: AugmentedReader;
   readonly arena: Arena;
   readonly gradient: GradientPrograms;
   readonly microbatchSize: number;

@@ -79,7 +79,8 @@ export function cutBatch(batch: Batch, size: number): MicrobatchRequest[] {
   const microbatches: MicrobatchRequest[] = [];
   for (let position = 0; position < batch.samples.length; position += size) {
     const samples = batch.samples.subarray(position, position + size);
-    microbatches.push({ samples, position, step: batch.step });
+    const epochs = batch.epochs?.subarray(position, position + size);
+    microbatches.push({ samples, position, step: batch.step, ...(epochs && { epochs }) });
   }
   return microbatches;
 }

@@ -2,6 +2,7 @@
 import { type NdArray, ndarray } from "../array/array.ts";
 import { allocate, type NumericDType, type TypedArray } from "../array/dtype.ts";
 import { elementCount } from "../array/shape.ts";
+import type { AugmentedReader } from "../data/augment/reader.ts";
 import type { ColumnSpec, Dataset } from "../data/dataset.ts";
 import { bug, fail } from "../errors.ts";
 import type { MaskRequest } from "../nn/mode.ts";
@@ -11,6 +12,8 @@ import type { LoadableProgram } from "./crew.ts";
 /** Which samples a microbatch holds. */
 export interface MicrobatchRequest {
   readonly samples: Uint32Array;
+  /** The epoch each of them was drawn in, where they are augmented. */
+  readonly epochs?: Uint32Array;
   /** Place of its first sample in the batch; with the step it keys dropout. */
   readonly position: number;
   readonly step: number;
@@ -30,15 +33,23 @@ export class Feeds {
   readonly #dataset: Dataset;
   readonly #program: LoadableProgram;
   readonly #seed: number;
+  readonly #augmented: AugmentedReader | undefined;
   readonly #columns: readonly ColumnBuffer[];
   readonly #weights: Float32Array;
   readonly #masks: readonly { readonly mask: MaskRequest; readonly data: Uint8Array }[];
   /** The places of the samples in their batch, which key the masks. */
   readonly #positions: Uint32Array;
-  readonly #padded = new Uint32Array(2);
 
-  constructor(dataset: Dataset, program: LoadableProgram, capacity: number, seed: number) {
+  /** augmented: reads the program's columns, in their order, instead of the dataset. */
+  constructor(
+    dataset: Dataset,
+    program: LoadableProgram,
+    capacity: number,
+    seed: number,
+    augmented?: AugmentedReader,
+  ) {
     const rows = rowsOf(capacity);
+    this.#augmented = augmented;
     this.#dataset = dataset;
     this.#program = program;
     this.#seed = seed;
@@ -81,12 +92,9 @@ export class Feeds {
 
   /** Fills the arrays of `request.samples.length` samples. Returns a promise only where the dataset reads from disk. */
   fill(request: MicrobatchRequest): void | Promise<void> {
-    const samples = this.#padSingle(request.samples);
+    const samples = padSingle(request.samples);
     const pending: Promise<void>[] = [];
-    for (const { column, data } of this.#columns) {
-      const read = this.#dataset.read(column, samples, data);
-      if (read !== undefined) pending.push(read);
-    }
+    for (const read of this.#readColumns(samples, request.epochs)) if (read !== undefined) pending.push(read);
     const weights = this.#fillWeights(request.samples.length, samples);
     if (weights !== undefined) pending.push(weights);
     this.#fillMasks(request, samples.length);
@@ -94,9 +102,14 @@ export class Feeds {
     return Promise.all(pending).then(() => this.#check(samples));
   }
 
-  /** One sample is repeated: products of one row take other kernels, with other bits. Its copy has weight 0. */
-  #padSingle(samples: Uint32Array): Uint32Array {
-    return samples.length === 1 ? this.#padded.fill(samples[0]!) : samples;
+  #readColumns(samples: Uint32Array, epochs: Uint32Array | undefined): (void | Promise<void>)[] {
+    if (this.#augmented === undefined) {
+      return this.#columns.map(({ column, data }) => this.#dataset.read(column, samples, data));
+    }
+    const into = this.#columns.map(({ data }) => data);
+    return [
+      this.#augmented.read(samples, padSingle(epochs ?? bug("augmented samples without epochs")), into),
+    ];
   }
 
   #fillWeights(real: number, samples: Uint32Array): void | Promise<void> {
@@ -162,6 +175,11 @@ export class Feeds {
       });
     }
   }
+}
+
+/** One sample is repeated: products of one row take other kernels, with other bits. Its copy has weight 0. */
+function padSingle(samples: Uint32Array): Uint32Array {
+  return samples.length === 1 ? Uint32Array.of(samples[0]!, samples[0]!) : samples;
 }
 
 /** Rows that are really computed: never one. */

@@ -2,7 +2,8 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { EpochOrder, Sampler } from "../data/sampler.ts";
 import { fail } from "../errors.ts";
-import { Lookahead } from "./lookahead.ts";
+import { type ComingBatch, type Hint, Lookahead } from "./lookahead.ts";
+import { type Part, samplesIn } from "./parts.ts";
 
 /** What becomes of an epoch's last samples where they do not fill a batch; see `Plan.lastBatch`. */
 export type LastBatch = "keep" | "drop" | "carry";
@@ -20,6 +21,8 @@ export interface DrawingOptions {
   readonly seed: number;
   readonly batchSize: number;
   readonly lastBatch: LastBatch;
+  /** Who is told which samples come next. */
+  readonly hint?: Hint | undefined;
 }
 
 /** The batches of a run. It keeps the orders of the epochs it is in, and nothing depends on that. */
@@ -30,7 +33,7 @@ export class Drawing {
 
   constructor(options: DrawingOptions) {
     this.#options = options;
-    this.#lookahead = new Lookahead(options.data, options.batchSize);
+    this.#lookahead = new Lookahead(options.hint, options.batchSize, (place) => this.#coming(place));
   }
 
   /** How many positions an epoch has. Throws where it cannot be drawn. */
@@ -38,19 +41,29 @@ export class Drawing {
     return this.#order(epoch).length;
   }
 
-  /** The samples of the batch at a place. */
-  batch({ epoch, position }: Place): Uint32Array {
-    for (const known of this.#orders.keys()) if (known < epoch) this.#orders.delete(known);
-    const order = this.#order(epoch);
-    this.#lookahead.at(order, position);
+  /** The samples of the batch at a place, by epoch. */
+  batch(place: Place): readonly Part[] {
+    for (const known of this.#orders.keys()) if (known < place.epoch) this.#orders.delete(known);
+    const coming = this.#coming(place);
+    this.#lookahead.at(place, coming);
+    return coming.parts;
+  }
+
+  #coming({ epoch, position }: Place): ComingBatch {
     const { batchSize, lastBatch } = this.#options;
-    const left = order.length - position;
-    const next = left < batchSize && lastBatch === "carry" ? this.#order(epoch + 1) : undefined;
-    const samples = new Uint32Array(next === undefined ? Math.min(batchSize, left) : batchSize);
-    for (let index = 0; index < samples.length; index++) {
-      samples[index] = index < left ? order.at(position + index) : next!.at(index - left);
-    }
-    return samples;
+    const own = this.#part(epoch, position, batchSize);
+    const missing = batchSize - own.samples.length;
+    const parts = missing > 0 && lastBatch === "carry" ? [own, this.#part(epoch + 1, 0, missing)] : [own];
+    const behind = { epoch, position: position + samplesIn(parts) };
+    return { parts, next: this.isOver(behind) ? this.next(behind) : behind };
+  }
+
+  /** At most so many samples of an epoch. */
+  #part(epoch: number, position: number, most: number): Part {
+    const order = this.#order(epoch);
+    const samples = new Uint32Array(Math.min(most, order.length - position));
+    for (let index = 0; index < samples.length; index++) samples[index] = order.at(position + index);
+    return { epoch, samples };
   }
 
   /** True where no batch of the epoch is left. */

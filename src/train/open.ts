@@ -1,5 +1,8 @@
 /** Opening a run: everything that is decided, compiled and allocated before the first step. */
 import { randomSequence } from "../array/random.ts";
+import { settleAugment } from "../data/augment/changes.ts";
+import { AugmentedReader } from "../data/augment/reader.ts";
+import { fail } from "../errors.ts";
 import { alone } from "../parallel/alone.ts";
 import { type Arena, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
@@ -24,9 +27,11 @@ export async function openRun(plan: Plan): Promise<Run> {
     regions: [...stateRegions(plan), ...lanes],
   });
   initialize(arena, traced, plan, sizes.seed);
+  const augmented = openAugmented(plan, traced, sizes.seed);
   const crew = await alone({
     runtime,
     dataset: plan.data,
+    ...(augmented && { augmented }),
     arena,
     gradient: traced.gradient,
     microbatchSize: sizes.microbatchSize,
@@ -44,6 +49,7 @@ export async function openRun(plan: Plan): Promise<Run> {
     resolved,
     arena,
     crew,
+    ...(augmented && { augmented }),
     update: Update.open(arena, traced.update, plan, lanes[0]!),
     ...(traced.penalty && {
       penalty: {
@@ -53,6 +59,22 @@ export async function openRun(plan: Plan): Promise<Run> {
       },
     }),
   });
+}
+
+/** Reads what the gradient programs read, augmented; undefined where nothing is. */
+function openAugmented(plan: Plan, traced: Trace, seed: number): AugmentedReader | undefined {
+  const augment = settleAugment(plan.augment);
+  if (augment === undefined) return undefined;
+  const columns = traced.gradient.first.columns.map(({ column }) => column);
+  const unread = Object.keys(augment).find((column) => !columns.includes(column));
+  if (unread !== undefined) {
+    fail(`plan.augment, "${unread}"`, {
+      expected: "a column that the model or the loss reads",
+      got: "one that neither does",
+      fix: `augment one of ${columns.join(", ")}, or read row.${unread}`,
+    });
+  }
+  return new AugmentedReader({ dataset: plan.data, columns, augment, seed });
 }
 
 function initialize(arena: Arena, traced: Trace, plan: Plan, seed: number): void {

@@ -70,6 +70,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     holds: (value) => value === "keep" || value === "drop" || value === "carry",
     fix: "leave it out to keep the last batch as it is",
   },
+  augment: {
+    expected: "lists of augmentations by column",
+    holds: isRecord,
+    fix: "for example { image: [flip(), crop({ padding: 4 })] }",
+  },
   clip: {
     expected: "a clip",
     holds: (value) => hasFunctions(value, "scale") || hasFunctions(value, "apply"),

@@ -1,5 +1,6 @@
 /** The plan: one object that says what to train, on what, and how. Four fields are required. */
 import { formatShape } from "../array/shape.ts";
+import { type Augment, checkAugment } from "../data/augment/changes.ts";
 import type { ColumnSpec, ColumnSpecs, Dataset } from "../data/dataset.ts";
 import { blockShuffled } from "../data/draw/block-shuffled.ts";
 import { type Sampler, shuffled } from "../data/sampler.ts";
@@ -59,6 +60,14 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
    * Dropout is keyed by the step and the place in the batch, so it is the same whatever epoch a sample is of.
    */
   readonly lastBatch?: LastBatch;
+  /**
+   * Random changes of the training images, by column: { image: [flip(), crop({ padding: 4 })] }, first to last. Each sample
+   * is changed anew in each epoch, by its own draws of (seed, epoch, sample), so neither microbatches nor threads matter; a
+   * thread does it ahead. Columns with equal lists are changed alike, as an image and its mask must be. Columns are uint8
+   * [height, width] or [channels, height, width], as `images`, `idx` and `npy` give them. Evaluation, metrics, statistics
+   * and saved models see the samples as they are.
+   */
+  readonly augment?: Augment<Columns>;
   /** Acts on the gradient of the whole batch, once per step. */
   readonly clip?: Clip;
   /** Added to the loss once per step. */
@@ -149,6 +158,7 @@ export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Co
     });
   }
   checkMicrobatch(plan);
+  if (plan.augment !== undefined) checkAugment(plan.data, plan.augment);
   if (plan.validation !== undefined) checkValidation(plan.data, plan.validation);
   for (const { name, metric } of stopRules(plan)) {
     if (metric !== undefined) requireEvaluated(`plan.stop, ${name}`, metric, plan.validation);

@@ -1,5 +1,6 @@
 /** The resolved plan: everything that was left out, decided before step 1 and recorded. Plain data. */
 import { sha256 } from "../array/sha256.ts";
+import { type Augment, settleAugment } from "../data/augment/changes.ts";
 import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -23,6 +24,8 @@ export interface ResolvedPlan {
   };
   /** The learning rate of steps 0, 1, 2, 4 … 65536, null past a schedule's end: tells schedules apart without closures. */
   readonly learningRates: readonly (number | null)[];
+  /** Every option of every augmentation, by column. */
+  readonly augment?: Augment;
   readonly clip?: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
   readonly penalties: readonly {
     readonly name: string;
@@ -106,12 +109,14 @@ export async function resolvePlan(
 ): Promise<ResolvedPlan> {
   const penalties = plan.penalty === undefined ? [] : [plan.penalty].flat();
   const sampler = samplerOf(plan);
+  const augment = settleAugment(plan.augment);
   return {
     version: 1,
     ...sizes,
     sampler: { name: sampler.name, options: sampler.options ?? {} },
     optimizer: { name: plan.optimizer.name, options: plan.optimizer.options },
     learningRates: sampleRates(plan.optimizer.learningRate),
+    ...(augment && { augment }),
     ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
     penalties: penalties.map(({ name, options }) => ({ name, options })),
     ...(plan.ema && { emaDecay: plan.ema.decay }),
@@ -149,7 +154,9 @@ function compared(plan: ResolvedPlan, field: keyof ResolvedPlan): unknown {
 /** Refuses a replay that could not give the same bytes, and names every difference. */
 export function checkReplay(record: ResolvedPlan | undefined, resolved: ResolvedPlan): void {
   if (record === undefined) return;
-  const fields = Object.keys(resolved).filter((field) => field !== "decided") as (keyof ResolvedPlan)[]; // its own keys
+  // What the plan leaves out is a difference too: a record with augmentation is no plan without.
+  const keys = new Set([...Object.keys(record), ...Object.keys(resolved)]) as Set<keyof ResolvedPlan>; // of two of them
+  const fields = [...keys].filter((field) => field !== "decided");
   const differences = fields.filter(
     (field) => JSON.stringify(compared(record, field)) !== JSON.stringify(compared(resolved, field)),
   );

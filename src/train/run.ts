@@ -1,6 +1,8 @@
 /** A run: the resolved plan with its arena, crew and update, opened once, stepped by the loop, closed at the end. */
 import type { NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
+import type { AugmentedReader } from "../data/augment/reader.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { allSamples, withWeight } from "../data/samples.ts";
 import { bug } from "../errors.ts";
 import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
@@ -10,7 +12,9 @@ import type { Runtime, Session } from "../runtime/runtime.ts";
 import { Drawing } from "./drawing.ts";
 import { foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
+import type { Hint } from "./lookahead.ts";
 import { createModel, type Model } from "./model.ts";
+import { joinParts, type Part, samplesIn } from "./parts.ts";
 import { addPenalty, type PenaltyProgram } from "./penalty.ts";
 import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import { copyRegion, regions, stateRegions } from "./regions.ts";
@@ -28,6 +32,8 @@ export interface Opened {
   readonly resolved: ResolvedPlan;
   readonly arena: Arena;
   readonly crew: Crew;
+  /** Where the plan augments: told which samples come next, and closed with the run. */
+  readonly augmented?: AugmentedReader;
   readonly update: Update;
   /** What a plan with penalties needs: their program, and what measures the sum they have joined. */
   readonly penalty?: {
@@ -59,7 +65,8 @@ export class Run {
   constructor(opened: Opened) {
     this.#opened = opened;
     const { plan } = opened;
-    this.#drawing = new Drawing({ data: plan.data, sampler: samplerOf(plan), ...opened.sizes });
+    const hint = hintOf(opened);
+    this.#drawing = new Drawing({ data: plan.data, sampler: samplerOf(plan), hint, ...opened.sizes });
     this.state = initialState(stopRules(opened.plan).map(({ initial }) => initial));
   }
 
@@ -87,9 +94,8 @@ export class Run {
     const { crew, update, plan } = this.#opened;
     const began = performance.now();
     const drawn = this.#drawing.batch(this.state);
-    const samples = await withWeight(plan.data, drawn);
-    const batch = { step: this.state.step, samples };
-    const totals = samples.length > 0 ? await crew.sumGradients(batch) : nothing;
+    const batch = { step: this.state.step, ...joinParts(await withoutWeightless(plan.data, drawn)) };
+    const totals = batch.samples.length > 0 ? await crew.sumGradients(batch) : nothing;
     if (!totals.isFinite) return { culprit: await this.#culprit(batch) };
     const beforeUpdate = performance.now();
     const { penalty, squaredNorms } = await this.#addPenalty(totals);
@@ -105,7 +111,7 @@ export class Run {
         averageDecay: plan.ema?.at(this.state.step) ?? 0,
       });
     }
-    this.#advance(drawn.length, totals);
+    this.#advance(samplesIn(drawn), totals);
     const now = performance.now();
     return {
       event: {
@@ -113,7 +119,7 @@ export class Run {
         step: this.state.step,
         epoch: this.state.epoch,
         position: Math.min(this.state.position, this.#drawing.length(this.state.epoch)),
-        samples: drawn.length,
+        samples: samplesIn(drawn),
         weight: totals.weightSum,
         loss: totals.lossSum / totals.weightSum,
         penalty,
@@ -182,6 +188,7 @@ export class Run {
   }
 
   async close(): Promise<void> {
+    this.#opened.augmented?.close();
     await this.#opened.crew.close();
     await this.#opened.penalty?.session.close();
   }
@@ -233,6 +240,18 @@ export class Run {
     if (isBest) this.state.best = { value, step: this.state.step };
     return isBest;
   }
+}
+
+/** Who prepares the samples that come next. */
+function hintOf({ augmented, plan: { data } }: Opened): Hint | undefined {
+  if (augmented !== undefined) return (samples, epoch) => augmented.hint(samples, epoch);
+  return data.prefetch === undefined ? undefined : (samples) => data.prefetch?.(samples);
+}
+
+async function withoutWeightless(data: Dataset, parts: readonly Part[]): Promise<Part[]> {
+  const kept: Part[] = [];
+  for (const { epoch, samples } of parts) kept.push({ epoch, samples: await withWeight(data, samples) });
+  return kept;
 }
 
 function sumOf(values: Float64Array): number {

@@ -25,6 +25,8 @@ export class Prefetcher {
   #place = 0;
   /** Slots before this one were copied from, or passed over: they may be filled again. */
   #released = 0;
+  /** Samples taken one after the other that nobody had hinted. */
+  #missed = 0;
 
   constructor(file: RecordFile, columns: ColumnSpecs) {
     const { stride } = file.layout;
@@ -46,15 +48,17 @@ export class Prefetcher {
 
   /**
    * Copies the samples' records to the front of `into` and says so, where they are the next of those hinted; some of these
-   * may be passed over, as samples of weight 0 are. False where they are others: what was hinted is then forgotten.
-   * One call at a time.
+   * may be passed over, as samples of weight 0 are. False where they are others, such as those of an evaluation in between;
+   * once these are more than what was hinted, that is forgotten. One call at a time.
    */
   take(samples: Uint32Array, into: Uint8Array): boolean | Promise<boolean> {
     const places = this.#find(samples);
     if (places === undefined) {
-      this.#forget();
+      this.#missed += samples.length;
+      if (this.#missed > this.#outstanding()) this.#forget();
       return false;
     }
+    this.#missed = 0;
     const finish = () => {
       if (Atomics.load(this.#ring.control, state) !== 0) return false;
       this.#copy(places, into);
@@ -126,7 +130,16 @@ export class Prefetcher {
     }
   }
 
+  /** Samples that were hinted and not read yet. */
+  #outstanding(): number {
+    let samples = -this.#place;
+    for (const waiting of this.#waiting) samples += waiting.length;
+    for (let slot = this.#slot; slot < this.#asked; slot++) samples += samplesOf(this.#ring, slot)[0]!;
+    return samples;
+  }
+
   #forget(): void {
+    this.#missed = 0;
     this.#waiting.length = 0;
     [this.#slot, this.#place] = [this.#asked, 0];
     this.#released = this.#asked;
