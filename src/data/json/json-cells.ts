@@ -98,7 +98,7 @@ function addLine(columns: JsonColumns, text: string | null, line: number): LineP
 }
 
 function skip(bad: BadRowCount | undefined, path: string, line: number, { key, proof }: LineProblem): void {
-  if (bad !== undefined) bad.add(line, proof, 1, key);
+  if (bad !== undefined) bad.add(line, proof, 1, key === undefined ? {} : { column: key });
   else fail(`${path}, line ${line}${key === undefined ? "" : `, key ${JSON.stringify(key)}`}`, proof);
 }
 

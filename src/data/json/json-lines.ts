@@ -107,13 +107,18 @@ async function withDecidedLines<Result>(
   }
 }
 
+const jsonProof = {
+  expected: "values that the database can hold",
+  fix: "correct them, or report this message",
+} as const;
+
 /** Loads the file into a database and decides what its columns are. */
 async function openDecided(
   path: string,
   options: JsonLinesOptions,
 ): Promise<{ readonly decided: DecidedTable; close(): Promise<void> }> {
   const wanted = wantedKeys(options);
-  const { database, close } = await openTableDatabase(path);
+  const { database, close } = await openTableDatabase(path, { damaged: jsonProof });
   try {
     await defineNumbers(database);
     const lines = await loadJsonCells(database, path, wanted, options.clean?.badRows);
@@ -154,6 +159,7 @@ function wantedKeys({
   target,
   weight,
   like,
+  keep = [],
   ignore = [],
 }: JsonLinesOptions): (key: string) => boolean {
   const schema = like === undefined ? [] : [...like.features, ...like.targets].map(({ name }) => name);
@@ -162,6 +168,7 @@ function wantedKeys({
     ...schema,
     ...targets,
     ...(weight === undefined ? [] : [weight]),
+    ...keep,
     ...(columns ?? []),
   ]);
   const isOpen = like === undefined && columns === undefined;
@@ -193,13 +200,14 @@ function requireKeys(path: string, named: readonly string[], keys: readonly stri
 function refuseListRoles(
   path: string,
   lists: readonly { readonly name: string; readonly spec: { readonly shape: readonly number[] } }[],
-  { target = [], weight, types = {}, like, clean }: JsonLinesOptions,
+  { target = [], weight, keep = [], types = {}, like, clean }: JsonLinesOptions,
 ): void {
   const schema = like === undefined ? [] : [...like.features, ...like.targets].map(({ name }) => name);
   const { missing = {}, outliers = {} }: Cleaning = clean ?? {};
   const roles = {
     target: typeof target === "string" ? [target] : target,
     weight: weight === undefined ? [] : [weight],
+    keep,
     types: Object.keys(types),
     like: schema,
     "clean.missing": Object.keys(missing),

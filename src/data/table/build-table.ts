@@ -2,13 +2,14 @@
 import { MicrobatchError } from "../../errors.ts";
 import type { Made } from "../cache/manifest.ts";
 import { writeRecords } from "../cache/record-file.ts";
+import type { TableInput } from "./input.ts";
 import type { TableOptions } from "./options.ts";
 import { withDecided } from "./table.ts";
 import { TableRecords } from "./table-records.ts";
 
 /** What the process is sent. */
 export interface BuildTask {
-  readonly path: string;
+  readonly input: TableInput;
   readonly options: TableOptions;
   /** The file to write. */
   readonly out: string;
@@ -23,8 +24,8 @@ export type BuildAnswer =
 /** Beside it the process takes about 200 MB, whatever the table. */
 const memoryLimit = "100MB";
 
-async function build({ path, options, out }: BuildTask): Promise<Made> {
-  return withDecided(path, options, { memoryLimit }, async (decided) => {
+async function build({ input, options, out }: BuildTask): Promise<Made> {
+  return withDecided(input, options, { memoryLimit }, async (decided) => {
     const records = new TableRecords(decided);
     const written = await writeRecords(out, records.columns, records.pieces(options.like === undefined));
     const { schema } = decided;

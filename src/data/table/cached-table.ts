@@ -1,13 +1,11 @@
 /** A table in a cache on disk: read once by a process of its own, larger than memory if need be, opened at once from then on. */
 import { type ChildProcess, fork } from "node:child_process";
-import { stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import { fail, MicrobatchError } from "../../errors.ts";
 import { type CacheOptions, datasetOf, openOrMake } from "../cache/cache.ts";
 import type { Made } from "../cache/manifest.ts";
-import { failToAccess } from "../files.ts";
 import { moduleBeside } from "../module-beside.ts";
 import type { BuildAnswer, BuildTask } from "./build-table.ts";
+import { fingerprintOfTable, identityOf, inputName, type TableInput } from "./input.ts";
 import type { TableOptions } from "./options.ts";
 import { checkOptions } from "./options.ts";
 import { type Table, type TableReport, tableOf } from "./table.ts";
@@ -18,34 +16,25 @@ import { type Table, type TableReport, tableOf } from "./table.ts";
  * Throws what `table` throws.
  */
 export async function cachedTable(
-  path: string,
+  input: TableInput,
   options: TableOptions,
   cache: CacheOptions = {},
 ): Promise<Table> {
-  checkOptions(path, options);
-  const file = resolve(path);
+  const name = inputName(input);
+  checkOptions(name, options);
+  const file = identityOf(input);
   const opened = await openOrMake(
     {
-      name: path,
+      name,
       identity: JSON.stringify({ kind: "table", file, options }),
-      fingerprint: await fingerprintOf(path),
-      make: (out) => inOwnProcess({ path, options, out }),
+      fingerprint: await fingerprintOfTable(input),
+      make: (out) => inOwnProcess({ input, options, out }),
     },
     cache,
   );
   // Written by build-table.ts, which is part of this package; the manifest's version says so.
   const report = opened.manifest.extra as TableReport;
   return tableOf(datasetOf(opened, cache), report);
-}
-
-/** Size and times say that a file has changed; reading it all would take as long as making the cache. */
-async function fingerprintOf(path: string): Promise<string> {
-  try {
-    const { size, mtimeMs, ctimeMs } = await stat(path);
-    return JSON.stringify({ size, mtimeMs, ctimeMs });
-  } catch (error) {
-    return failToAccess(`read ${path}`, error, dirname(resolve(path)));
-  }
 }
 
 /** The file is read in a process of its own: what it takes is given back to the last byte, and it has its own limit. */
@@ -66,7 +55,7 @@ function inOwnProcess(task: BuildTask): Promise<Made> {
 }
 
 function settle(
-  { path }: BuildTask,
+  { input }: BuildTask,
   answer: BuildAnswer | undefined,
   end: number | string | null,
   resolve: (made: Made) => void,
@@ -77,7 +66,7 @@ function settle(
   else if (answer !== undefined) reject(new Error(answer.bug));
   else {
     try {
-      fail(path, {
+      fail(inputName(input), {
         expected: "the process that reads the table to finish",
         got: `its end (${end})`,
         fix: "free memory, or read fewer lines; if it happens again, report it",

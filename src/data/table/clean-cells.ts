@@ -111,10 +111,18 @@ class RestOfCells {
     await database.run(
       `create table ${next} as select rowid as rowid, ${others} from ${kept} and (${condition}) order by rowid`,
     );
-    await database.run(`drop table ${this.#table}`);
+    await database.run(`drop ${await this.#kind()} ${this.#table}`);
     this.#table = next;
     const [row] = await database.rows(`select count(*)::double from ${next}`);
     this.cells = { ...this.cells, kept: `${next} where true`, samples: Number(row![0]) };
+  }
+
+  /** What typed formats show of a file is a view. */
+  async #kind(): Promise<"view" | "table"> {
+    const [row] = await this.cells.database.rows(
+      `select count(*)::double from duckdb_views() where view_name = '${this.#table}'`,
+    );
+    return row![0] === 0 ? "table" : "view";
   }
 
   async keepFirst(names: readonly string[]): Promise<void> {
@@ -157,7 +165,10 @@ async function skipUnreadable(
   if (rows.size > 0) {
     await rest.keep(found.map(({ condition }) => `not (${condition})`).join(" and "));
     const first = [...rows].sort(([a], [b]) => a - b).slice(0, toldRows);
-    for (const [record, row] of first) bad.tell({ line: (await cells.placeOf(record)).line, ...row });
+    for (const [record, row] of first) {
+      const { path, line } = await cells.placeOf(record);
+      bad.tell({ ...(path !== cells.path && { path }), line, ...row });
+    }
     bad.addUntold(before - rest.cells.samples, before - rest.cells.samples);
   }
   bad.require(total);

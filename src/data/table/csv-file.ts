@@ -1,14 +1,14 @@
 /** A CSV file: scanned first, then read by the database with everything told, nothing guessed. */
+import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { bug } from "../../errors.ts";
 import { failToAccess } from "../files.ts";
 import { readUnpacked } from "../gzip.ts";
-import type { BadRows } from "./cleaning.ts";
 import { type CsvHeader, readHeader } from "./csv-header.ts";
 import { type CsvScan, type CsvScanner, type Skipping, scanCsv } from "./csv-scan.ts";
 import { sqlPath, sqlText } from "./database.ts";
-import { BadRowCount } from "./skipped-rows.ts";
+import type { BadRowCount } from "./skipped-rows.ts";
 
 /** What is known of a file before the database reads it. */
 export interface CsvFile {
@@ -17,9 +17,7 @@ export interface CsvFile {
   readonly isGzip: boolean;
   readonly header: CsvHeader;
   readonly scan: CsvScan;
-  /** Records that cannot be read, where those are skipped; the scan counts the others. */
-  readonly bad?: BadRowCount;
-  /** Where those stand: bytes of the unpacked file from `start` up to `end`. */
+  /** Where records stand that cannot be read and were skipped: bytes of the unpacked file from `start` up to `end`. */
   readonly leftOut: readonly { readonly start: number; readonly end: number }[];
   /** What a column is called in SQL. */
   id(column: string): string;
@@ -28,25 +26,22 @@ export interface CsvFile {
 }
 
 /**
- * Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. badRows: whether records that cannot
- * be read are skipped instead.
+ * Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. bad: counts records that cannot be read,
+ * where those are skipped instead; table: whose count that is, the path of the file or what several are called together.
  */
-export async function scanCsvFile(path: string, badRows: BadRows = "error"): Promise<CsvFile> {
-  const bad = badRows === "error" ? undefined : new BadRowCount(path, badRows);
+export async function scanCsvFile(path: string, bad?: BadRowCount, table = path): Promise<CsvFile> {
   const leftOut: { readonly start: number; readonly end: number }[] = [];
   const skipping: Skipping | undefined = bad && {
-    onBad: ({ flaw, lines }) => bad.add(flaw.line, flaw.proof, lines),
+    onBad: ({ flaw, lines }) => bad.add(flaw.line, flaw.proof, lines, path === table ? {} : { path }),
     onLeftOut: (start, end) => leftOut.push({ start, end }),
   };
   const { isGzip, header, scanner } = await scanned(path, undefined, skipping);
   const scan = scanner.finish();
-  bad?.require(scan.records + bad.skipped.count);
   return {
     path,
     isGzip,
     header,
     scan,
-    ...(bad !== undefined && { bad }),
     leftOut,
     id: (column) => `c${header.names.indexOf(column)}`,
     lineOf: (record) => lineOf(path, record, bad && { onBad: () => {} }),
@@ -59,7 +54,7 @@ export async function scanCsvFile(path: string, badRows: BadRows = "error"): Pro
  */
 export async function keptRecords(file: CsvFile, folder: string): Promise<CsvFile> {
   if (file.leftOut.length === 0) return file;
-  const copy = join(folder, "records.csv");
+  const copy = join(folder, `${randomUUID()}.csv`);
   const { pieces } = await readUnpacked(file.path);
   try {
     await mkdir(folder, { recursive: true });

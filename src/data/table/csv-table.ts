@@ -1,27 +1,74 @@
-/** A CSV file as a table in the database. */
+/** CSV files as a table in the database. */
 
+import { bug, fail } from "../../errors.ts";
 import { largestFloat32 } from "../numbers.ts";
 import { cellOfText, textColumns } from "./cells.ts";
 import type { BadRows } from "./cleaning.ts";
 import { type CsvFile, csvSource, keptRecords, requireWhole, scanCsvFile } from "./csv-file.ts";
 import type { Delimiter } from "./csv-header.ts";
 import type { Database, TableDatabase } from "./database.ts";
-import type { LoadedColumns, OpenedTable, WantedColumns } from "./format.ts";
+import type { LoadedColumns, OpenedTable, Place, WantedColumns } from "./format.ts";
+import { BadRowCount } from "./skipped-rows.ts";
 
-/** Scans a file, packed with gzip or not. Throws what is wrong with it; badRows says what is skipped instead. */
-export async function openCsv(path: string, badRows: BadRows = "error"): Promise<OpenedTable> {
-  const file = await scanCsvFile(path, badRows);
-  const { header, scan, bad, isGzip } = file;
+/**
+ * Scans files, packed with gzip or not, which have the same columns, in any order, and each a delimiter of its own. name: what
+ * errors call them together. Throws what is wrong with them; badRows says what is skipped instead.
+ */
+export async function openCsv(
+  name: string,
+  paths: readonly [string, ...string[]],
+  badRows: BadRows = "error",
+): Promise<OpenedTable> {
+  const bad = badRows === "error" ? undefined : new BadRowCount(name, badRows);
+  const first = await scanCsvFile(paths[0], bad, name);
+  const files = [first];
+  for (const path of paths.slice(1)) {
+    const file = await scanCsvFile(path, bad, name);
+    requireSameColumns(first, file);
+    files.push(file);
+  }
+  const records = files.reduce((sum, { scan }) => sum + scan.records, 0);
+  bad?.require(records + bad.skipped.count);
+  const columns = first.header.names;
+  const relations = files.map(
+    (file) => `select ${textsInOrder(file, columns)} from ${csvSource(file, bufferSize)}`,
+  );
   return {
-    name: path,
-    columns: header.names,
-    records: scan.records,
+    name,
+    columns,
+    records,
     ...(bad !== undefined && { bad }),
-    dialect: `separated by ${delimiterNames[header.delimiter]}${isGzip ? ", packed with gzip" : ""}`,
-    placeOf: async (record) => ({ path, unit: "line", line: await file.lineOf(record) }),
-    load: (store, wanted) => load(file, store, wanted),
-    texts: async () => `(select * from ${csvSource(file, bufferSize)})`,
+    unit: "line",
+    dialect: dialectOf(files),
+    placeOf: (record) => placeOf(files, record),
+    load: (store, wanted) => load(files, store, wanted),
+    texts: async () => `(${relations.join(" union all ")})`,
   };
+}
+
+/** What errors say where the database cannot read what was scanned. */
+export const csvProof = {
+  expected: "CSV text that the database can read",
+  fix: "correct the file there, or report this message with the line",
+} as const;
+
+function requireSameColumns(first: CsvFile, file: CsvFile): void {
+  const [wanted, given] = [first.header.names, file.header.names];
+  const lacking = wanted.filter((name) => !given.includes(name));
+  const extra = given.filter((name) => !wanted.includes(name));
+  if (lacking.length === 0 && extra.length === 0 && wanted.length === given.length) return;
+  fail(file.path, {
+    expected: `the columns of ${first.path}, ${wanted.join(", ")}`,
+    got: lacking.length > 0 ? `no ${lacking.join(", ")}` : `also ${extra.join(", ")}`,
+    fix: 'give the files the same columns, or choose some in a query: sql("select … union all select …")',
+  });
+}
+
+function dialectOf(files: readonly CsvFile[]): string {
+  const isGzip = files.some((file) => file.isGzip);
+  const delimiters = [...new Set(files.map(({ header }) => delimiterNames[header.delimiter]))];
+  const many = files.length === 1 ? "" : `${files.length} files, `;
+  return `${many}separated by ${delimiters.join(" and ")}${isGzip ? ", packed with gzip" : ""}`;
 }
 
 const delimiterNames = {
@@ -34,24 +81,42 @@ const delimiterNames = {
 /** 4 MiB: memory is flat from the first megabytes of a file on, and reading takes as long as with 32. */
 const bufferSize = 2 ** 22;
 
+/** The columns of a file under the ids that the first file gives them. */
+function textsInOrder({ header }: CsvFile, columns: readonly string[]): string {
+  return columns.map((name, index) => `c${header.names.indexOf(name)} as c${index}`).join(", ");
+}
+
+async function placeOf(files: readonly CsvFile[], record: number): Promise<Place> {
+  let first = 0;
+  for (const file of files) {
+    const { path, scan } = file;
+    if (record < first + scan.records) return { path, unit: "line", line: await file.lineOf(record - first) };
+    first += scan.records;
+  }
+  return bug(`no file has record ${record}`);
+}
+
 /**
  * Columns that look like numbers become numbers at once, which makes everything that follows several times as fast. Where one
  * turns out to have a text after all, it is read once more as the texts that it has.
  */
-async function load(file: CsvFile, store: TableDatabase, wanted: WantedColumns): Promise<LoadedColumns> {
+async function load(
+  files: readonly CsvFile[],
+  store: TableDatabase,
+  wanted: WantedColumns,
+): Promise<LoadedColumns> {
   const { database, temporaryFolder } = store;
-  const source = csvSource(await keptRecords(file, temporaryFolder));
-  const likely = await likelyNumbers(database, file, source, wanted.numbers);
-  await create(database, file, source, wanted.columns, likely);
-  const [counts] = await database.rows("select count(*)::double from cells");
-  requireWhole(file, Number(counts![0]));
-  const mixed = await withTexts(database, file, likely);
+  const sources: string[] = [];
+  for (const file of files) sources.push(csvSource(await keptRecords(file, temporaryFolder)));
+  const likely = await likelyNumbers(database, files[0]!, sources[0]!, wanted.numbers);
+  await create(database, files, sources, wanted.columns, likely);
+  const mixed = await withTexts(database, files[0]!, likely);
   const numbers = likely.filter((name) => !mixed.includes(name));
   if (mixed.length > 0) {
     await database.run("drop table cells");
-    await create(database, file, source, wanted.columns, numbers);
+    await create(database, files, sources, wanted.columns, numbers);
   }
-  return columnsOf(file, numbers);
+  return columnsOf(files[0]!, numbers);
 }
 
 function columnsOf(file: CsvFile, numbers: readonly string[]): LoadedColumns {
@@ -84,13 +149,31 @@ async function likelyNumbers(
   return names.filter((_, index) => row![index] === true);
 }
 
+/** Makes `cells` of all files, one behind the other, in the ids of the first. */
 async function create(
   database: Database,
-  { id, scan }: CsvFile,
-  source: string,
+  files: readonly CsvFile[],
+  sources: readonly string[],
   columns: readonly string[],
   numbers: readonly string[],
 ): Promise<void> {
+  let records = 0;
+  for (const [index, file] of files.entries()) {
+    const cells = cellsOf(file, files[0]!, sources[index]!, columns, numbers);
+    await database.run(`${index === 0 ? "create table cells as" : "insert into cells"} ${cells}`);
+    const [counts] = await database.rows("select count(*)::double from cells");
+    requireWhole(file, Number(counts![0]) - records);
+    records += file.scan.records;
+  }
+}
+
+function cellsOf(
+  { id, scan }: CsvFile,
+  first: CsvFile,
+  source: string,
+  columns: readonly string[],
+  numbers: readonly string[],
+): string {
   // In a query of its own what is used twice is computed once: reading takes half as long.
   const terms = columns.map((name) => {
     const column = id(name);
@@ -99,13 +182,11 @@ async function create(
   });
   const cells = columns.map((name) => {
     const column = id(name);
-    if (!numbers.includes(name)) return `${cellOfText(column)} as ${column}`;
+    if (!numbers.includes(name)) return `${cellOfText(column)} as ${first.id(name)}`;
     return `case when abs(n${column}) <= ${largestFloat32} then n${column}
-      when (${cellOfText(`trim(${column})`)}) is null then null else ${textMark} end as ${column}`;
+      when (${cellOfText(`trim(${column})`)}) is null then null else ${textMark} end as ${first.id(name)}`;
   });
-  await database.run(
-    `create table cells as select ${cells.join(", ")} from (select ${terms.join(", ")} from ${source})`,
-  );
+  return `select ${cells.join(", ")} from (select ${terms.join(", ")} from ${source})`;
 }
 
 /** Stands for a text in a column of numbers, none of which is infinite. */

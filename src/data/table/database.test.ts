@@ -3,12 +3,19 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import { csvProof } from "./csv-table.ts";
 import { type Database, sqlText, withDatabase } from "./database.ts";
 
 const folder = temporaryFolder();
 
 async function refusal(memoryLimit: string, work: (database: Database) => Promise<unknown>): Promise<Error> {
-  const options = { name: "t.csv", threads: 1, temporaryFolder: join(folder, "spill"), memoryLimit };
+  const options = {
+    name: "t.csv",
+    threads: 1,
+    temporaryFolder: join(folder, "spill"),
+    memoryLimit,
+    damaged: csvProof,
+  };
   return withDatabase(options, work).then(
     () => assert.fail("it worked"),
     (error: Error) => error,
@@ -19,7 +26,7 @@ const large = "create table large as select md5(range::varchar) as a from range(
 
 test("a result comes in pieces of at most 2048 rows, in order, and another query may follow before its end", async () => {
   await withDatabase(
-    { name: "t.csv", threads: 2, temporaryFolder: join(folder, "spill") },
+    { name: "t.csv", threads: 2, temporaryFolder: join(folder, "spill"), damaged: csvProof },
     async (database) => {
       const rows: unknown[] = [];
       const sizes: number[] = [];

@@ -15,7 +15,7 @@ import {
   type DuckDBVector,
   VARCHAR,
 } from "@duckdb/node-api";
-import { fail, messageOf } from "../../errors.ts";
+import { fail, messageOf, type Proof } from "../../errors.ts";
 
 /** An open database. It computes on threads of its own, so the event loop goes on. */
 export interface Database {
@@ -61,6 +61,8 @@ export interface DatabaseOptions {
   readonly temporaryFolder: string;
   /** In DuckDB's words. Default "1GB"; the process needs about 200 MB more. */
   readonly memoryLimit?: string;
+  /** What is said of input that the database cannot read. */
+  readonly damaged: Omit<Proof, "got">;
 }
 
 /** A database for one table, and a folder for what does not fit in memory. Both are gone when it is closed. */
@@ -74,11 +76,11 @@ export interface TableDatabase {
 /** Opens one. name: what errors call the table. */
 export async function openTableDatabase(
   name: string,
-  { memoryLimit, threads = Math.min(4, availableParallelism()) }: TableDatabaseOptions = {},
+  { memoryLimit, threads = Math.min(4, availableParallelism()), damaged }: TableDatabaseOptions,
 ): Promise<TableDatabase> {
   const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
-  const { database, close } = await openDatabase({ name, threads, temporaryFolder, ...limit });
+  const { database, close } = await openDatabase({ name, threads, temporaryFolder, damaged, ...limit });
   return {
     database,
     temporaryFolder,
@@ -95,6 +97,8 @@ export interface TableDatabaseOptions {
   readonly memoryLimit?: string;
   /** Default: as many as there are cores, at most 4. */
   readonly threads?: number;
+  /** What is said of input that the database cannot read. */
+  readonly damaged: Omit<Proof, "got">;
 }
 
 /** Opens an empty database in memory, hands it to `use`, and closes it whatever happens. */
@@ -214,7 +218,7 @@ const defaultMemoryLimit = "1GB";
 
 /** What the machine lacks is no mistake of this package: throws it as a proof, and anything else as it is. */
 function explain(
-  { name, temporaryFolder, memoryLimit = defaultMemoryLimit }: DatabaseOptions,
+  { name, temporaryFolder, memoryLimit = defaultMemoryLimit, damaged }: DatabaseOptions,
   error: unknown,
 ): never {
   const message = messageOf(error);
@@ -239,17 +243,6 @@ function explain(
       cause,
     );
   }
-  if (message.includes("CSV Error")) {
-    fail(
-      name,
-      {
-        expected: "CSV text that the database can read",
-        got: message.split("\n").slice(0, 3).join(" | "),
-        fix: "correct the file there, or report this message with the line",
-      },
-      cause,
-    );
-  }
   if (message.startsWith("IO Error")) {
     fail(
       name,
@@ -261,8 +254,14 @@ function explain(
       cause,
     );
   }
+  if (unreadable.test(message))
+    fail(name, { ...damaged, got: message.split("\n").slice(0, 3).join(" | ") }, cause);
   throw error;
 }
+
+/** How messages begin, or what is in them, where the fault is the input's; others are faults of the SQL here. */
+const unreadable =
+  /CSV Error|^(Invalid Input|Invalid|Conversion|Serialization|Not implemented|Out of Range|Missing Extension|TProtocol|Parquet|INTERNAL|Internal)[A-Za-z ]* ?(Error|Exception)/;
 
 /** A text as SQL writes it. */
 export function sqlText(text: string): string {

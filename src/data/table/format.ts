@@ -15,6 +15,8 @@ export interface OpenedTable {
   readonly records: number;
   /** The latter, where such are left out. */
   readonly bad?: BadRowCount;
+  /** What a record is called where it stands: a line of text, or a row. */
+  readonly unit: Place["unit"];
   /** How the file is written, for people: "separated by commas". */
   readonly dialect: string;
   /** Where a record stands. They are counted from 0. */

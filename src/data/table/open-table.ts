@@ -1,36 +1,47 @@
 /** Opens a table of any format. */
 import { fail } from "../../errors.ts";
 import type { BadRows } from "./cleaning.ts";
-import { openCsv } from "./csv-table.ts";
+import { csvProof, openCsv } from "./csv-table.ts";
 import { openTableDatabase, type TableDatabase, type TableDatabaseOptions } from "./database.ts";
 import type { OpenedTable } from "./format.ts";
+import { type FoundTable, findTable, type TableInput } from "./input.ts";
+import { openParquet, parquetProof } from "./parquet-table.ts";
+import { openQuery, queryProof } from "./query.ts";
 
 /** How a table is opened. */
-export interface OpenOptions extends TableDatabaseOptions {
+export interface OpenOptions extends Omit<TableDatabaseOptions, "damaged"> {
   readonly badRows?: BadRows;
 }
 
 /** Opens a table beside an empty database, for who closes it. */
 export async function openTable(
-  path: string,
+  input: TableInput,
   { badRows, ...limits }: OpenOptions = {},
 ): Promise<{ readonly opened: OpenedTable; readonly store: TableDatabase }> {
-  const store = await openTableDatabase(path, limits);
+  const found = await findTable(input);
+  const damaged = found.kind === "csv" ? csvProof : found.kind === "parquet" ? parquetProof : queryProof;
+  const store = await openTableDatabase(found.name, { ...limits, damaged });
   try {
-    return { opened: await openCsv(path, badRows), store };
+    return { opened: await openFound(found, store, badRows), store };
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
+function openFound(found: FoundTable, store: TableDatabase, badRows?: BadRows): Promise<OpenedTable> {
+  if (found.kind === "query") return openQuery(found.query, store);
+  if (found.kind === "parquet") return openParquet(found.name, found.paths, store);
+  return openCsv(found.name, found.paths, badRows);
+}
+
 /** The same, handed over and closed afterwards. */
 export async function withTable<Result>(
-  path: string,
+  input: TableInput,
   options: OpenOptions,
   use: (opened: OpenedTable, store: TableDatabase) => Promise<Result>,
 ): Promise<Result> {
-  const { opened, store } = await openTable(path, options);
+  const { opened, store } = await openTable(input, options);
   try {
     return await use(opened, store);
   } finally {
@@ -39,11 +50,11 @@ export async function withTable<Result>(
 }
 
 /** Throws where there are columns and no record. */
-export function requireRecords({ name, records }: OpenedTable): void {
+export function requireRecords({ name, records, unit }: OpenedTable): void {
   if (records > 0) return;
   fail(name, {
-    expected: "at least one line of values below the header",
+    expected: unit === "line" ? "at least one line of values below the header" : "at least one row",
     got: "none",
-    fix: "check that the file was written to its end",
+    fix: unit === "line" ? "check that the file was written to its end" : "check what the rows are chosen by",
   });
 }

@@ -3,6 +3,7 @@ import { bug, fail } from "../../errors.ts";
 import { nearest } from "../nearest.ts";
 import { cellOf, parseNumber, trimBlanks } from "../numbers.ts";
 import { type OpenedTable, placeText } from "./format.ts";
+import type { TableInput } from "./input.ts";
 import { openTable, requireRecords } from "./open-table.ts";
 
 /** What to read. */
@@ -33,17 +34,17 @@ export interface RawPiece {
 }
 
 /**
- * Reads a CSV file, packed with gzip or not, in the order of the file and in constant memory.
+ * Reads a table in the order of its records and in constant memory (but a query, whose result is held first).
  *
  *   for await (const piece of rawRows("houses.csv", { columns: ["size"], numbers: ["size"] })) …
  *
  * Throws what is wrong with the file before the first piece, when a needed column is not in it, and, naming line and
  * column, at a text that is no number in a column that must be numbers.
  */
-export async function* rawRows(path: string, options: RawRowsOptions): AsyncGenerator<RawPiece> {
-  const { opened, store } = await openTable(path, { memoryLimit });
+export async function* rawRows(input: TableInput, options: RawRowsOptions): AsyncGenerator<RawPiece> {
+  const { opened, store } = await openTable(input, { memoryLimit });
   try {
-    const { columns: names } = opened;
+    const { name: path, columns: names } = opened;
     const isThere = (name: string) => names.includes(name);
     requireColumns(path, options, names);
     requireRecords(opened);

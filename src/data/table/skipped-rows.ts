@@ -13,6 +13,8 @@ export interface SkippedRows {
 
 /** One of them, with what was expected there and what came. */
 export interface SkippedRow {
+  /** The file, where the table has several. */
+  readonly path?: string;
   readonly line: number;
   readonly column?: string;
   readonly reason: string;
@@ -21,7 +23,7 @@ export interface SkippedRow {
 /** How many are told. */
 export const toldRows = 10;
 
-/** Counts the bad rows of one file. */
+/** Counts the bad rows of a table. */
 export class BadRowCount {
   readonly #path: string;
   readonly #skip: number;
@@ -35,11 +37,21 @@ export class BadRowCount {
   }
 
   /**
-   * A row of so many lines. column: what is wrong there, where that is known. Throws where that is more than the limit,
-   * unless the limit is a share.
+   * A row of so many lines. column: what is wrong there, where that is known. path: the file, where the table has several.
+   * Throws where that is more than the limit, unless the limit is a share.
    */
-  add(line: number, proof: Proof, lines: number, column?: string): void {
-    this.tell({ line, ...(column !== undefined && { column }), reason: reasonOf(proof) });
+  add(
+    line: number,
+    proof: Proof,
+    lines: number,
+    { column, path }: Pick<SkippedRow, "column" | "path"> = {},
+  ): void {
+    this.tell({
+      ...(path !== undefined && { path }),
+      line,
+      ...(column !== undefined && { column }),
+      reason: reasonOf(proof),
+    });
     this.addUntold(1, lines);
     if (this.#skip >= 1 || this.#skip === 0) this.#requireAtMost(this.#skip);
   }
@@ -52,7 +64,9 @@ export class BadRowCount {
 
   tell(row: SkippedRow): void {
     this.#first.push(row);
-    this.#first.sort((a, b) => a.line - b.line);
+    this.#first.sort((a, b) =>
+      a.path === b.path ? a.line - b.line : (a.path ?? "") < (b.path ?? "") ? -1 : 1,
+    );
     this.#first.splice(toldRows);
   }
 
@@ -68,9 +82,9 @@ export class BadRowCount {
   #requireAtMost(limit: number): void {
     if (this.#lines <= limit) return;
     const [first] = this.#first;
-    const place = first === undefined ? "" : `, line ${first.line}`;
+    const place = first === undefined ? this.#path : `${first.path ?? this.#path}, line ${first.line}`;
     const column = first?.column === undefined ? "" : ` in column "${first.column}"`;
-    fail(`${this.#path}${place}`, {
+    fail(place, {
       expected: `at most ${limit} lines that cannot be read`,
       got: `${this.#lines}${first === undefined ? "" : `, the first here: ${first.reason}${column}`}`,
       fix: "correct them, or skip more: badRows: { skip: … }",

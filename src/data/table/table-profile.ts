@@ -13,6 +13,7 @@ import {
   topValues,
   type ValueCount,
 } from "./figures.ts";
+import { inputName, type TableInput } from "./input.ts";
 import { requireRecords, withTable } from "./open-table.ts";
 import { checkOptions, type TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
@@ -64,18 +65,19 @@ export interface ProfiledColumn {
 }
 
 /**
- * Reads a CSV file once and says what is in it: for each column its type, what is missing, how many values differ, means
+ * Reads a table once and says what is in it: for each column its type, what is missing, how many values differ, means
  * and quantiles, the most frequent values; and what `table` would do with it. Nothing is refused that can be shown: what
  * would end the reading is in `problem`. Statistics are of the numbers as float64, missing ones left out.
  * Memory: 512 MB for the cells, and more on the disk.
  * Throws for a file that cannot be read as a table, and for options that name no column.
  */
-export async function profileTable(path: string, options: ProfileOptions = {}): Promise<TableProfile> {
+export async function profileTable(input: TableInput, options: ProfileOptions = {}): Promise<TableProfile> {
+  const path = inputName(input);
   checkOptions(path, { target: [], ...options });
   const all = { target: [], ...options };
   const { badRows } = options.clean ?? {};
   const opening = { memoryLimit: "512MB", ...(badRows !== undefined && { badRows }) };
-  return withTable(path, opening, async (opened, store) => {
+  return withTable(input, opening, async (opened, store) => {
     const names = opened.columns;
     const roles = assignRoles(path, names, all, options.target === undefined);
     requireRecords(opened);

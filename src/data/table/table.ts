@@ -13,6 +13,7 @@ import { type Cells, loadCells } from "./cells.ts";
 import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import { decideFeatures, sameAsEarlier } from "./columns.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
+import { inputName, type TableInput } from "./input.ts";
 import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
 import { requireRecords, withTable } from "./open-table.ts";
@@ -25,7 +26,9 @@ import { featureValues, readValues, targetValues, type ValueColumn, weightValues
 
 export type { CleaningReport, DroppedRows, OutlierCount } from "./clean-cells.ts";
 export type { BadRows, Cleaning, Filling, LikeCleaning, MissingPolicy, OutlierLimits } from "./cleaning.ts";
+export type { TableInput } from "./input.ts";
 export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./options.ts";
+export { type Query, sql } from "./query.ts";
 export type { IgnoredColumn } from "./roles.ts";
 export type { SkippedRow, SkippedRows } from "./skipped-rows.ts";
 
@@ -101,8 +104,9 @@ export interface TableReport extends CleaningReport {
  * column is missing, for text where the first table has numbers, and for classes that it does not have.
  * The whole table is held in memory: 4 bytes per value.
  */
-export async function table(path: string, options: TableOptions): Promise<Table> {
-  return withDecided(path, options, {}, async (decided) => {
+export async function table(input: TableInput, options: TableOptions): Promise<Table> {
+  const path = inputName(input);
+  return withDecided(input, options, {}, async (decided) => {
     const { cells, schema, targets, weights, features } = decided;
     const { columns, imprecise, unlisted } = await readValues(cells, [...targets, ...weights, ...features]);
     await requireKnownClasses(decided, unlisted);
@@ -133,14 +137,15 @@ export interface DecidedTable {
 
 /** Opens a table, decides its columns and hands it over. The database is gone afterwards. */
 export async function withDecided<Result>(
-  path: string,
+  input: TableInput,
   options: TableOptions,
   limits: { readonly memoryLimit?: string },
   use: (decided: DecidedTable) => Promise<Result>,
 ): Promise<Result> {
+  const path = inputName(input);
   checkOptions(path, options);
   const { badRows } = options.clean ?? {};
-  return withTable(path, { ...limits, ...(badRows !== undefined && { badRows }) }, async (opened, store) => {
+  return withTable(input, { ...limits, ...(badRows !== undefined && { badRows }) }, async (opened, store) => {
     requireSeveralColumns(opened);
     const roles = assignRoles(path, opened.columns, options);
     requireRecords(opened);
