@@ -12,7 +12,7 @@ import { colour } from "./colour.ts";
 import { crop } from "./crop.ts";
 import { flip } from "./flip.ts";
 import { AugmentedReader } from "./reader.ts";
-import { claimed, raw, stateOf } from "./ring.ts";
+import { type AugmentRing, claimed, done, raw, stateOf } from "./ring.ts";
 import { type StartThread, startThread } from "./thread.ts";
 
 const size = 1500;
@@ -168,6 +168,33 @@ test("whatever is hinted, read or passed over, and whoever augments, the bytes a
   }
 });
 
+test("the thread augments what was hinted while this one does nothing, and ends when the reader is closed", async () => {
+  let ring: AugmentRing | undefined;
+  let hasEnded = false;
+  const reader = new AugmentedReader(reading(memory), (given, onFailure) => {
+    ring = given;
+    return startThread!(given, () => {
+      hasEnded = true;
+      onFailure();
+    });
+  });
+  const list = listOf(500, 3);
+  reader.hint(
+    Uint32Array.from(list, ({ sample }) => sample),
+    3,
+  );
+  const { control, samples } = ring!;
+  const states = () =>
+    Array.from({ length: Math.ceil(500 / samples) }, (_, slot) => Atomics.load(control, stateOf(slot)));
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5)); // the test's own limit ends it
+  };
+  await until(() => states().every((state) => state === done));
+  await requireSamples(reader, list);
+  reader.close();
+  await until(() => hasEnded);
+});
+
 test("a part of a dataset is augmented by its own numbers of its samples", async () => {
   const { training } = split(await datasets.disk!(), { seed: 4 });
   const chosen = new Int32Array(training.size);
@@ -187,7 +214,7 @@ test("a part of a dataset is augmented by its own numbers of its samples", async
 });
 
 test("a hint of samples that are not there does no harm, and reading them says so", async () => {
-  for (const open of [datasets.memory!, datasets.disk!]) {
+  for (const open of Object.values(datasets)) {
     const reader = new AugmentedReader(reading(await open()));
     reader.hint(Uint32Array.of(1, 2, size), 0);
     await requireSamples(reader, [{ sample: 1, epoch: 0 }]);

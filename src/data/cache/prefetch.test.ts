@@ -8,6 +8,7 @@ import { blockShuffled } from "../draw/block-shuffled.ts";
 import type { Source } from "../source.ts";
 import { BlockReader, samplesPerBlock } from "./block-reader.ts";
 import { cached } from "./cache.ts";
+import { Prefetcher } from "./prefetch.ts";
 import { RecordFile } from "./record-file.ts";
 
 const folder = temporaryFolder();
@@ -121,6 +122,28 @@ test("whatever is hinted and whatever is read, the numbers are the samples' own"
     }),
     { numRuns: 150 },
   );
+});
+
+test("what was hinted outlasts an evaluation in between, and is forgotten once more was read than nobody comes for", async () => {
+  const found = readdirSync(folder)[0]!;
+  const { dataOffset } = JSON.parse(readFileSync(join(folder, found, "manifest.json"), "utf8"));
+  const file = new RecordFile(join(folder, found, "samples.npy"), columns, { samples: 20_000, dataOffset });
+  const ahead = new Prefetcher(file, columns);
+  const into = new Uint8Array(100 * file.layout.stride);
+  const take = async (first: number) =>
+    ahead.take(
+      Uint32Array.from({ length: 100 }, (_, at) => first + at),
+      into,
+    );
+  ahead.hint(Uint32Array.from({ length: 400 }, (_, at) => at));
+  const taken = [await take(0), await take(5000), await take(6000), await take(100)];
+  assert.deepEqual(taken, [true, false, false, true]);
+  for (const first of [5000, 6000, 7000]) assert.equal(await take(first), false);
+  assert.equal(await take(200), false);
+  ahead.hint(Uint32Array.from({ length: 100 }, (_, at) => 300 + at));
+  assert.equal(await take(300), true);
+  ahead.close();
+  file.close();
 });
 
 test("reads that overlap in time do not mix", async () => {
