@@ -25,15 +25,18 @@ export async function decideTarget(
   const where = `${cells.path}, target "${name}"`;
   if (task === "regression" && numbers < present) await refuseText(cells, profile, targetAsText);
   if (task === undefined && numbers < present) await refuseNearlyNumbers(cells, profile, targetAsText);
-  const text = integers === present ? wholeText(cells.number(name)) : cells.text(name);
-  const [distinct] = await countDistinct(cells, [text]);
-  const isFewWhole = integers === present && distinct! <= 10 && 2 * distinct! <= present;
-  if (task === "regression" || (task === undefined && numbers === present && !isFewWhole)) {
+  const isWhole = integers === present;
+  const text = isWhole ? wholeText(cells.number(name)) : cells.text(name);
+  // Not of numbers with fractions, which are no classes unless that is said: there may be millions of different ones.
+  const isNumber = task === "regression" || (task === undefined && numbers === present && !isWhole);
+  const [distinct] = isNumber ? [] : await countDistinct(cells, [isWhole ? cells.number(name) : text]);
+  const isFewWhole = !isNumber && isWhole && distinct! <= 10 && 2 * distinct! <= present;
+  if (isNumber || (task === undefined && numbers === present && !isFewWhole)) {
     if (profile.minimum === profile.maximum) refuseSingleValue(where, String(profile.minimum));
     return { task: "regression", name };
   }
   requireClasses(where, profile, distinct!);
-  const classes = await readClasses(cells, text, integers === present);
+  const classes = await readClasses(cells, text, isWhole);
   if (classes.length < 2) refuseSingleValue(where, classes[0]?.name ?? "nothing");
   await requirePairs(cells, profile, classes);
   return { task: "classification", name, categories: classes.map((found) => found.name) };
