@@ -45,13 +45,17 @@ export interface EmitContext<A extends Attributes = Attributes> {
   /** The name the last node must write. */
   readonly output: string;
   readonly attributes: A;
-  /** Writes a node; without `output` a fresh name is made. Returns the name written. Inputs may be "" (absent). */
+  /**
+   * Writes a node; without `output` a fresh name is made. Returns the name written. Inputs may be "" (absent). unread: how many
+   * outputs follow the first that ONNX demands and nobody reads.
+   */
   node(
     type: string,
     inputs: readonly string[],
     attributes?: Readonly<Record<string, OnnxAttribute>>,
     output?: string,
     domain?: string,
+    unread?: number,
   ): string;
   /** A shared constant: an int64 list (or scalar with shape []). */
   ints(values: readonly number[], shape?: readonly number[]): string;
@@ -88,6 +92,8 @@ export interface SampleInput {
   readonly range?: readonly [number, number];
   /** Points where the derivative jumps. */
   readonly kinks?: readonly number[];
+  /** What texts are drawn from, instead of categories. */
+  readonly words?: readonly string[];
 }
 
 /** An operation. */

@@ -130,8 +130,8 @@ class Pen {
       outputTensor: tensor,
       output,
       attributes: tensor.attributes,
-      node: (type, from, attributes = {}, to = this.#fresh(type), domain = "") =>
-        this.#node(type, from, attributes, to, domain),
+      node: (type, from, attributes = {}, to = this.#fresh(type), domain = "", unread = 0) =>
+        this.#node(type, from, attributes, to, domain, unread),
       ints: (values, shape = [values.length]) => this.#ints(values, shape),
       constant: (values, shape = [], dtype = "float32") => this.#constant(values, shape, dtype),
       size: (dim) => this.#size(dim),
@@ -239,6 +239,7 @@ class Pen {
     attributes: Readonly<Record<string, OnnxAttribute>>,
     output: string,
     domain = "",
+    unread = 0,
   ): string {
     if (domain !== "") this.#usedDomains.add(domain);
     this.nodes.push(
@@ -247,7 +248,7 @@ class Pen {
         name: `${output}:${type}`,
         ...(domain !== "" && { domain }),
         input: [...inputs],
-        output: [output],
+        output: [output, ...Array.from({ length: unread }, () => this.#fresh(`${output}_unread`))],
         attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
       }),
     );

@@ -3,6 +3,7 @@ export * from "./activation.ts";
 export * from "./arithmetic.ts";
 export * from "./category.ts";
 export * from "./classes.ts";
+export * from "./date.ts";
 export * from "./gather.ts";
 export * from "./gradient.ts";
 export * from "./matmul.ts";

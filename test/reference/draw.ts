@@ -21,13 +21,14 @@ export function seeded(seed: number): Random {
 export const kinkDistance = 0.05;
 
 /** Strings of test cases: categories, a missing value, and one that no test knows. */
-const words = ["a", "b", "c", "", "never seen"];
+const categoryWords = ["a", "b", "c", "", "never seen"];
 
 /** Numbers (or words) for the leaf of a test case, float32 values as float32 has them. */
 export function draw(input: SampleInput, batch: number, random: Random): Feed {
   const shape = concrete(input.shape, batch);
   const count = elementCount(shape);
   if (input.dtype === "string") {
+    const { words = categoryWords } = input;
     return { shape, data: Array.from({ length: count }, () => words[Math.floor(random() * words.length)]!) };
   }
   return { shape, data: Array.from({ length: count }, () => drawNumber(input, random)) };

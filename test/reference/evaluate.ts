@@ -3,7 +3,7 @@ import { concrete, formatShape, isBatchDim } from "../../src/array/shape.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { sorted } from "../../src/graph/walk.ts";
 import { activation, arithmetic, selection } from "./elementwise.ts";
-import { category, classes, gather } from "./indexed.ts";
+import { category, classes, date, gather } from "./indexed.ts";
 import { movement } from "./movement.ts";
 import type { Rules } from "./rule.ts";
 import { matmul, reduction } from "./sums.ts";
@@ -15,6 +15,7 @@ export const reference: Rules = {
   ...arithmetic,
   ...category,
   ...classes,
+  ...date,
   ...gather,
   ...matmul,
   ...movement,

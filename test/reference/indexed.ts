@@ -1,4 +1,4 @@
-/** Reference of the ops that take indices or categories: src/ops/{gather,classes,category}.ts. */
+/** Reference of the ops that take indices or categories: src/ops/{gather,classes,category,date}.ts. */
 import { logSoftmax } from "./elementwise.ts";
 import { type Rules, rule } from "./rule.ts";
 import { build, forEach, offsetOf, read, type Value } from "./value.ts";
@@ -70,3 +70,29 @@ export const category: Rules = {
 };
 
 const copy = (value: Value): Value => ({ shape: value.shape, data: value.data.slice() });
+
+export const date: Rules = {
+  datePartsOf: ([strings]) => {
+    const rows = strings!.text!.map(partsByDate);
+    return { shape: [rows.length, 7], data: Float64Array.from(rows.flat()) };
+  },
+};
+
+/** By the language's own calendar, of a date that there is; float32 has elapsed days to about two minutes. */
+export function partsByDate(text: string): number[] {
+  const [, written, hour = "0", minute = "0", second = "0", zone = ""] =
+    /^(.{10})(?:[T ](..):(..)(?::(..))?[.0-9]*(Z|[+-].*)?)?$/.exec(text)!;
+  const start = new Date(`${written}T00:00:00Z`);
+  const clock = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
+  const [, sign, hours = "0", minutes = "0"] = /^([+-])(..):?(.*)$/.exec(zone) ?? [];
+  const ahead = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -60 : 60);
+  return [
+    start.getUTCFullYear(),
+    start.getUTCMonth() + 1,
+    start.getUTCDate(),
+    ((start.getUTCDay() + 6) % 7) + 1,
+    Number(hour),
+    Number(minute),
+    Math.fround(start.getTime() / 86_400_000 + (clock - ahead) / 86_400),
+  ];
+}
