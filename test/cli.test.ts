@@ -138,6 +138,8 @@ describe("microbatch train", () => {
       ["--seed", "1"],
       ["--hidden", "16"],
       ["--validation", "0.3"],
+      ["--group", "island"],
+      ["--time", "bill_depth_mm", "--drop-missing", "bill_depth_mm"],
       ["--test", "0.2"],
       ["--ignore", "island"],
       ["--type", "island=Torgersen<Biscoe<Dream"],
@@ -325,6 +327,49 @@ describe("microbatch train", () => {
       ...["--learning-rate", "0.1", "--out", "drawn.onnx"],
     );
     assert.ok(trainLoss < 1e-3, String(trainLoss));
+  });
+
+  it("holds out whole groups, or the latest rows, by columns that are no features", async () => {
+    const rows = Array.from({ length: 300 }, (_, i) => {
+      const [customer, day] = [i % 30, `2024-0${1 + (i % 9)}-1${i % 7}`];
+      // Customers have an answer of their own: who has seen them knows it, who has not can only guess.
+      return `${Math.sin(i * i).toFixed(3)},c${customer},${day},${(7919 * customer) % 101}`;
+    });
+    await writeFile(join(folder, "visits.csv"), `x,customer,day,y\n${rows.join("\n")}\n`);
+    const judged = (...words: string[]) =>
+      microbatch(
+        "train",
+        "visits.csv",
+        "--target",
+        "y",
+        "--epochs",
+        "40",
+        "--json",
+        "--out",
+        "visits.onnx",
+        ...words,
+      );
+    const mixed = await judged("--type", "customer=category", "--ignore", "day");
+    assert.ok(lastLine(mixed).validation.r2 > 0.5, mixed.stdout);
+    const apart = await judged("--group", "customer", "--ignore", "day");
+    assert.ok(lastLine(apart).validation.r2 < 0.2, apart.stdout);
+    assert.match(apart.stderr, /\n {2}features {2}1 number column\n/);
+    const late = await judged(
+      "--time",
+      "day",
+      "--ignore",
+      "customer",
+      "--validation",
+      "0.1",
+      "--test",
+      "0.1",
+    );
+    assert.equal(late.code, 0, late.stderr);
+    // The nearest changes of the day: there are five rows of each at most.
+    const [, training, validation] = /on (\d+) samples; (\d+) to validate, \d+ to test/
+      .exec(late.stderr)!
+      .map(Number);
+    assert.ok(Math.abs(training! - 240) <= 5 && Math.abs(validation! - 30) <= 10, late.stderr);
   });
 
   it("balances classes: the rare one is found more often", async () => {

@@ -161,7 +161,7 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   [
     train("good.csv", "y", "--sampling", "weighted:z"),
-    /: expected the name of a column with one value per sample, got no such column, "z"\. Fix: one of /,
+    /^good\.csv, --group, --time or --sampling weighted: expected one of the columns a, b, y, class, got "z"\./,
   ],
   [
     train("good.csv", "y", "--sampling", "weighted:a"),
@@ -325,6 +325,26 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /^good\.csv, --weight: expected a column that is no target, got the target "y"\./,
   ],
   [train("good.csv", "y", "--ignore", "z"), /^good\.csv, --ignore: expected one of the columns/],
+  [
+    train("good.csv", "y", "--group", "z"),
+    /^good\.csv, --group, --time or --sampling weighted: expected one of the columns a, b, y, class, got "z"\./,
+  ],
+  [
+    train("good.csv", "y", "--time", "y"),
+    /^good\.csv, --group, .*: expected columns that have no other use, got the target "y"\./,
+  ],
+  [
+    train("good.csv", "y", "--group", "class", "--time", "a"),
+    /^--time: expected one way to divide the rows, got --group too\. Fix: leave one of them out$/m,
+  ],
+  [
+    train("good.csv", "y", "--group", "class", "--validation", "lacking.csv"),
+    /^--group: expected a share of the rows to hold out, got files to judge by\. Fix: leave --group out, or give --validation a share$/m,
+  ],
+  [
+    train("good.csv", "y", "--group", "class", "--test", "0.2"),
+    /^splitByGroup: expected at least 3 groups, got 2\. Fix: ask for fewer parts, or divide by another column$/m,
+  ],
   [train("good.csv", "y", "--weight", "z"), /^good\.csv, --weight: expected one of the columns/],
   [train("good.csv", "y", "--weight", "class"), /weight "class": expected a number from 0 on in every line/],
   [

@@ -59,6 +59,11 @@ function addTableOptions(command: Command): void {
       ).argParser(typeOf),
       option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated),
       option("--weight <column>", "how much each row counts"),
+      option(
+        "--group <column>",
+        "rows of one value there stay together when shares are held out; no feature",
+      ),
+      option("--time <column>", "the latest rows by that column are held out; no feature"),
       option("--validation <share | file>", "rows that decide when to stop", shareOrFile, validation),
       option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
       option(
@@ -124,7 +129,7 @@ function addRunOptions(command: Command): void {
       option(
         "--sampling <how>",
         "how samples are drawn: shuffle, with-replacement, stratified or class-balanced (by the target, or as in stratified:<column>), " +
-          "or weighted:<column> (default: shuffle)",
+          "or weighted:<column>, which is no feature then (default: shuffle)",
         sampling,
       ),
       option("--last-batch <what>", "what becomes of an epoch's last samples (default: keep)").choices([

@@ -19,6 +19,7 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/, option clean\.missing\b/g, ", --drop-missing and --fill"],
   [/, option clean\.outliers\b/g, ", --drop-outliers"],
   [/, option clean\b/g, ", flags that leave out rows"],
+  [/, option keep\b/g, ", --group, --time or --sampling weighted"],
   [/\bbadRows: \{ skip: … \}/g, "--skip-bad-rows"],
   [/, option types\b/g, ", --type"],
   [/ \(clipByGlobalNorm\)/g, " (--clip 1)"],

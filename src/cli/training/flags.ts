@@ -58,6 +58,8 @@ export interface TableFlags extends CleaningFlags {
   readonly type?: Readonly<Record<string, TypeOf>>;
   readonly ignore?: readonly string[];
   readonly weight?: string;
+  readonly group?: string;
+  readonly time?: string;
   readonly hidden?: readonly number[];
   readonly dropout?: number;
   readonly scale?: keyof typeof scaleNames;
@@ -77,6 +79,8 @@ export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {
   type: "--type",
   ignore: "--ignore",
   weight: "--weight",
+  group: "--group",
+  time: "--time",
   hidden: "--hidden",
   dropout: "--dropout",
   scale: "--scale",

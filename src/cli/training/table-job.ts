@@ -3,7 +3,7 @@ import { statisticsToMetadata, type TableStatistics } from "../../array/schema.t
 import type { Dataset } from "../../data/dataset.ts";
 import { allSamples, withWeight } from "../../data/samples.ts";
 import { countBeyond, statistics } from "../../data/statistics.ts";
-import type { Table, TableData } from "../../data/table/table.ts";
+import type { Table, TableData, TargetOptions } from "../../data/table/table.ts";
 import { fail } from "../../errors.ts";
 import { clipLimits, type EncoderOptions } from "../../nn/index.ts";
 import type { Plan } from "../../train/plan.ts";
@@ -29,13 +29,14 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
   }
   if (flags.classWeights !== undefined) requireOneTarget(targets);
   checkSizes(flags);
+  requireOneDivision(flags);
   await requireOtherFiles(path, flags);
   const all = await readTable(
     path,
     {
       target: targets,
       ...(flags.task !== undefined && { task: flags.task }),
-      ...(flags.type !== undefined && { types: flags.type }),
+      ...keptOf(flags),
       ...(flags.ignore !== undefined && { ignore: flags.ignore }),
       ...(flags.weight !== undefined && { weight: flags.weight }),
       ...cleaningOf(flags),
@@ -147,16 +148,44 @@ interface Parts {
   readonly test?: TableData;
 }
 
+/** Columns that rows are divided or drawn by are no features; what they are drawn by is a number. */
+function keptOf({ group, time, sampling, type }: TrainFlags): Pick<TargetOptions, "keep" | "types"> {
+  const drawn = sampling?.how === "weighted" ? sampling.column : undefined;
+  const keep = [group, time, drawn].filter((name) => name !== undefined);
+  const types = { ...type, ...(drawn !== undefined && { [drawn]: "number" as const }) };
+  return { ...(keep.length > 0 && { keep }), ...(Object.keys(types).length > 0 && { types }) };
+}
+
+/** Rows are divided in one way, and where none are held out by a share there is nothing to divide. */
+function requireOneDivision({ group, time, validation, test }: TrainFlags): void {
+  if (group === undefined && time === undefined) return;
+  const flag = group === undefined ? "--time" : "--group";
+  if (group !== undefined && time !== undefined) {
+    fail("--time", {
+      expected: "one way to divide the rows",
+      got: "--group too",
+      fix: "leave one of them out",
+    });
+  }
+  const isShare = [validation, test].some((held) => held !== undefined && "share" in held);
+  if (validation === undefined || isShare) return;
+  fail(flag, {
+    expected: "a share of the rows to hold out",
+    got: "files to judge by",
+    fix: `leave ${flag} out, or give --validation a share`,
+  });
+}
+
 /** A part may be a share of the table, drawn with the seed, or a file of its own with the table's columns. */
 async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
   const { validation = { share: tableDefaults.validation }, test } = flags;
   const classes = all.schema.targets.find(({ task }) => task === "classification");
-  const divide = (shares: { readonly validation: number; readonly test?: number }) =>
-    all.split({
-      ...shares,
-      ...(classes !== undefined && { stratify: classes.name }),
-      seed: flags.seed ?? tableDefaults.seed,
-    });
+  const { seed = tableDefaults.seed, group, time } = flags;
+  const divide = async (shares: { readonly validation: number; readonly test?: number }) => {
+    if (group !== undefined) return all.splitByGroup(group, { ...shares, seed });
+    if (time !== undefined) return all.splitByTime(time, shares);
+    return all.split({ ...shares, ...(classes !== undefined && { stratify: classes.name }), seed });
+  };
   const read = (file: string) =>
     readTable(
       file,
@@ -169,13 +198,13 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
     );
   if ("share" in validation) {
     const testShare = test !== undefined && "share" in test ? { test: test.share } : {};
-    const split = divide({ validation: validation.share, ...testShare });
+    const split = await divide({ validation: validation.share, ...testShare });
     return test !== undefined && "file" in test ? { ...split, test: await read(test.file) } : split;
   }
   const judged = await read(validation.file);
   if (test === undefined) return { training: all, validation: judged };
   if ("file" in test) return { training: all, validation: judged, test: await read(test.file) };
-  const split = divide({ validation: test.share }); // the table gives one part beside the training samples: the test
+  const split = await divide({ validation: test.share }); // the table gives one part beside the training samples: the test
   return { training: split.training, validation: judged, test: split.validation };
 }
 

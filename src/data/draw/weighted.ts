@@ -30,6 +30,13 @@ export async function weighted<Columns extends ColumnSpecs>(
   const where = `weighted sampler, column "${column}" of ${data.name}`;
   const request = { where, data, column, wanted: "values", otherwise: "use shuffled()" } as const;
   const weights = await readColumn(request);
+  if (data.columns[column]?.categories !== undefined) {
+    fail(where, {
+      expected: "a column of numbers",
+      got: "categories, whose codes say nothing of how often to draw",
+      fix: 'draw by another column; of a table, types: { column: "number" } reads numbers',
+    });
+  }
   if (data.weight === column) countsTwice(where);
   requireWeights(where, weights);
   const sha256 = await sha256OfParts([weights]);

@@ -69,7 +69,7 @@ export async function cleanCells(
   if (count !== undefined) await skipUnreadable(rest, roles, options, count);
   const readable = rest.cells.samples;
   const without = await dropMissing(rest, missing);
-  const names = [...roles.targets, ...roles.weights, ...roles.features];
+  const names = [...roles.targets, ...roles.weights, ...roles.kept, ...roles.features];
   const isCounted = policy === "drop" || rest.cells.samples <= exactLimit;
   const duplicates = isCounted ? await countDuplicates(rest.cells, names) : undefined;
   if (policy === "drop" && duplicates! > 0) await rest.keepFirst(names);

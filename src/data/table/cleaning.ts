@@ -22,7 +22,7 @@ export interface Cleaning {
    * from the mean, or outside two quantiles. The limits are those of all rows that are read, before the table is split.
    */
   readonly outliers?: Readonly<Record<string, OutlierLimits>>;
-  /** Rows that are the same as an earlier one in every column that is read: target, weight and features. Default "keep". */
+  /** Rows that are the same as an earlier one in every column that is read: target, weight, features and what is kept. Default "keep". */
   readonly duplicates?: "keep" | "drop";
   /** Categories with fewer rows are not listed: they become the one "other" that categories never seen are. Default 1. */
   readonly rareCategories?: { readonly atLeast: number };

@@ -128,7 +128,7 @@ export function isIdentifier(distinct: number, present: number): boolean {
 }
 
 /** Whether every value is a date, or a date and a time, as ISO 8601 writes them. */
-async function areDates(cells: Cells, { name, present }: ColumnProfile): Promise<boolean> {
+export async function areDates(cells: Cells, { name, present }: ColumnProfile): Promise<boolean> {
   const id = cells.text(name);
   const [row] = await cells.database.rows(
     `select count(*) filter (try_cast(${id} as timestamp) is not null and ${id} similar to '[0-9]{4}-[0-9]{2}-[0-9]{2}.*')::double
@@ -164,7 +164,7 @@ export async function sameAsEarlier(
 }
 
 /** The given categories. Throws at the first value that is none of them. */
-async function requireListed(
+export async function requireListed(
   cells: Cells,
   name: string,
   categories: readonly string[],

@@ -22,6 +22,12 @@ export interface TargetOptions {
   readonly ignore?: readonly string[];
   /** The column of sample weights: a number from 0 on in every line. It is no feature. */
   readonly weight?: string;
+  /**
+   * Columns that are in the dataset and are no features: what samples are divided by (`splitByGroup`, `splitByTime`), or drawn
+   * by (`weighted`). Whole numbers are int32 [], other numbers float32 [1]; dates are int32 [], days since 1970, or seconds
+   * where one has a time; texts are codes of categories, all of which are listed. `types` may say another one.
+   */
+  readonly keep?: readonly string[];
   /** What is done about rows that cannot be read, missing values, outliers and so on. Default: nothing is left out. */
   readonly clean?: Cleaning;
   readonly like?: never;
@@ -39,6 +45,7 @@ export interface LikeOptions {
   readonly task?: never;
   readonly types?: never;
   readonly ignore?: never;
+  readonly keep?: never;
 }
 
 /** Either a target, or the schema of a first table. */
@@ -51,7 +58,8 @@ export function checkOptions(path: string, options: unknown): void {
   const unknown = names.find((name) => !Object.hasOwn(kinds, name));
   if (unknown !== undefined || !(names.includes("target") || names.includes("like"))) {
     fail(`${path}, options`, {
-      expected: "target, and at most task, types, ignore, weight, clean; or like, and at most weight, clean",
+      expected:
+        "target, and at most task, types, ignore, weight, keep, clean; or like, and at most weight, clean",
       got: unknown === undefined ? "no target" : `"${unknown}"`,
       fix: unknown === undefined ? 'for example table(path, { target: "price" })' : "rename or remove it",
     });
@@ -103,6 +111,7 @@ const kinds: Readonly<
   types: ["{ column: type }", isObject],
   ignore: ["a list of names", isTexts],
   weight: ["the name of a column", isText],
+  keep: ["a list of names", isTexts],
   clean: ["what to do, as in { badRows: { skip: 20 } }", isObject],
   like: ["the schema of a table, as in table(path, { like: training.schema })", isSchema],
 };

@@ -1,4 +1,4 @@
-/** What each column of a table is for: target, weight, feature, or nothing. */
+/** What each column of a table is for: target, weight, feature, to divide or draw samples by, or nothing. */
 import type { TableSchema } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { nearest } from "../nearest.ts";
@@ -18,6 +18,8 @@ export interface Roles {
   readonly targets: readonly string[];
   /** One name, or none. */
   readonly weights: readonly string[];
+  /** In the dataset, and no features. */
+  readonly kept: readonly string[];
   readonly features: readonly string[];
   readonly ignored: readonly IgnoredColumn[];
 }
@@ -39,9 +41,11 @@ export function assignRoles(
   if (options.like !== undefined) return rolesLike(path, named, options.like, weights);
   const targets = typeof options.target === "string" ? [options.target] : [...options.target];
   const asked = [...new Set(options.ignore ?? [])];
+  const kept = [...new Set(options.keep ?? [])];
   const typed = Object.keys(options.types ?? {});
   requireNamed(path, "target", targets, named);
   requireNamed(path, "ignore", asked, named);
+  requireNamed(path, "keep", kept, named);
   requireNamed(path, "types", typed, named);
   if (targets.length === 0 && !mayLackTarget) {
     refuse(path, "target", "at least one column", "none", "name the column to predict");
@@ -55,11 +59,12 @@ export function assignRoles(
       named.filter((name) => !asked.includes(name)),
     );
   }
-  requireOneRole(path, { targets, weights, asked, typed });
-  const uses = [...targets, ...weights, ...asked];
+  requireOneRole(path, { targets, weights, kept, asked, typed });
+  const uses = [...targets, ...weights, ...kept, ...asked];
   return {
     targets,
     weights,
+    kept,
     features: named.filter((name) => !uses.includes(name)),
     ignored: [
       ...columns.filter((name) => name === "").map((column) => ({ column, reason: "unnamed" as const })),
@@ -104,15 +109,15 @@ function rolesLike(
       "name another column",
     );
   }
-  return { targets, weights, features, ignored: [] };
+  return { targets, weights, kept: [], features, ignored: [] };
 }
 
 /** A column may be a target, the weight, ignored, or a feature of a said type: one of those. */
 function requireOneRole(
   path: string,
-  names: Readonly<Record<"targets" | "weights" | "asked" | "typed", readonly string[]>>,
+  names: Readonly<Record<"targets" | "weights" | "kept" | "asked" | "typed", readonly string[]>>,
 ): void {
-  const { targets, weights, asked, typed } = names;
+  const { targets, weights, kept, asked, typed } = names;
   const twice = targets.find((name, index) => targets.indexOf(name) !== index);
   if (twice !== undefined) refuse(path, "target", "every column once", `"${twice}" twice`, "name it once");
   const [weighing] = weights.filter((name) => targets.includes(name));
@@ -124,6 +129,20 @@ function requireOneRole(
       `the target "${weighing}"`,
       "name another column, or leave it out",
     );
+  }
+  for (const name of kept) {
+    const role = targets.includes(name)
+      ? "target"
+      : weights.includes(name)
+        ? "weight"
+        : asked.includes(name)
+          ? "ignored"
+          : undefined;
+    if (role === undefined) continue;
+    const fix =
+      role === "ignored" ? "name it in one of both" : "leave it out: it is in the dataset, and no feature";
+    const got = role === "ignored" ? `"${name}", which is ignored` : `the ${role} "${name}"`;
+    refuse(path, "keep", "columns that have no other use", got, fix);
   }
   for (const name of asked) {
     const role = targets.includes(name) ? "target" : weights.includes(name) ? "weight" : undefined;

@@ -14,6 +14,7 @@ import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import { decideFeatures, sameAsEarlier } from "./columns.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
 import { inputName, type TableInput } from "./input.ts";
+import { keptValues } from "./kept.ts";
 import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
 import { requireRecords, withTable } from "./open-table.ts";
@@ -78,7 +79,8 @@ export interface TableReport extends CleaningReport {
  *
  * Columns of the dataset: a number is float32 [1], NaN where missing; a category is an int32 code [], −1 where missing,
  * its categories in the order of their code points; a target is float32 [1] or an int32 class []; the weight is
- * float32 []. Missing is an empty field or NA, N/A, NaN, null, None or ?, in any case; blanks around a value are dropped.
+ * float32 []; columns of `keep` are there and are no features. Missing is an empty field or NA, N/A, NaN, null, None or ?,
+ * in any case; blanks around a value are dropped.
  * (The file of a saved model takes trimmed text, and "" alone for missing.) A feature is a number when all its values are; a target is
  * a class when it is text or has at most 10 different whole numbers. What tells nothing (constants, names of samples,
  * columns without a value or a name, dates, what is identical to an earlier column) is left out. `report` says what was found.
@@ -149,8 +151,8 @@ export async function withDecided<Result>(
     requireSeveralColumns(opened);
     const roles = assignRoles(path, opened.columns, options);
     requireRecords(opened);
-    const { targets, weights, features } = roles;
-    const columns = [...targets, ...weights, ...features];
+    const { targets, weights, kept, features } = roles;
+    const columns = [...targets, ...weights, ...kept, ...features];
     const numbers = wantedNumbers(roles, options);
     const cells = await loadCells(opened, store, { columns, numbers, targets });
     return use(await decide(cells, roles, opened.records, options, opened.bad));
@@ -185,7 +187,7 @@ export async function decide(
   const unread = bad?.skipped.count ?? 0;
   const { cells, found } = await cleanCells(loaded, roles, options, bad);
   const { samples } = cells;
-  const names = [...roles.targets, ...roles.weights, ...roles.features];
+  const names = [...roles.targets, ...roles.weights, ...roles.kept, ...roles.features];
   const profiles = new Map((await profileColumns(cells, names)).map((profile) => [profile.name, profile]));
   const { schema, ignored } =
     options.like === undefined
@@ -196,6 +198,9 @@ export async function decide(
     await decideWeight(cells, profiles.get(name)!);
     return weightValues(cells, name);
   });
+  const kept = await inOrder(roles.kept, (name) =>
+    keptValues(cells, profiles.get(name)!, options.types?.[name]),
+  );
   const features = await inOrder(schema.features, (feature) => featureValues(cells, feature));
   const missing = [...profiles.values()].filter(({ present }) => present < samples);
   const report = {
@@ -205,7 +210,14 @@ export async function decide(
     missing: Object.fromEntries(missing.map(({ name, present }) => [name, samples - present])),
     ignored,
   };
-  return { cells, schema, targets, weights, features: [...features, ...(cells.lists ?? [])], report };
+  return {
+    cells,
+    schema,
+    targets,
+    weights,
+    features: [...features, ...kept, ...(cells.lists ?? [])],
+    report,
+  };
 }
 
 /** Throws at the first class that the schema of another table does not have. */
