@@ -14,11 +14,23 @@ import { type Bench, markdown, type Table, type TableResult } from "./harness/ta
 import { accumulation } from "./tables/accumulation.ts";
 import { article } from "./tables/article.ts";
 import { data } from "./tables/data.ts";
+import { large } from "./tables/large.ts";
 import { memory } from "./tables/memory.ts";
+import { reading } from "./tables/reading.ts";
 import { linear, mlp } from "./tables/training.ts";
 import { update } from "./tables/update.ts";
 
-const tables: Readonly<Record<string, Table>> = { mlp, linear, update, accumulation, article, memory, data };
+const tables: Readonly<Record<string, Table>> = {
+  mlp,
+  linear,
+  update,
+  accumulation,
+  article,
+  memory,
+  data,
+  large,
+  reading,
+};
 const tablesWithPyTorch = ["mlp", "linear", "update"];
 
 const { values, positionals } = parseArgs({

@@ -2,7 +2,9 @@
 import { afterEpochs, afterSeconds, sequential, shuffled, train, whenReached } from "../../src/index.ts";
 import { addingRun, memoryCopy, separateRuns } from "./ours-accumulation.ts";
 import { drawing, stored } from "./ours-data.ts";
+import { large, makeLarge } from "./ours-large.ts";
 import { planOf } from "./ours-plan.ts";
+import { reading } from "./ours-reading.ts";
 import { update } from "./ours-update.ts";
 import { type Prepared, serve, timed } from "./protocol.ts";
 
@@ -80,4 +82,16 @@ async function runUntilLoss(what: UntilLossCase): Promise<Record<string, number>
 }
 
 const hello = { name: "microbatch", version: "", threads: 1 };
-await serve(hello, { training, stored, drawing, untilLoss, update, separateRuns, addingRun, memoryCopy });
+await serve(hello, {
+  training,
+  stored,
+  drawing,
+  large,
+  makeLarge,
+  reading,
+  untilLoss,
+  update,
+  separateRuns,
+  addingRun,
+  memoryCopy,
+});
