@@ -1,16 +1,38 @@
 /** Training on augmented images: whoever augments, and however a batch is cut, the bytes are the same. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { gunzipSync } from "node:zlib";
 import { cached } from "../src/data/cache/cache.ts";
 import { collect } from "../src/data/collect.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { classBalanced } from "../src/data/draw/class-balanced.ts";
 import { withReplacement } from "../src/data/sampler.ts";
 import { split } from "../src/data/split.ts";
-import { colour, crop, type FinishedEvent, flip, type Plan, type StepEvent, train } from "../src/index.ts";
+import {
+  type Augment,
+  adamw,
+  afterEpochs,
+  arrays,
+  cast,
+  colour,
+  crop,
+  crossEntropy,
+  div,
+  type FinishedEvent,
+  fit,
+  flip,
+  linear,
+  type Plan,
+  relu,
+  reshape,
+  type StepEvent,
+  sequence,
+  train,
+} from "../src/index.ts";
 import { imagePlan, imageSource } from "./image-plan.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -88,7 +110,7 @@ test("a run is repeated from its record in another process, to the last bit", as
   const script = `
     import { collect } from ${JSON.stringify(new URL("../src/data/collect.ts", import.meta.url).href)};
     import { imagePlan, imageSource } from ${JSON.stringify(new URL("./image-plan.ts", import.meta.url).href)};
-    import { fit, train } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
+    import { train } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)};
     const replay = ${JSON.stringify(model.plan)};
     for await (const event of train({ ...imagePlan(await collect(imageSource)), replay })) {
       if (event.type === "finished") console.log(event.parametersSha256);
@@ -133,6 +155,36 @@ test("evaluation, metrics and the saved model's record of the data see the sampl
   const order = { ...still, batchSize: memory.size, microbatchSize: 64 };
   const losses = (steps: readonly StepEvent[]) => new Set(steps.map(({ loss }) => loss.toFixed(5))).size;
   assert.deepEqual([losses((await run(order)).steps), losses((await plain(order)).steps)], [3, 1]);
+});
+
+test("360 real digits, moved by a pixel at random, teach what generalises better", async () => {
+  const packed = await readFile(new URL("../examples/digits/digits.csv.gz", import.meta.url));
+  const lines = gunzipSync(packed).toString().trim().split("\n").slice(1);
+  const rows = lines.map((line) => line.split(",").map(Number));
+  const image = Uint8Array.from(
+    rows.flatMap((row) => row.slice(0, 64).map((ink) => Math.min(16 * ink, 255))),
+  );
+  const digits = arrays({
+    image: { data: image, shape: [rows.length, 8, 8] },
+    label: Int32Array.from(rows, (row) => row[64]!),
+  });
+  const { training, validation } = split(digits, { validation: 0.8, stratify: "label" });
+  const lossWith = async (augment: Augment<typeof digits.columns>) => {
+    const body = sequence(linear(128), relu, linear(128), relu, linear(10));
+    const model = await fit({
+      data: training,
+      model: (row) => body(div(reshape(cast(row.image, "float32"), ["batch", 64]), 255)),
+      loss: (logits, row) => crossEntropy(logits, row.label),
+      optimizer: adamw({ learningRate: 0.003 }),
+      augment,
+      validation: { data: validation, every: 100 },
+      stop: afterEpochs(400),
+    });
+    return (await model.evaluate(validation)).loss!;
+  };
+  // Measured over three splits: 0.176 and 0.148, accuracy 0.947 and 0.956.
+  const [still, moved] = [await lossWith({}), await lossWith({ image: [crop({ padding: 1 })] })];
+  assert.ok(moved < still - 0.01, `${still} → ${moved}`);
 });
 
 test("what cannot be augmented is refused before the first step", async () => {

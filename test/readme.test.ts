@@ -1,11 +1,12 @@
 /** The README is run: its first two blocks are the two commands, its TypeScript trains, and what it prints is what it says. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import sharp from "sharp";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const run = promisify(execFile);
@@ -81,16 +82,9 @@ describe("the README", () => {
 
   it("has TypeScript that does the same, to the last bit", async () => {
     const code = blocks.find(({ language }) => language === "ts")!.text;
-    const door = (name: string) => JSON.stringify(new URL(`../src/${name}.ts`, import.meta.url).href);
     const saved = join(folder, "penguins.onnx");
     const script = join(folder, "readme.ts");
-    await writeFile(
-      script,
-      code
-        .replaceAll('"microbatch/node"', door("node"))
-        .replaceAll('"microbatch"', door("index"))
-        .replace('"penguins.onnx"', JSON.stringify(saved)),
-    );
+    await writeFile(script, runnable(code).replace('"penguins.onnx"', JSON.stringify(saved)));
     const { stdout } = await run(process.execPath, [script], { cwd: root });
     const [, loss, accuracy] = /loss: ([\d.]+), accuracy: ([\d.]+)/.exec(stdout)!;
     const command = ["train", "examples/penguins/penguins.csv", "--target", "species", "--json"];
@@ -103,4 +97,30 @@ describe("the README", () => {
     assert.deepEqual([Number(loss), Number(accuracy)], [validation.loss, validation.accuracy]);
     assert.ok((await stat(saved)).size > 1000);
   });
+
+  it("has TypeScript that learns from a folder of images", async () => {
+    const code = blocks.filter(({ language }) => language === "ts")[1]!.text;
+    const flowers = join(folder, "flowers");
+    for (const [name, background] of [
+      ["rose", "#c01030"],
+      ["tulip", "#e0b010"],
+    ] as const) {
+      await mkdir(join(flowers, name), { recursive: true });
+      for (let file = 0; file < 8; file++) {
+        const image = sharp({ create: { width: 40, height: 36 + file, channels: 3, background } });
+        await image.png().toFile(join(flowers, name, `${file}.png`));
+      }
+    }
+    const script = join(folder, "images.ts");
+    await writeFile(script, runnable(code).replace('"flowers/"', JSON.stringify(flowers)));
+    const { stdout } = await run(process.execPath, [script], { cwd: root });
+    assert.ok(Number(/loss: ([\d.e-]+)/.exec(stdout)![1]) < Math.log(2), stdout); // better than a guess
+  });
 });
+
+const door = (name: string) => JSON.stringify(new URL(`../src/${name}.ts`, import.meta.url).href);
+
+/** The README's code with the package's doors where they lie here. */
+function runnable(code: string): string {
+  return code.replaceAll('"microbatch/node"', door("node")).replaceAll('"microbatch"', door("index"));
+}
