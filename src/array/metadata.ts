@@ -1,5 +1,6 @@
 /** What a saved model tells about the table it was trained on: its columns, and their statistics, as metadata of the file. */
 import { fail } from "../errors.ts";
+import { dateParts } from "./date.ts";
 import type {
   FeatureColumn,
   FeatureStatistics,
@@ -125,15 +126,21 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function isFeature(value: unknown): value is FeatureColumn {
-  if (!isRecord(value) || typeof value.name !== "string") return false;
+  if (!isRecord(value) || typeof value.name !== "string" || !isPartOfDate(value.ofDate)) return false;
   if (value.kind === "number") return isFilling(value.whenMissing, isNumberFill);
-  const { kind, categories, isOrdered = false, whenMissing } = value;
+  const { kind, categories, isOrdered = false, isCyclic = false, whenMissing } = value;
   return (
     kind === "category" &&
     isListOf(isText, categories) &&
     typeof isOrdered === "boolean" &&
+    typeof isCyclic === "boolean" &&
     isFilling(whenMissing, (fill) => fill === "mode" || categories.some((category) => category === fill))
   );
+}
+
+function isPartOfDate(value: unknown): boolean {
+  if (value === undefined) return true;
+  return isRecord(value) && typeof value.column === "string" && dateParts.some((part) => part === value.part);
 }
 
 function isFilling(value: unknown, isFill: (fill: unknown) => boolean): boolean {

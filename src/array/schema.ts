@@ -2,6 +2,9 @@
  * What the columns of a table mean, as plain data: a dataset knows it, an encoder is made from it, a saved model carries
  * it. Codes are positions in a column's list of categories; −1 is a missing value.
  */
+import { type DatePart, datePartNames, dateParts } from "./date.ts";
+
+export { type DatePart, dateParts } from "./date.ts";
 export {
   schemaFromMetadata,
   schemaToMetadata,
@@ -25,6 +28,13 @@ export interface NumberColumn {
   readonly name: string;
   /** Default: what suits the encoder's scale, with an indicator. */
   readonly whenMissing?: MissingFill<"mean" | "median" | "mode" | number>;
+  readonly ofDate?: PartOfDate;
+}
+
+/** Where a feature is a part of a date: the column of the table that has the dates, and the part. */
+export interface PartOfDate {
+  readonly column: string;
+  readonly part: DatePart;
 }
 
 /** A feature that is one of a list of texts. */
@@ -34,12 +44,35 @@ export interface CategoryColumn {
   readonly categories: readonly string[];
   /** True where the categories stand in an order that means something, from least to most: the code is a rank. */
   readonly isOrdered?: boolean;
+  /** True where the categories go round, as months do: the first comes behind the last. */
+  readonly isCyclic?: boolean;
+  readonly ofDate?: PartOfDate;
   /** "mode", or one of the categories. Default: missing is a category of its own; in an ordered column, the mean rank. */
   readonly whenMissing?: MissingFill<string>;
 }
 
 /** What a model may read. */
 export type FeatureColumn = NumberColumn | CategoryColumn;
+
+/** The column of the table that a feature is made from: its own, or that of the date it is a part of. */
+export const sourceOf = ({ name, ofDate }: FeatureColumn): string => ofDate?.column ?? name;
+
+/**
+ * The features that a column of dates becomes, named "<column> year" and so on; hours and minutes only where the dates have
+ * times. Year, day of the month and elapsed days are numbers, which go on beyond those that training has seen; the weekday is
+ * a category, since any of the seven may be unlike the next; months, hours and minutes go round, so that December lies beside
+ * January and a month that training has not seen between its neighbours.
+ */
+export function dateFeatures(column: string, hasTimes: boolean): FeatureColumn[] {
+  return dateParts
+    .filter((part) => hasTimes || (part !== "hour" && part !== "minute"))
+    .map((part) => {
+      const [name, ofDate] = [`${column} ${part}`, { column, part }];
+      const categories = datePartNames[part];
+      if (categories === undefined) return { kind: "number", name, ofDate };
+      return { kind: "category", name, categories, ...(part !== "weekday" && { isCyclic: true }), ofDate };
+    });
+}
 
 /** A number to predict. */
 export interface RegressionTarget {
@@ -84,8 +117,8 @@ export interface NumberStatistics extends NumberColumn {
 
 /**
  * What the training samples say about a category: only categories that occur in them, at most `categoryLimit`, and the one
- * that stands in for missing values. Of an ordered column all categories, in order: a rank must keep its place, whether it
- * occurs or not.
+ * that stands in for missing values. Of an ordered or cyclic column all categories, in order: a rank must keep its place,
+ * whether it occurs or not.
  */
 export interface CategoryStatistics extends CategoryColumn {
   /** codes[k] is the code that the dataset gives categories[k]. */

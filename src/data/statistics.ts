@@ -70,13 +70,14 @@ export function numberStatistics(name: string, values: ColumnArray): NumberStati
 
 /**
  * Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their codes, and the
- * one that stands in for missing values. Of an ordered column it keeps all, in order: their codes are ranks.
+ * one that stands in for missing values. Of an ordered or cyclic column it keeps all, in order: their codes are ranks.
  */
 function categoryStatistics(column: CategoryColumn, fold: CodeFold): CategoryStatistics {
-  const { categories, isOrdered } = column;
+  const { categories } = column;
+  const isInOrder = column.isOrdered === true || column.isCyclic === true;
   const { counts: all, missing, unlisted } = fold;
   const fill = fillCode(column, all);
-  const codes = isOrdered === true ? [...all.keys()] : mostFrequent(all, fill);
+  const codes = isInOrder ? [...all.keys()] : mostFrequent(all, fill);
   const counts = codes.map((code) => all[code]!);
   const sumOf = (some: readonly number[]) => some.reduce((sum, count) => sum + count, 0);
   const other = unlisted + sumOf(all) - sumOf(counts);
@@ -87,7 +88,7 @@ function categoryStatistics(column: CategoryColumn, fold: CodeFold): CategorySta
     counts,
     missing,
     other,
-    ...(other > 0 && isOrdered !== true && { frequencies: all }),
+    ...(other > 0 && !isInOrder && { frequencies: all }),
     ...(fill !== undefined && { fill: categories[fill]! }),
   };
 }

@@ -6,10 +6,14 @@ import { constant, type Tensor } from "../graph/tensor.ts";
 import { concat } from "../ops/movement.ts";
 import { cast, equal, isNan } from "../ops/selection.ts";
 import {
+  type CyclicColumn,
+  circle,
+  cyclicColumn,
   type EmbeddedColumn,
   embeddedColumn,
   embedding,
   hasIndicator,
+  hasSeveral,
   isEmbedded,
   type OneHotColumn,
   oneHotColumn,
@@ -49,6 +53,10 @@ export { type CategoryForm, type EncoderOptions, type NumberScale, numberScales 
  * 5. For every category column that `categories` embeds: a trained vector (Guo & Berkhahn 2016, arXiv:1604.06737), first
  *    uniform in ±0.05 as Keras does. Categories of two training samples or more have one each. Those of one sample share
  *    one with those that were never seen, which so learns what a rare category is like. Missing values have their own.
+ * 6. For every category column that goes round (month, hour and minute of a date): the sine and cosine of its place on the
+ *    circle, 0 and 0 where it is missing. One category only is left out.
+ *
+ * The parts of a date are missing together: one of them, the year, tells it.
  *
  * Throws when no column is left, when the codes of an ordered column are no ranks, for options that name what is not there,
  * and, when applied, when the row lacks a column or has it in another dtype or shape.
@@ -57,10 +65,10 @@ export function encoder(
   statistics: TableStatistics,
   options: EncoderOptions = {},
 ): (row: EncoderInput) => Tensor {
-  const { numbers, ranks, indicators, categories, embedded } = tellingColumns(statistics, options);
+  const { numbers, ranks, indicators, categories, embedded, cyclic } = tellingColumns(statistics, options);
   const scaled = [...numbers, ...ranks];
   const scale = scaled.length === 0 ? undefined : scaler(scaled);
-  const embeddings = embedded.map(embedding);
+  const tables = [...embedded.map(embedding), ...cyclic.map(circle)];
   return (row) => {
     const parts: Tensor[] = [];
     if (scale !== undefined) {
@@ -74,22 +82,23 @@ export function encoder(
       flags.push(equal(filledCodesIn(row, [column]), constant(int32(column.codes)))); // [batch, codes]
     }
     if (flags.length > 0) parts.push(cast(concat(flags), "float32"));
-    parts.push(...embeddings.map((embed) => embed(row)));
+    parts.push(...tables.map((lookUp) => lookUp(row)));
     return concat(parts); // [batch, features]
   };
 }
 
 /**
  * What each column of the encoder's result means: "age", "age is missing", "sex = female", "sex is missing"; of vectors
- * "city 1", "city 2" and so on.
+ * "city 1", "city 2" and so on; of what goes round "month sine" and "month cosine".
  */
 export function featureNames(statistics: TableStatistics, options: EncoderOptions = {}): readonly string[] {
-  const { numbers, ranks, indicators, categories, embedded } = tellingColumns(statistics, options);
+  const { numbers, ranks, indicators, categories, embedded, cyclic } = tellingColumns(statistics, options);
   return [
     ...[...numbers, ...ranks].map(({ name }) => name),
     ...[...indicators.numbers, ...indicators.codes].map((name) => `${name} is missing`),
     ...categories.flatMap(({ meanings }) => meanings),
     ...embedded.flatMap(({ name, size }) => Array.from({ length: size }, (_, at) => `${name} ${at + 1}`)),
+    ...cyclic.flatMap(({ name }) => [`${name} sine`, `${name} cosine`]),
   ];
 }
 
@@ -101,38 +110,46 @@ interface TellingColumns {
   readonly indicators: { readonly numbers: readonly string[]; readonly codes: readonly string[] };
   readonly categories: readonly OneHotColumn[];
   readonly embedded: readonly EmbeddedColumn[];
+  readonly cyclic: readonly CyclicColumn[];
 }
 
 function tellingColumns(statistics: TableStatistics, options: EncoderOptions): TellingColumns {
   checkOptions(statistics, options);
   const { samples, features } = statistics;
-  const isPartlyMissing = ({ missing }: FeatureStatistics) => missing > 0 && missing < samples;
   const namesOf = (columns: readonly FeatureStatistics[]) => columns.map(({ name }) => name);
   const numbers = features.filter((feature) => feature.kind === "number");
   const texts = features.filter((feature) => feature.kind === "category");
-  const isIndicated = ({ whenMissing }: FeatureStatistics) => whenMissing?.indicator !== false;
   const ordered = texts.filter(({ isOrdered }) => isOrdered === true);
-  const unordered = texts.filter(({ isOrdered }) => isOrdered !== true);
+  const cyclic = texts.filter(({ isCyclic }) => isCyclic === true);
+  const unordered = texts.filter((column) => !ordered.includes(column) && !cyclic.includes(column));
+  // The parts of a date are missing together, and one mark is enough.
+  const lacks = ({ missing, ofDate }: FeatureStatistics) =>
+    missing > 0 && missing < samples && (ofDate === undefined || ofDate.part === "year");
+  const isMarked = (column: FeatureStatistics) => lacks(column) && column.whenMissing?.indicator !== false;
   const telling = unordered
-    .map((column) => ({ column, oneHot: oneHotColumn(column, isPartlyMissing(column)) }))
+    .map((column) => ({ column, oneHot: oneHotColumn(column, lacks(column)) }))
     .filter(({ oneHot }) => oneHot.codes.length > 1);
   const result = {
     numbers: scaledNumbers(statistics, options),
     ranks: ordered.map(rankColumn).filter(({ deviation }) => deviation > 0),
     indicators: {
-      numbers: namesOf(numbers.filter(isPartlyMissing).filter(isIndicated)),
+      numbers: namesOf(numbers.filter(isMarked)),
       codes: namesOf([
-        ...ordered.filter(isPartlyMissing).filter(isIndicated),
-        ...unordered.filter(isPartlyMissing).filter(hasIndicator),
+        ...[...ordered, ...cyclic].filter(isMarked),
+        ...unordered.filter(lacks).filter(hasIndicator),
       ]),
     },
     categories: telling.filter(({ column }) => !isEmbedded(column, options)).map(({ oneHot }) => oneHot),
     embedded: telling
       .filter(({ column }) => isEmbedded(column, options))
       .map(({ column }) => embeddedColumn(column, options)),
+    cyclic: cyclic.filter(hasSeveral).map(cyclicColumn),
   };
   const { indicators, ranks, categories, embedded } = result;
-  const groups = [result.numbers, ranks, indicators.numbers, indicators.codes, categories, embedded];
+  const groups = [
+    ...[result.numbers, ranks, indicators.numbers, indicators.codes],
+    ...[categories, embedded, result.cyclic],
+  ];
   if (groups.every(({ length }) => length === 0)) {
     fail("encoder", {
       expected: "at least one column with two different values in the training samples",

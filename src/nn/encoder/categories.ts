@@ -1,5 +1,5 @@
 /** Categories as features: columns of zeros and ones, ranks, or trained vectors. */
-import { float32, int32 } from "../../array/array.ts";
+import { float32, int32, ndarray } from "../../array/array.ts";
 import { type CategoryStatistics, categoryLimit } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { constant, parameter, type Tensor } from "../../graph/tensor.ts";
@@ -85,6 +85,35 @@ export function ranksIn(row: EncoderInput, columns: readonly RankColumn[]): Tens
   const sizes = constant(float32(columns.map(({ size }) => size)));
   const known = where(less(codes, sizes), codes, Number.NaN);
   return [where(less(codes, 0), Number.NaN, known)]; // [batch, columns]
+}
+
+/** A column whose categories go round. */
+export interface CyclicColumn {
+  readonly name: string;
+  readonly size: number;
+  /** The code of what stands in for missing values; −1 where nothing does. */
+  readonly fillCode: number;
+}
+
+export function cyclicColumn(column: CategoryStatistics): CyclicColumn {
+  return { name: column.name, size: column.categories.length, fillCode: fillCodeOf(column) };
+}
+
+/** Whether training samples differ in it. */
+export const hasSeveral = (column: CategoryStatistics): boolean =>
+  filledCounts(column).filter((count) => count > 0).length > 1;
+
+/** The sine and cosine of 2π · code / size, [batch, 2]; what is missing, or no category, lies in the middle of the circle. */
+export function circle(column: CyclicColumn): (row: EncoderInput) => Tensor {
+  const { size } = column;
+  const angles = Array.from({ length: size }, (_, code) => (2 * Math.PI * code) / size);
+  const points = [...angles.flatMap((angle) => [Math.sin(angle), Math.cos(angle)]), 0, 0];
+  const table = constant(ndarray("float32", [size + 1, 2], Float32Array.from(points)));
+  return (row) => {
+    const codes = reshape(filledCodesIn(row, [column]), ["batch"]);
+    const known = where(less(codes, size), codes, size);
+    return gather(table, where(less(codes, 0), size, known)); // [batch, 2]
+  };
 }
 
 /** A column whose categories become vectors. */

@@ -61,7 +61,9 @@ export function checkOptions({ features }: TableStatistics, options: EncoderOpti
   const { numbers, categories, embeddingSizes, clip } = options;
   const namesOf = (is: (feature: FeatureStatistics) => boolean) =>
     features.filter(is).map(({ name }) => name);
-  const texts = namesOf((feature) => feature.kind === "category" && feature.isOrdered !== true);
+  const texts = namesOf(
+    (feature) => feature.kind === "category" && feature.isOrdered !== true && feature.isCyclic !== true,
+  );
   checkChoice(
     "numbers",
     numbers,
