@@ -62,10 +62,11 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly lastBatch?: LastBatch;
   /**
    * Random changes of the training images, by column: { image: [flip(), crop({ padding: 4 })] }, first to last. Each sample
-   * is changed anew in each epoch, by its own draws of (seed, epoch, sample), so neither microbatches nor threads matter; a
-   * thread does it ahead. Columns with equal lists are changed alike, as an image and its mask must be. Columns are uint8
-   * [height, width] or [channels, height, width], as `images`, `idx` and `npy` give them. Evaluation, metrics, statistics
-   * and saved models see the samples as they are.
+   * is changed anew in each epoch, by its own draws of (seed, epoch, sample), so neither microbatches nor threads matter; in
+   * one epoch a sample that is drawn twice is changed alike. Columns with equal lists are changed alike too, as an image and
+   * its mask must be. Columns are uint8 [height, width] or [channels, height, width], as `images`, `idx` and `npy` give them.
+   * Evaluation, metrics, statistics and saved models see the samples as they are. A thread does it ahead, which a function
+   * of the caller's own could not reach: there are flip, crop and colour.
    */
   readonly augment?: Augment<Columns>;
   /** Acts on the gradient of the whole batch, once per step. */
