@@ -6,7 +6,7 @@ import { areDates, requireListed } from "./columns.ts";
 import { refuseText } from "./mixed.ts";
 import type { ColumnType } from "./options.ts";
 import type { ColumnProfile } from "./profile.ts";
-import type { ValueColumn } from "./values.ts";
+import { floatOf, type ValueColumn } from "./values.ts";
 
 /**
  * How a kept column is had, so that different values stay different and later times are greater: whole numbers and dates in
@@ -23,8 +23,7 @@ export async function keptValues(
   if (type === "number" && numbers < present) await refuseText(cells, profile);
   const isNumbers = numbers === present && (type === undefined || type === "number");
   if (isNumbers && (type === "number" || fitsFloat32(profile))) {
-    const sql = `coalesce(${cells.number(name)}, 'nan'::double)`;
-    return { name, spec: { dtype: "float32", shape: [1] }, sql };
+    return { name, spec: { dtype: "float32", shape: [1] }, sql: floatOf(cells, name) };
   }
   if (present === cells.samples && type === undefined) {
     if (isNumbers && fitsInt32(profile)) return whole(name, cells.number(name));

@@ -14,7 +14,6 @@ export class TableRecords {
   readonly columns: ColumnSpecs;
   readonly #decided: DecidedTable;
   readonly #values: readonly ValueColumn[];
-  readonly #precision: readonly Precision[];
   readonly #unlisted: number[];
 
   constructor(decided: DecidedTable) {
@@ -22,7 +21,6 @@ export class TableRecords {
     this.#decided = decided;
     this.#values = [...targets, ...weights, ...features];
     this.columns = Object.fromEntries(this.#values.map(({ name, spec }) => [name, spec]));
-    this.#precision = this.#values.map(() => new Precision());
     this.#unlisted = this.#values.map(() => 0);
   }
 
@@ -40,58 +38,26 @@ export class TableRecords {
       yield { samples: rows, columns: numbers };
     }
     watch?.refuse();
-    await requireKnownClasses(this.#decided, this.#found().unlisted);
+    await requireKnownClasses(this.#decided, this.#found());
   }
 
   /** What reading has found; complete once all pieces were taken. */
   report(): TableReport {
-    return { ...this.#decided.report, ...this.#found() };
+    return { ...this.#decided.report, unlisted: this.#found() };
   }
 
   #convert(index: number, values: PieceColumn): ColumnArray {
     const column = this.#values[index]!;
     const array = allocateValues(column, values.length);
-    const error = store(column, values, array, 0);
-    this.#precision[index]!.see(array, error);
+    store(column, values, array, 0);
     this.#unlisted[index]! += countUnlisted(array, column.spec.categories?.length);
     return array;
   }
 
-  #found(): Pick<TableReport, "unlisted" | "imprecise"> {
-    const names = this.#values.map(({ name }) => name);
-    const counts = names.map(
-      (name, index) => [name, this.#unlisted[index] ?? bug("a column without a count")] as const,
+  #found(): TableReport["unlisted"] {
+    const counts = this.#values.map(
+      ({ name }, index) => [name, this.#unlisted[index] ?? bug("a column without a count")] as const,
     );
-    return {
-      unlisted: Object.fromEntries(counts.filter(([, count]) => count > 0)),
-      imprecise: names.filter((_, index) => this.#precision[index]!.isLost),
-    };
-  }
-}
-
-/** Whether a column loses more than a thousandth of its deviation in float32. */
-class Precision {
-  #error = 0;
-  #count = 0;
-  #first = 0;
-  #sum = 0;
-  #squares = 0;
-
-  see(values: ColumnArray, error: number): void {
-    this.#error = Math.max(this.#error, error);
-    for (const value of values) {
-      if (Number.isNaN(value)) continue;
-      if (this.#count++ === 0) this.#first = value;
-      // From the first value, so that squares of large numbers that differ little do not cancel.
-      const distance = value - this.#first;
-      this.#sum += distance;
-      this.#squares += distance * distance;
-    }
-  }
-
-  get isLost(): boolean {
-    const mean = this.#sum / this.#count;
-    const deviation = Math.sqrt(Math.max(0, this.#squares / this.#count - mean * mean));
-    return this.#error > 0 && 1000 * this.#error > deviation;
+    return Object.fromEntries(counts.filter(([, count]) => count > 0));
   }
 }

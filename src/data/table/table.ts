@@ -19,6 +19,7 @@ import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
 import { requireRecords, withTable } from "./open-table.ts";
 import { checkOptions, type TableOptions, type TargetOptions } from "./options.ts";
+import { impreciseColumns } from "./precision.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
 import type { BadRowCount } from "./skipped-rows.ts";
@@ -110,7 +111,7 @@ export async function table(input: TableInput, options: TableOptions): Promise<T
   const path = inputName(input);
   return withDecided(input, options, {}, async (decided) => {
     const { cells, schema, targets, weights, features } = decided;
-    const { columns, imprecise, unlisted } = await readValues(cells, [...targets, ...weights, ...features]);
+    const { columns, unlisted } = await readValues(cells, [...targets, ...weights, ...features]);
     await requireKnownClasses(decided, unlisted);
     if (options.like === undefined) refuseLeaks(path, schema, columns);
     const weight = options.weight === undefined ? {} : { weight: options.weight };
@@ -121,7 +122,7 @@ export async function table(input: TableInput, options: TableOptions): Promise<T
       schema,
       ...weight,
     });
-    return tableOf(dataset, { ...decided.report, imprecise, unlisted });
+    return tableOf(dataset, { ...decided.report, unlisted });
   });
 }
 
@@ -134,7 +135,7 @@ export interface DecidedTable {
   readonly weights: readonly ValueColumn[];
   readonly features: readonly ValueColumn[];
   /** What is known before the numbers are read. */
-  readonly report: Omit<TableReport, "unlisted" | "imprecise">;
+  readonly report: Omit<TableReport, "unlisted">;
 }
 
 /** Opens a table, decides its columns and hands it over. The database is gone afterwards. */
@@ -203,12 +204,20 @@ export async function decide(
   );
   const features = await inOrder(schema.features, (feature) => featureValues(cells, feature));
   const missing = [...profiles.values()].filter(({ present }) => present < samples);
+  const floats = [...targets, ...weights, ...kept, ...features].filter(
+    ({ spec }) => spec.dtype === "float32",
+  );
+  const imprecise = await impreciseColumns(
+    cells,
+    floats.flatMap(({ name }) => profiles.get(name) ?? []), // parts of dates are exact
+  );
   const report = {
     records: records + unread,
     withoutTarget: records - loaded.samples,
     ...found,
     missing: Object.fromEntries(missing.map(({ name, present }) => [name, samples - present])),
     ignored,
+    imprecise,
   };
   return {
     cells,

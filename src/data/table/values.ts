@@ -3,7 +3,6 @@ import type { FeatureColumn, TargetColumn } from "../../array/schema.ts";
 import { elementCount } from "../../array/shape.ts";
 import type { ColumnSpec } from "../dataset.ts";
 import type { ColumnArray, MemoryColumn } from "../memory.ts";
-import { numberStatistics } from "../statistics.ts";
 import { codesOf } from "./categories.ts";
 import type { Cells } from "./cells.ts";
 import type { PieceColumn } from "./database.ts";
@@ -22,8 +21,7 @@ export interface ValueColumn {
 export async function featureValues(cells: Cells, feature: FeatureColumn): Promise<ValueColumn> {
   const { name } = feature;
   if (feature.kind === "number") {
-    const sql = `coalesce(${cells.number(name)}, 'nan'::double)`;
-    return { name, spec: { dtype: "float32", shape: [1] }, sql };
+    return { name, spec: { dtype: "float32", shape: [1] }, sql: floatOf(cells, name) };
   }
   const { categories } = feature;
   return {
@@ -37,7 +35,7 @@ export async function featureValues(cells: Cells, feature: FeatureColumn): Promi
 export async function targetValues(cells: Cells, target: TargetColumn): Promise<ValueColumn> {
   const { name } = target;
   if (target.task === "regression") {
-    return { name, spec: { dtype: "float32", shape: [1] }, sql: cells.number(name) };
+    return { name, spec: { dtype: "float32", shape: [1] }, sql: floatOf(cells, name) };
   }
   const { categories } = target;
   const sql = await codesOf(cells, name, categories, classText(cells, target));
@@ -46,14 +44,17 @@ export async function targetValues(cells: Cells, target: TargetColumn): Promise<
 
 /** One number per sample. */
 export function weightValues(cells: Cells, name: string): ValueColumn {
-  return { name, spec: { dtype: "float32", shape: [] }, sql: cells.number(name) };
+  return { name, spec: { dtype: "float32", shape: [] }, sql: floatOf(cells, name) };
+}
+
+/** The SQL of a column's numbers in float32, NaN where they are missing: rounded by the database, in one go. */
+export function floatOf(cells: Cells, name: string): string {
+  return `coalesce((${cells.number(name)})::float, 'nan'::float)`;
 }
 
 /** What readValues gives. */
 export interface TableValues {
   readonly columns: Readonly<Record<string, MemoryColumn>>;
-  /** Columns whose numbers lose more than a thousandth of their deviation in float32. */
-  readonly imprecise: readonly string[];
   /** How many samples have a category that is not in the column's list, where there are any. */
   readonly unlisted: Readonly<Record<string, number>>;
 }
@@ -64,7 +65,6 @@ const columnsPerQuery = 64;
 /** Reads the columns of all samples, each in one pass. */
 export async function readValues(cells: Cells, columns: readonly ValueColumn[]): Promise<TableValues> {
   const arrays = columns.map((column) => allocateValues(column, cells.samples));
-  const errors = new Float64Array(columns.length); // the largest rounding error of each column
   for (let start = 0; start < columns.length; start += columnsPerQuery) {
     const some = columns.slice(start, start + columnsPerQuery);
     let first = 0;
@@ -72,8 +72,7 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
       `select ${some.map(({ sql }) => sql).join(", ")} from ${cells.kept}`,
     )) {
       piece.columns.forEach((values, place) => {
-        const error = store(some[place]!, values, arrays[start + place]!, first);
-        errors[start + place] = Math.max(errors[start + place]!, error);
+        store(some[place]!, values, arrays[start + place]!, first);
       });
       first += piece.rows;
     }
@@ -82,12 +81,6 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
     columns: Object.fromEntries(
       columns.map(({ name, spec }, index) => [name, { spec, data: arrays[index]! }]),
     ),
-    imprecise: columns
-      .map(({ name }) => name)
-      .filter((name, index) => {
-        const error = errors[index]!;
-        return error > 0 && 1000 * error > numberStatistics(name, arrays[index]!).deviation;
-      }),
     unlisted: Object.fromEntries(
       columns
         .map(
@@ -110,18 +103,15 @@ export function allocateValues({ spec }: ValueColumn, samples: number): ColumnAr
   return spec.dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
 }
 
-/** Writes the values of samples into the array from sample `first` on, and gives the largest rounding error. */
-export function store(column: ValueColumn, values: PieceColumn, array: ColumnArray, first: number): number {
-  if (column.isList) return storeLists(values, array, first, elementCount(column.spec.shape));
-  // A loop for each kind of array: one for all of them takes several times as long.
-  if (values instanceof Float64Array) return storeDoubles(values, array, first);
-  if (!(values instanceof Int32Array)) return storeDoubles(Float64Array.from(values, Number), array, first);
-  array.set(values, first);
-  return 0;
+/** Writes the values of samples into the array from sample `first` on. */
+export function store(column: ValueColumn, values: PieceColumn, array: ColumnArray, first: number): void {
+  if (column.isList) storeLists(values, array, first, elementCount(column.spec.shape));
+  else if (ArrayBuffer.isView(values)) array.set(values, first);
+  else for (let row = 0; row < values.length; row++) array[first + row] = Number(values[row]);
 }
 
-/** A list that is missing is NaN throughout. They were rounded when they were read. */
-function storeLists(values: PieceColumn, array: ColumnArray, first: number, elements: number): number {
+/** A list that is missing is NaN throughout. */
+function storeLists(values: PieceColumn, array: ColumnArray, first: number, elements: number): void {
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   for (let row = 0; row < values.length; row++) {
     const list = values[row] as { readonly bytes: Uint8Array } | null; // what the database gives for a blob
@@ -129,17 +119,4 @@ function storeLists(values: PieceColumn, array: ColumnArray, first: number, elem
     if (list === null) array.fill(Number.NaN, at, at + elements);
     else bytes.set(list.bytes, 4 * at);
   }
-  return 0;
-}
-
-function storeDoubles(values: Float64Array, array: ColumnArray, first: number): number {
-  array.set(values, first);
-  let largest = 0;
-  if (array instanceof Float32Array) {
-    for (let row = 0; row < values.length; row++) {
-      const error = Math.abs(values[row]! - array[first + row]!);
-      if (error > largest) largest = error;
-    }
-  }
-  return largest;
 }
