@@ -10,9 +10,9 @@ import type { Source } from "./source.ts";
  * Reads a source once and keeps it in memory: 4 bytes for a number or a code, 1 for an element of uint8.
  * Throws what the source throws, when it has no samples, and when they do not fit in memory.
  */
-export async function collect<Columns extends ColumnSpecs>(
-  source: Source<Columns>,
-): Promise<Dataset<Columns>> {
+export async function collect<Columns extends ColumnSpecs, Data extends Dataset<Columns> = Dataset<Columns>>(
+  source: Source<Columns, Data>,
+): Promise<Data> {
   const { name, columns, weight, schema } = source;
   const kept = new Map(
     Object.entries(columns).map(([column, spec]) => [
@@ -36,13 +36,14 @@ export async function collect<Columns extends ColumnSpecs>(
     column,
     { spec, data: kept.get(column)!.take() },
   ]);
-  return memoryDataset<Columns>({
+  const dataset = memoryDataset<Columns>({
     name,
     size,
     columns: Object.fromEntries(entries),
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),
   });
+  return source.dataOf?.(dataset, source.report?.()) ?? (dataset as Data); // without dataOf that is what Data is
 }
 
 /** One column's numbers; grows by half where the source did not know its size. */

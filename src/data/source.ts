@@ -4,7 +4,7 @@
  */
 import type { TypedArray } from "../array/dtype.ts";
 import type { TableSchema } from "../array/schema.ts";
-import type { ColumnSpecs } from "./dataset.ts";
+import type { ColumnSpecs, Dataset } from "./dataset.ts";
 
 /** Consecutive samples: for every column `samples` values, one behind the other. */
 export interface Piece<Columns extends ColumnSpecs = ColumnSpecs> {
@@ -12,8 +12,14 @@ export interface Piece<Columns extends ColumnSpecs = ColumnSpecs> {
   readonly columns: { readonly [Name in keyof Columns]: TypedArray };
 }
 
-/** An opened source: its columns are known, nothing has been read but what was needed to know them. */
-export interface Source<Columns extends ColumnSpecs = ColumnSpecs> {
+/**
+ * An opened source: its columns are known, nothing has been read but what was needed to know them. Data is what its samples
+ * are where they are kept: a dataset, or one that knows more of them.
+ */
+export interface Source<
+  Columns extends ColumnSpecs = ColumnSpecs,
+  Data extends Dataset<Columns> = Dataset<Columns>,
+> {
   /** What to call it in errors: a file name, a folder, a pattern. */
   readonly name: string;
   readonly columns: Columns;
@@ -27,4 +33,8 @@ export interface Source<Columns extends ColumnSpecs = ColumnSpecs> {
   fingerprint(): Promise<string>;
   /** All samples in order. May be called again; what is open is closed when the reader stops early. */
   pieces(): AsyncGenerator<Piece<Columns>, void>;
+  /** What the last reading that came to its end has found, as plain JSON, which a cache keeps. Default: nothing. */
+  report?(): unknown;
+  /** The kept samples with what else is known of them. report: what `report` gave when they were read. */
+  dataOf?(dataset: Dataset<Columns>, report: unknown): Data;
 }

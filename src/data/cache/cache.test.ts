@@ -280,3 +280,28 @@ test("records are packed without holes but at their end, 4-byte elements at mult
   buffer.take(fields[1]!, 1, 1, back);
   assert.deepEqual([...back], [6]);
 });
+
+test("what a reading found is kept, and its data is what the source says, without a second reading", async () => {
+  const own = join(folder, "told");
+  const counting = source(10);
+  let report: { readonly even: number } | undefined;
+  const told: Source<typeof columns, Dataset<typeof columns> & { readonly even: number }> = {
+    ...counting,
+    async *pieces() {
+      report = undefined;
+      yield* counting.pieces();
+      report = { even: 5 };
+    },
+    report: () => report ?? assert.fail("it was asked before it was read"),
+    dataOf: (dataset, found) => ({ ...dataset, ...(found as { even: number }) }),
+  };
+  const first = await cached(told, { folder: own });
+  report = undefined;
+  const second = await cached(told, { folder: own });
+  assert.deepEqual([first.even, second.even, (await collect(told)).even], [5, 5, 5]);
+  assert.equal(counting.reads, 2); // for the first cache and in memory
+  // One that was made before its source told anything has nothing to tell.
+  await cached(source(20), { folder: own });
+  const { even } = await cached({ ...told, fingerprint: source(20).fingerprint }, { folder: own });
+  assert.equal(even, 5);
+});

@@ -46,13 +46,14 @@ export function cacheFolder({ folder }: Pick<CacheOptions, "folder"> = {}): stri
 
 /**
  * A source's samples as a dataset on disk: for what does not fit in memory, or takes long to read. Made once, in pieces, and
- * opened at once from then on, as long as the source's fingerprint stays. A cache that is damaged is made anew.
+ * opened at once from then on, as long as the source's fingerprint stays. A cache that is damaged is made anew. What the same
+ * source gives in memory, such as `report` and `vocabulary`, is there too.
  * Throws what the source throws, when it has no samples, and when the folder cannot be written to; nothing is left behind.
  */
-export async function cached<Columns extends ColumnSpecs>(
-  source: Source<Columns>,
+export async function cached<Columns extends ColumnSpecs, Data extends Dataset<Columns> = Dataset<Columns>>(
+  source: Source<Columns, Data>,
   options: CacheOptions = {},
-): Promise<Dataset<Columns>> {
+): Promise<Data> {
   const { name, columns, weight, schema } = source;
   const fingerprint = await source.fingerprint();
   const described = {
@@ -63,13 +64,18 @@ export async function cached<Columns extends ColumnSpecs>(
   const opened = await openOrMake(
     {
       name,
-      identity: JSON.stringify({ fingerprint, ...described }),
+      // A cache that was made before its source told what it found is another one.
+      identity: JSON.stringify({ fingerprint, ...described, ...(source.report && { report: true }) }),
       fingerprint,
-      make: async (path) => ({ ...(await writeRecords(path, columns, source.pieces())), ...described }),
+      make: async (path) => {
+        const written = await writeRecords(path, columns, source.pieces());
+        return { ...written, ...described, ...(source.report && { extra: source.report() }) };
+      },
     },
     options,
   );
-  return datasetOf(opened, options) as Dataset<Columns>; // the identity says that these are its columns
+  const dataset = datasetOf(opened, options) as Dataset<Columns>; // the identity says that these are its columns
+  return source.dataOf?.(dataset, opened.manifest.extra) ?? (dataset as Data); // without dataOf that is what Data is
 }
 
 /** What a cache is found by, and how it is made. */

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import sharp from "sharp";
 import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import { cached } from "../cache/cache.ts";
 import { allSamples } from "../samples.ts";
 import type { Piece } from "../source.ts";
 import { split } from "../split.ts";
@@ -352,4 +353,16 @@ test("whatever lies in a folder, each file becomes a sample or is listed", async
     }),
     { numRuns: 60 },
   );
+});
+
+test("a cache of images has their report, whenever it is opened", async () => {
+  const folder = await folderOf({ "a/1.png": 1, "a/2.png": "no image", "b/1.png": 3, "b/2.png": 4 });
+  const options = { size, onBadFile: { skip: 1 } } as const;
+  const memory = await images(folder, options);
+  for (const time of ["first", "second"]) {
+    const disk = await cached(await imagesSource(folder, options), { folder: join(base, "cache") });
+    assert.deepEqual(disk.report, memory.report, time);
+    assert.deepEqual(await values(disk), await values(memory));
+    assert.deepEqual(await classes(disk), ["a", "b", "b"]);
+  }
 });

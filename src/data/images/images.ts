@@ -26,7 +26,8 @@ export interface Images<Columns extends UnlabelledColumns = LabelledColumns> ext
 }
 
 /** Images to be read, into memory or into a cache. */
-export interface ImagesSource<Columns extends UnlabelledColumns = LabelledColumns> extends Source<Columns> {
+export interface ImagesSource<Columns extends UnlabelledColumns = LabelledColumns>
+  extends Source<Columns, Images<Columns>> {
   /** What the last reading found that came to the end. Throws before one. */
   report(): ImagesReport;
 }
@@ -61,9 +62,7 @@ export function images(
 ): Promise<Images<UnlabelledColumns>>;
 export function images(folder: string, options: ImagesOptions & { readonly labels?: true }): Promise<Images>;
 export async function images(folder: string, options: ImagesOptions): Promise<Images<UnlabelledColumns>> {
-  const source = await openImages(folder, options);
-  const dataset = await collect(source);
-  return Object.freeze({ ...dataset, report: source.report() });
+  return collect(await openImages(folder, options));
 }
 
 /** The same, to be read piece by piece: for a cache on disk, where the images outgrow memory. */
@@ -106,6 +105,7 @@ async function openImages(folder: string, options: ImagesOptions): Promise<Image
       last = yield* readImages({ folder, files, classes, settings, decoder });
     },
     report: () => last ?? notRead(folder),
+    dataOf: (dataset, report) => Object.freeze({ ...dataset, report: report as ImagesReport }), // what report gave
   };
 }
 

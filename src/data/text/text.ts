@@ -3,21 +3,26 @@ import { fail, kindOf } from "../../errors.ts";
 import { fingerprintOfFiles } from "../file-ranges.ts";
 import { readUnpacked } from "../gzip.ts";
 import type { Source } from "../source.ts";
+import { type CachedText, cachedText } from "./cached-text.ts";
 import { byteVocabulary, CharacterSet, characterVocabulary, vocabularyOf } from "./characters.ts";
 import { collectCodes, counted, windowPieces } from "./pieces.ts";
 import { tokenizerVocabulary } from "./tokenizer.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 import {
+  countCodes,
+  countLeftOver,
   countWindows,
   type TextColumns,
   type TextData,
+  type TextReport,
   textColumns,
   tooShort,
   type WindowOptions,
   windows,
 } from "./windows.ts";
 
+export type { CachedText, TextWindows } from "./cached-text.ts";
 export type { PositionSplitOptions, TextColumns, TextData, TextReport, WindowOptions } from "./windows.ts";
 
 /** Options of `characters`. */
@@ -35,7 +40,7 @@ export interface TokensOptions extends WindowOptions {
 }
 
 /** Windows of a text to be read, into memory or into a cache. */
-export interface TextSource extends Source<TextColumns> {
+export interface TextSource extends Source<TextColumns, CachedText> {
   readonly vocabulary: Vocabulary;
 }
 
@@ -162,14 +167,43 @@ async function collected(
 function sourceOf({ path, kind, vocabulary, codes, length }: OpenedText, options: WindowOptions): TextSource {
   const { context, stride = context } = options;
   const { categories, unknown } = vocabulary;
+  let last: TextReport | undefined;
   return {
     name: path,
     columns: textColumns(vocabulary, context),
     ...(length !== undefined && { size: countWindows(length, options) }),
     vocabulary,
     fingerprint: () => fingerprintOfFiles([path], [kind, context, stride, categories, unknown]),
-    pieces: () => windowPieces(path, codes(), options),
+    async *pieces() {
+      last = undefined;
+      const found = { codes: 0, unknown: 0 };
+      yield* windowPieces(path, watched(codes(), found, unknown), options);
+      last = { ...found, leftOver: countLeftOver(found.codes, options) };
+    },
+    report: () => last ?? notRead(path),
+    dataOf: (dataset, report) => cachedText(dataset, report as TextReport, vocabulary, options), // what report gave
   };
+}
+
+function notRead(path: string): never {
+  return fail(`report of ${path}`, {
+    expected: "a reading that came to its end",
+    got: "none yet",
+    fix: "read all pieces() first",
+  });
+}
+
+/** The same codes, counted. */
+async function* watched(
+  pieces: AsyncIterable<ArrayLike<number>>,
+  found: { codes: number; unknown: number },
+  unknown: number | undefined,
+): AsyncGenerator<ArrayLike<number>, void> {
+  for await (const piece of pieces) {
+    found.codes += piece.length;
+    if (unknown !== undefined) found.unknown += countCodes(piece, unknown);
+    yield piece;
+  }
 }
 
 async function* encodedText(path: string, vocabulary: Vocabulary): AsyncGenerator<ArrayLike<number>, void> {

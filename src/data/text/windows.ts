@@ -83,6 +83,12 @@ export function countWindows(codes: number, { context, stride = context }: Windo
   return codes <= context ? 0 : Math.floor((codes - context - 1) / stride) + 1;
 }
 
+/** How many of the codes, of which there is at least one window, are behind the last one. */
+export function countLeftOver(codes: number, options: WindowOptions): number {
+  const { context, stride = context } = options;
+  return codes - ((countWindows(codes, options) - 1) * stride + context + 1);
+}
+
 /**
  * The windows over codes, which are kept once: a sample is read from where it lies.
  * Throws when there are too few for one window.
@@ -104,8 +110,8 @@ export function windows(
     vocabulary,
     report: Object.freeze({
       codes: codes.length,
-      leftOver: codes.length - ((size - 1) * stride + context + 1),
-      unknown: vocabulary.unknown === undefined ? 0 : count(codes, vocabulary.unknown),
+      leftOver: countLeftOver(codes.length, options),
+      unknown: vocabulary.unknown === undefined ? 0 : countCodes(codes, vocabulary.unknown),
     }),
     read(column: "tokens" | "next", samples: Uint32Array, into: TypedArray): void {
       const shift =
@@ -120,7 +126,10 @@ export function windows(
     },
     fingerprint: () =>
       sha256OfParts([JSON.stringify({ context, stride, categories: vocabulary.categories }), codes]),
-    split: (shares?: PositionSplitOptions) => splitByPosition(name, codes, vocabulary, options, shares),
+    split: (shares?: PositionSplitOptions) =>
+      splitByPosition(name, codes.length, options, shares, (part, from, to) =>
+        windows(`${part} part of ${name}`, codes.subarray(from, to), vocabulary, options),
+      ),
   } satisfies TextData);
 }
 
@@ -136,32 +145,34 @@ export function tooShort(name: string, codes: number, context: number): never {
   });
 }
 
-function splitByPosition(
+/**
+ * Parts of so many codes by position, each made of those from one place to another. Throws where a part is too short for a
+ * window.
+ */
+export function splitByPosition<Part>(
   name: string,
-  codes: Codes,
-  vocabulary: Vocabulary,
-  options: WindowOptions,
+  codes: number,
+  { context }: WindowOptions,
   shares: PositionSplitOptions = {},
-): Split<TextData> {
-  partIntervals(`split of ${name}`, shares, codes.length); // for what it throws
+  make: (part: string, from: number, to: number) => Part,
+): Split<Part> {
+  partIntervals(`split of ${name}`, shares, codes); // for what it throws
   const { validation = 0.2, test = 0 } = shares;
-  const [first, second] = [1 - validation - test, 1 - test].map((share) => Math.round(share * codes.length));
+  const [first, second] = [1 - validation - test, 1 - test].map((share) => Math.round(share * codes));
   const part = (called: string, from: number, to: number) => {
-    const length = to - from;
-    if (length <= options.context) {
-      fail(`split of ${name}`, {
-        expected: `a ${called} part of at least ${options.context + 1} codes: a context and the code behind it`,
-        got: `${length} of ${codes.length}`,
-        fix: "a larger share for it, a smaller context, or a longer text",
-      });
-    }
-    return windows(`${called} part of ${name}`, codes.subarray(from, to), vocabulary, options);
+    if (to - from > context) return make(called, from, to);
+    return fail(`split of ${name}`, {
+      expected: `a ${called} part of at least ${context + 1} codes: a context and the code behind it`,
+      got: `${to - from} of ${codes}`,
+      fix: "a larger share for it, a smaller context, or a longer text",
+    });
   };
   const parts = [part("training", 0, first!), part("validation", first!, second!)];
-  return namedParts(test > 0 ? [...parts, part("test", second!, codes.length)] : parts);
+  return namedParts(test > 0 ? [...parts, part("test", second!, codes)] : parts);
 }
 
-function count(codes: Codes, wanted: number): number {
+/** How many of the codes are the wanted one. */
+export function countCodes(codes: ArrayLike<number>, wanted: number): number {
   let found = 0;
   for (let at = 0; at < codes.length; at++) if (codes[at] === wanted) found++;
   return found;
