@@ -24,7 +24,7 @@ export interface LaneReport {
   readonly microbatches: number;
   /** Wall time of forward, backward and adding up. */
   readonly seconds: number;
-  /** Wall time of it spent waiting for data. */
+  /** Wall time of it spent waiting for data, and augmenting what the thread had not come to. */
   readonly dataSeconds: number;
 }
 
