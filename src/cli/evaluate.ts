@@ -17,7 +17,10 @@ export function addEvaluate(program: Command): void {
         "which always answers the mean or the class frequencies of the rows the model was trained on.",
     )
     .argument("<model>", "an ONNX file that train has written")
-    .argument("<table>", "a CSV or TSV file with the model's columns and the answers (also gzipped)")
+    .argument(
+      "<table>",
+      'the model\'s columns and the answers: CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query',
+    )
     .option("--target <column>", "the column with the answers (default: the one the model was trained on)")
     .option("--weight <column>", "how much each row counts (default: all the same)")
     .option("--json", "print one JSON object on standard output")

@@ -8,6 +8,7 @@ import { type Answer, addPiece, answersOf } from "./answers.ts";
 import type { EvaluateFlags } from "./evaluate.ts";
 import { modelRows, tableInputs } from "./model-rows.ts";
 import { print, say, styled } from "./say.ts";
+import { tableInput } from "./table-input.ts";
 import { UnseenCategories } from "./unseen.ts";
 
 /** Prints the metrics that training prints, on the rows of a table. */
@@ -46,7 +47,7 @@ async function judge(
     numbers: [...new Set([...inputs.numbers, ...numeric, ...weights])],
   };
   let rows = 0;
-  for await (const piece of rawRows(path, needed)) {
+  for await (const piece of rawRows(await tableInput(path), needed)) {
     const outputs = await model.predict(modelRows(inputs, piece), path);
     for (const answer of answers) await addPiece(answer, piece, outputs);
     unseen.add(piece);

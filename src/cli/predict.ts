@@ -16,7 +16,10 @@ export function addPredict(program: Command): void {
         "classes, one probability per class. Rows stream through, so a table may be larger than memory.",
     )
     .argument("<model>", "an ONNX file that train has written")
-    .argument("<table>", "a CSV or TSV file with the model's columns (also gzipped)")
+    .argument(
+      "<table>",
+      'the model\'s columns: CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query',
+    )
     .option("--out <file>", "where to write the table with predictions (default: standard output)")
     .option("--json", "print one JSON object about the prediction; needs --out")
     .addHelpText(

@@ -10,6 +10,7 @@ import { modelRows, type Outputs, requireClasses, tableInputs } from "./model-ro
 import { requireOut } from "./out.ts";
 import type { PredictFlags } from "./predict.ts";
 import { print, say } from "./say.ts";
+import { tableInput } from "./table-input.ts";
 import { UnseenCategories } from "./unseen.ts";
 
 /** Writes the table with its predictions to a file, or to standard output. */
@@ -83,7 +84,7 @@ async function predictTable(
   requireClasses(file, model);
   let rows = 0;
   let added: readonly AddedColumn[] | undefined;
-  for await (const piece of rawRows(path, inputs)) {
+  for await (const piece of rawRows(await tableInput(path), inputs)) {
     const outputs = await model.predict(modelRows(inputs, piece), path);
     unseen.add(piece);
     const isFirst = added === undefined;

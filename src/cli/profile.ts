@@ -21,7 +21,10 @@ export function addProfile(program: Command): void {
       "Say what is in a table: what each column is, what is missing, means and quantiles, frequent values, columns that " +
         "are the same, and what train would make of it. Takes the flags of train that say what a table is.",
     )
-    .argument("<table>", "a CSV or TSV file with a header line (also gzipped)")
+    .argument(
+      "<table>",
+      'CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query',
+    )
     .addOption(
       new Option("--target <column>", "a column to predict; several by repeating it").argParser(repeated),
     )

@@ -4,13 +4,14 @@ import { digits } from "../report/console.ts";
 import { cleaningOf } from "./cleaning.ts";
 import type { ProfileFlags } from "./profile.ts";
 import { print, styled } from "./say.ts";
+import { tableInput } from "./table-input.ts";
 import { cleaningLines, columnReasons, rowsOf } from "./training/table-words.ts";
 import { inFlags } from "./words.ts";
 
 /** Prints what is in the table. */
 export async function runProfile(path: string, flags: ProfileFlags): Promise<void> {
   const { target, task, type, ignore, weight, json } = flags;
-  const profile = await profileTable(path, {
+  const profile = await profileTable(await tableInput(path), {
     ...(target !== undefined && { target }),
     ...(task !== undefined && { task }),
     ...(type !== undefined && { types: type }),

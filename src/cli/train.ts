@@ -20,7 +20,10 @@ export function addTrain(program: Command): void {
       "Train a model on a table and save it as an ONNX file that takes raw rows, or run a TypeScript file whose " +
         "default export is a plan. What decides the result has a default; Ctrl-C ends early with the best model.",
     )
-    .argument("<table | plan>", "a CSV or TSV file with a header line (also gzipped), or a plan.ts");
+    .argument(
+      "<table | plan>",
+      'CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query; or a plan.ts',
+    );
   addTableOptions(command);
   addRunOptions(command);
   command.addHelpText("after", examples).action(async (path: string, flags: TrainFlags) => {

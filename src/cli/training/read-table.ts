@@ -1,8 +1,10 @@
 /** A table for training: in memory, or from the cache where it is large or a cache was asked for. */
 import { stat } from "node:fs/promises";
 import { cachedTable } from "../../data/table/cached-table.ts";
+import { filesOf, type TableInput } from "../../data/table/input.ts";
 import { type Table, type TableOptions, table } from "../../data/table/table.ts";
 import { say } from "../say.ts";
+import { tableInput } from "../table-input.ts";
 
 /** Larger files are read once into the cache: in memory they would take several times their size while they are read. */
 const largestInMemory = 2 ** 28;
@@ -13,15 +15,23 @@ export async function readTable(
   options: TableOptions,
   folder: string | undefined,
 ): Promise<Table> {
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0, // told where it is read
-  );
-  if (folder === undefined && size <= largestInMemory) return table(path, options);
-  return cachedTable(path, options, {
+  const input = await tableInput(path);
+  if (folder === undefined && (await bytesOf(input)) <= largestInMemory) return table(input, options);
+  return cachedTable(input, options, {
     ...(folder !== undefined && { folder }),
     onBuild: () =>
       say(`${path}: reading it once into the cache, from which it is opened at once the next time`),
     onRebuild: (reason) => say(reason),
   });
+}
+
+/** Of all its files. What is wrong with them is told where they are read. */
+async function bytesOf(input: TableInput): Promise<number> {
+  const sizes = (await filesOf(input).catch(() => [])).map((file) =>
+    stat(file).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }

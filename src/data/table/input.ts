@@ -46,9 +46,14 @@ export async function findTable(input: TableInput): Promise<FoundTable> {
   return { kind: kinds[0]!, name, paths };
 }
 
+/** The files that a table is read from. Throws where there are none, unless a query needs none. */
+export function filesOf(input: TableInput): Promise<readonly string[]> {
+  return isQuery(input) ? filesIn(input) : pathsOf(inputName(input), input);
+}
+
 /** Changes when a file does, or when a pattern or a query names others. */
 export async function fingerprintOfTable(input: TableInput): Promise<string> {
-  const paths = isQuery(input) ? await filesIn(input) : await pathsOf(inputName(input), input);
+  const paths = await filesOf(input);
   const files: unknown[] = [];
   for (const path of paths) {
     // Reading it all would take as long as making the cache.
