@@ -10,7 +10,8 @@ export {
 export { readFile, writeFileAtomically } from "./data/files.ts";
 export * from "./data/idx.ts";
 export * from "./data/images/images.ts";
-export * from "./data/json/json-lines.ts";
+export { cachedJsonLines } from "./data/json/cached-json-lines.ts";
+export { type JsonLinesOptions, jsonLines, jsonLinesSource } from "./data/json/json-lines.ts";
 export * from "./data/npy.ts";
 export { missingMarkers } from "./data/numbers.ts";
 export * from "./data/source.ts";

@@ -1,6 +1,7 @@
 /** A JSON Lines file as a dataset: what `table` makes of a CSV file, and lists of numbers. */
 import { fail, kindOf } from "../../errors.ts";
 import { collect } from "../collect.ts";
+import type { ColumnSpecs } from "../dataset.ts";
 import { fingerprintOfFiles, openRanges, openRangesAgain } from "../file-ranges.ts";
 import { nearest } from "../nearest.ts";
 import type { Piece, Source } from "../source.ts";
@@ -62,7 +63,10 @@ export async function jsonLines(path: string, options: JsonLinesOptions = {}): P
  * The same, piece by piece: a source for who keeps the samples elsewhere. The file is read when the source is opened, to
  * decide what its columns are, and each time its samples are read; what does not fit in memory lies in temporary files.
  */
-export async function jsonLinesSource(path: string, options: JsonLinesOptions = {}): Promise<Source> {
+export async function jsonLinesSource(
+  path: string,
+  options: JsonLinesOptions = {},
+): Promise<Source<ColumnSpecs, Table>> {
   checkLinesOptions(path, options);
   const { size, changed, close } = await openRanges(path);
   await close();
@@ -72,6 +76,7 @@ export async function jsonLinesSource(path: string, options: JsonLinesOptions = 
     size: decided.cells.samples,
   }));
   const { weight } = options;
+  let last: TableReport | undefined;
   return {
     name: path,
     ...described,
@@ -79,27 +84,42 @@ export async function jsonLinesSource(path: string, options: JsonLinesOptions = 
     fingerprint: () => fingerprintOfFiles([path], ["json lines", options]),
     async *pieces() {
       await (await openRangesAgain(path, { size, changed })).close();
-      yield* readPieces(path, options);
+      last = undefined;
+      last = yield* readPieces(path, options);
     },
+    report: () => last ?? notRead(path),
+    dataOf: (dataset, report) => tableOf(dataset, report as TableReport), // what report gave
   };
 }
 
+function notRead(path: string): never {
+  return fail(`report of ${path}`, {
+    expected: "a reading that came to its end",
+    got: "none yet",
+    fix: "read all pieces() first",
+  });
+}
+
 /** The database closes when the reader stops. */
-async function* readPieces(path: string, options: JsonLinesOptions): AsyncGenerator<Piece, void> {
+async function* readPieces(path: string, options: JsonLinesOptions): AsyncGenerator<Piece, TableReport> {
   const { decided, close } = await openDecided(path, options);
   try {
-    yield* new TableRecords(decided).pieces(options.like === undefined);
+    const records = new TableRecords(decided);
+    yield* records.pieces(options.like === undefined);
+    return await withMissingLists(decided, records.report());
   } finally {
     await close();
   }
 }
 
-async function withDecidedLines<Result>(
+/** Opens a file, decides its columns and hands it over. The database is gone afterwards; limit: the memory it may take. */
+export async function withDecidedLines<Result>(
   path: string,
   options: JsonLinesOptions,
   use: (decided: DecidedTable) => Promise<Result>,
+  limit?: string,
 ): Promise<Result> {
-  const { decided, close } = await openDecided(path, options);
+  const { decided, close } = await openDecided(path, options, limit);
   try {
     return await use(decided);
   } finally {
@@ -116,9 +136,11 @@ const jsonProof = {
 async function openDecided(
   path: string,
   options: JsonLinesOptions,
+  limit?: string,
 ): Promise<{ readonly decided: DecidedTable; close(): Promise<void> }> {
   const wanted = wantedKeys(options);
-  const { database, close } = await openTableDatabase(path, { damaged: jsonProof });
+  const limits = limit === undefined ? {} : { memoryLimit: limit };
+  const { database, close } = await openTableDatabase(path, { damaged: jsonProof, ...limits });
   try {
     await defineNumbers(database);
     const lines = await loadJsonCells(database, path, wanted, options.clean?.badRows);
@@ -177,7 +199,8 @@ function wantedKeys({
   return (key) => key !== "" && (isOpen || named.has(key)) && !left.has(key);
 }
 
-function checkLinesOptions(path: string, { columns, ...options }: JsonLinesOptions): void {
+/** Throws for what is no such option. */
+export function checkLinesOptions(path: string, { columns, ...options }: JsonLinesOptions): void {
   checkOptions(path, options.like === undefined ? { target: [], ...options } : options);
   if (columns === undefined) return;
   if (Array.isArray(columns) && columns.every((key) => typeof key === "string")) return;
@@ -225,7 +248,7 @@ function refuseListRoles(
 }
 
 /** Lists are no cells, so that the table has not counted those that are missing. */
-async function withMissingLists({ cells }: DecidedTable, report: TableReport): Promise<TableReport> {
+export async function withMissingLists({ cells }: DecidedTable, report: TableReport): Promise<TableReport> {
   const missing: Record<string, number> = { ...report.missing };
   for (const { name, sql } of cells.lists ?? []) {
     const [row] = await cells.database.rows(`select count(*)::double from ${cells.kept} and ${sql} is null`);

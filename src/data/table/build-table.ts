@@ -1,6 +1,6 @@
 /** A process of its own: reads a table once and writes its records for a cache. */
-import { MicrobatchError } from "../../errors.ts";
 import type { Made } from "../cache/manifest.ts";
+import { answerTask } from "../cache/own-process.ts";
 import { writeRecords } from "../cache/record-file.ts";
 import type { TableInput } from "./input.ts";
 import type { TableOptions } from "./options.ts";
@@ -15,12 +15,6 @@ export interface BuildTask {
   readonly out: string;
 }
 
-/** What it answers: the records, what is wrong with the table, or what is wrong with this package. */
-export type BuildAnswer =
-  | { readonly made: Made }
-  | { readonly where: string; readonly proof: { expected: string; got: string; fix: string } }
-  | { readonly bug: string };
-
 /** Beside it the process takes about 200 MB, whatever the table. */
 const memoryLimit = "100MB";
 
@@ -34,16 +28,4 @@ async function build({ input, options, out }: BuildTask): Promise<Made> {
   });
 }
 
-function answerTo(error: unknown): BuildAnswer {
-  if (error instanceof MicrobatchError) {
-    const { where, expected, got, fix } = error;
-    return { where, proof: { expected, got, fix } };
-  }
-  return { bug: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-}
-
-process.once("message", async (task) => {
-  const answer = await build(task as BuildTask).then((made): BuildAnswer => ({ made }), answerTo); // see cached-table.ts
-  process.send?.(answer, () => process.disconnect());
-});
-process.once("disconnect", () => process.exit()); // who asked is gone, or has its answer
+answerTask(build);
