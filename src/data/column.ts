@@ -4,7 +4,6 @@ import { elementCount, formatShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { ColumnSpec, Dataset } from "./dataset.ts";
 import type { ColumnArray } from "./memory.ts";
-import { allSamples } from "./samples.ts";
 
 /** Which column is wanted, of what kind, and what to say where it is not there. */
 export interface ColumnRequest {
@@ -21,13 +20,18 @@ export interface ColumnRequest {
 export async function readColumn(request: ColumnRequest): Promise<ColumnArray> {
   const { data, column } = request;
   const values = allocateColumn(request);
-  // In pieces, since the numbers of the samples would else take as much memory as the column.
-  for (let start = 0; start < data.size; start += pieceSamples) {
-    const end = Math.min(start + pieceSamples, data.size);
-    const samples = Uint32Array.from({ length: end - start }, (_, index) => start + index);
-    await data.read(column, samples, values.subarray(start, end));
+  for (const { start, samples } of piecesOf(data)) {
+    await data.read(column, samples, values.subarray(start, start + samples.length));
   }
   return values;
+}
+
+/** Samples in pieces: their numbers would else take as much memory as the column, and records on disk all of theirs. */
+function* piecesOf({ size }: Dataset): Generator<{ readonly start: number; readonly samples: Uint32Array }> {
+  for (let start = 0; start < size; start += pieceSamples) {
+    const length = Math.min(pieceSamples, size - start);
+    yield { start, samples: Uint32Array.from({ length }, (_, index) => start + index) };
+  }
 }
 
 const pieceSamples = 2 ** 16;
@@ -36,14 +40,17 @@ const pieceSamples = 2 ** 16;
 export function columnInMemory(request: ColumnRequest, elsewhere: string): ColumnArray {
   const { where, data, column } = request;
   const values = allocateColumn(request);
-  const reading = data.read(column, allSamples(data), values);
-  if (reading === undefined) return values;
-  reading.catch(() => {}); // what it would say is not what is wrong
-  return fail(where, {
-    expected: "a column in memory",
-    got: "one that is read from elsewhere",
-    fix: elsewhere,
-  });
+  for (const { start, samples } of piecesOf(data)) {
+    const reading = data.read(column, samples, values.subarray(start, start + samples.length));
+    if (reading === undefined) continue;
+    reading.catch(() => {}); // what it would say is not what is wrong
+    fail(where, {
+      expected: "a column in memory",
+      got: "one that is read from elsewhere",
+      fix: elsewhere,
+    });
+  }
+  return values;
 }
 
 function allocateColumn(request: ColumnRequest): ColumnArray {

@@ -182,3 +182,21 @@ test("shares that leave nothing to train on, too few samples and wrong columns a
       "Fix: use splitSamples with its codes, and subset",
   });
 });
+
+test("a column is read in pieces, so that records on disk are never in memory all at once", () => {
+  const size = 150_000;
+  const kind = Int32Array.from({ length: size }, (_, sample) => sample % 3);
+  const data = arrays({ kind }, { name: "large" });
+  let most = 0;
+  const counted: Dataset = {
+    ...data,
+    read(column, samples, into) {
+      most = Math.max(most, samples.length);
+      return data.read(column, samples, into);
+    },
+  };
+  const { validation } = split(counted, { stratify: "kind", seed: 4 });
+  assert.ok(most <= 2 ** 16, String(most));
+  const { validation: expected } = splitSamples(size, { seed: 4 }, { classes: kind });
+  assert.equal(validation.size, expected.length);
+});
