@@ -49,6 +49,8 @@ interface ColumnDescription {
   /** What the column was in the training samples, where the file says. */
   readonly statistics?: FeatureStatistics;
   readonly categories?: readonly string[];
+  /** Where the column has dates: what their parts were in the training samples, where the file says. */
+  readonly parts?: readonly FeatureStatistics[];
 }
 
 interface OutputDescription {
@@ -98,6 +100,8 @@ function describeInput(
 ): ColumnDescription {
   const feature = schema?.features.find((one) => one.name === name);
   const statistics = known.find((one) => one.name === name);
+  const parts = known.filter(({ ofDate }) => ofDate?.column === name);
+  const isDate = schema?.features.some(({ ofDate }) => ofDate?.column === name) ?? false;
   const unit = /[[(]([^\])]+)[\])]\s*$/.exec(name)?.[1];
   return {
     name,
@@ -106,6 +110,7 @@ function describeInput(
     ...(unit !== undefined && { unit }),
     ...(feature?.kind === "category" && { categories: feature.categories }),
     ...(statistics !== undefined && { statistics }),
+    ...(isDate && { parts }),
   };
 }
 
@@ -198,7 +203,9 @@ function shortened(lines: readonly string[]): string[] {
   return [...lines.slice(0, 12), `  … and ${lines.length - 12} more (--json lists them)`];
 }
 
-function inputText({ dtype, shape, unit, statistics, categories }: ColumnDescription): string {
+function inputText(column: ColumnDescription): string {
+  const { dtype, shape, unit, statistics, categories, parts } = column;
+  if (parts !== undefined) return dateText(parts);
   const unitText = unit === undefined ? "" : ` ${unit}`;
   if (statistics?.kind === "number") {
     const { mean, deviation, minimum, maximum, missing, quartiles } = statistics;
@@ -214,6 +221,18 @@ function inputText({ dtype, shape, unit, statistics, categories }: ColumnDescrip
     return `${isOrdered ? "ordered " : "category"}  ${listed(categories, isOrdered ? " < " : ", ")}${missingText(missing, fill)}`;
   }
   return `${dtype}  [${shape.join(", ")}]${unitText}`;
+}
+
+function dateText(parts: readonly FeatureStatistics[]): string {
+  const elapsed = parts.find(({ ofDate }) => ofDate?.part === "elapsed");
+  if (elapsed?.kind !== "number") return "date";
+  // Days since 1970; an invalid date is nobody's, but files are.
+  const dayOf = (days: number) => {
+    const date = new Date(days * 86_400_000);
+    return Number.isNaN(date.getTime()) ? "?" : date.toISOString().slice(0, 10);
+  };
+  const range = `from ${dayOf(elapsed.minimum)} to ${dayOf(elapsed.maximum)}`;
+  return `date      ${range}, as ${parts.map(({ ofDate }) => ofDate!.part).join(", ")}${missingText(elapsed.missing)}`;
 }
 
 const missingText = (count: number, fill?: string) =>

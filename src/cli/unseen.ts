@@ -13,7 +13,9 @@ export class UnseenCategories {
 
   constructor(schema: TableSchema | undefined) {
     this.#known = (schema?.features ?? []).flatMap((feature) =>
-      feature.kind === "category" ? [[feature.name, new Set(feature.categories)] as const] : [],
+      feature.kind === "category" && feature.ofDate === undefined
+        ? [[feature.name, new Set(feature.categories)] as const]
+        : [],
     );
   }
 

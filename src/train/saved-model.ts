@@ -1,7 +1,8 @@
 /** A saved model, loaded back: raw rows in, predictions out, with the columns it was trained on. */
 import type { AnyArray, NdArray, StringArray } from "../array/array.ts";
+import { isDate } from "../array/date.ts";
 import { allocate, type NumericDType, onnxDType } from "../array/dtype.ts";
-import { schemaFromMetadata, type TableSchema } from "../array/schema.ts";
+import { schemaFromMetadata, sourceOf, type TableSchema } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import { readFile } from "../data/files.ts";
 import { isMissing, parseNumber, trimBlanks } from "../data/numbers.ts";
@@ -43,7 +44,13 @@ export async function loadModel(path: string): Promise<SavedModel> {
   for (const value of summary.outputs) requireReadable(path, value);
   const schema = schemaFromMetadata(summary.metadata, path);
   const session = await (await nodeRuntime()).load(path, bytes);
-  const parts: Parts = { session, inputs: summary.inputs, categories: categoriesOf(schema) };
+  const dates = (schema?.features ?? []).filter(({ ofDate }) => ofDate !== undefined).map(sourceOf);
+  const parts: Parts = {
+    session,
+    inputs: summary.inputs,
+    categories: categoriesOf(schema),
+    dates: new Set(dates),
+  };
   let closing: Promise<void> | undefined;
   return Object.freeze({
     schema,
@@ -62,16 +69,20 @@ interface Parts {
   readonly inputs: readonly OnnxValue[];
   /** The categories of the table's columns of texts, by column. Empty for a model that was not made from a table. */
   readonly categories: ReadonlyMap<string, ReadonlySet<string>>;
+  /** The table's columns of dates. */
+  readonly dates: ReadonlySet<string>;
 }
 
 function categoriesOf(schema: TableSchema | undefined): Parts["categories"] {
-  const columns = (schema?.features ?? []).filter((feature) => feature.kind === "category");
+  const columns = (schema?.features ?? [])
+    .filter((feature) => feature.kind === "category")
+    .filter(({ ofDate }) => ofDate === undefined);
   return new Map(columns.map(({ name, categories }) => [name, new Set(categories)]));
 }
 
 async function predict(
   where: string,
-  { session, inputs, categories }: Parts,
+  { session, inputs, categories, dates }: Parts,
   rows: RawColumns,
 ): Promise<Record<string, AnyArray>> {
   requireColumns(where, rows);
@@ -83,9 +94,11 @@ async function predict(
       inputs.map((input) => {
         const values = { all: rows[input.name]!, start, end };
         const feed =
-          input.dtype === "string"
-            ? textFeed(input, values, categories.get(input.name))
-            : numberFeed(where, input, values);
+          input.dtype !== "string"
+            ? numberFeed(where, input, values)
+            : dates.has(input.name)
+              ? dateFeed(where, input, values)
+              : textFeed(input, values, categories.get(input.name));
         return [input.name, feed];
       }),
     );
@@ -194,6 +207,23 @@ function textFeed(
     return isMissing(trimmed) && !categories.has(trimmed) ? "" : trimmed;
   });
   return { dtype: "string", shape: [end - start, ...ones.map(Number)], data };
+}
+
+/** Dates as a table has them. The file itself takes what is no date for missing; here it is refused, as in a table. */
+function dateFeed(where: string, { name }: OnnxValue, { all, start, end }: FedRows): StringArray {
+  const data = Array.from({ length: end - start }, (_, index) => {
+    const value = all[start + index];
+    const text = value === null || value === undefined ? "" : trimBlanks(String(value));
+    if (isMissing(text)) return "";
+    if (isDate(text)) return text;
+    return fail(`${where}, column "${name}", row ${start + index}`, {
+      expected:
+        "a date as 2024-03-05, 2024-03-05 14:30 or 2024-03-05T14:30:00Z, or nothing where it is missing",
+      got: kindOf(value),
+      fix: "correct the value, or leave it empty",
+    });
+  });
+  return { dtype: "string", shape: [end - start], data };
 }
 
 function numberFeed(where: string, input: OnnxValue, { all, start, end }: FedRows): NdArray {

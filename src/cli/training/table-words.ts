@@ -1,5 +1,5 @@
 /** A table and what is made of it, in words. */
-import type { TableStatistics } from "../../array/schema.ts";
+import { sourceOf, type TableStatistics } from "../../array/schema.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import type { CleaningReport, Table } from "../../data/table/table.ts";
 import { digits } from "../../report/console.ts";
@@ -82,7 +82,6 @@ export const columnReasons: Readonly<Record<Table["report"]["ignored"][number]["
   constant: "every row has the same value",
   empty: "no row has a value",
   identifier: "nearly every row has a text of its own",
-  date: "it holds dates, which are no numbers: make columns of their parts",
   rare: "every category is rarer than --rare allows",
   identical: "every row has the value of an earlier column",
   unnamed: "it has no name",
@@ -101,15 +100,15 @@ function describeTarget({ target, task }: Head, { targets }: TableStatistics): s
 }
 
 function describeFeatures({ features }: TableStatistics): string {
-  const numbers = features.filter(({ kind }) => kind === "number").length;
-  const ordered = features.filter(
-    (feature) => feature.kind === "category" && feature.isOrdered === true,
-  ).length;
-  const categories = features.length - numbers - ordered;
+  const own = features.filter(({ ofDate }) => ofDate === undefined);
+  const numbers = own.filter(({ kind }) => kind === "number").length;
+  const ordered = own.filter((feature) => feature.kind === "category" && feature.isOrdered === true).length;
+  const dates = new Set(features.filter(({ ofDate }) => ofDate !== undefined).map(sourceOf)).size;
   const counts = [
     [numbers, "number"],
-    [categories, "category"],
+    [own.length - numbers - ordered, "category"],
     [ordered, "ordered category"],
+    [dates, "date"],
   ] as const;
   return counts
     .filter(([count]) => count > 0)

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import { dateFeatures } from "../../array/schema.ts";
 import { MicrobatchError } from "../../errors.ts";
 import type { Dataset } from "../dataset.ts";
 import { allSamples } from "../samples.ts";
@@ -47,6 +48,8 @@ const houses = Array.from({ length: 60 }, (_, index) => ({
   price: 100_000 + 1000 * index,
 }));
 
+const dates = dateFeatures("sold", false).map(({ name }) => name);
+
 test("numbers, texts, booleans and what is missing are what a table makes of them", async () => {
   const data = await linesOf(jsonl(houses), { target: "price" });
   assert.deepEqual(data.schema, {
@@ -55,7 +58,7 @@ test("numbers, texts, booleans and what is missing are what a table makes of the
       { kind: "category", name: "kind", categories: ["flat", "house", "villa"] },
       { kind: "category", name: "heated", categories: ["false", "true"] },
       { kind: "number", name: "built" },
-      { kind: "category", name: "sold", categories: ["2024-01-01", "2024-02-01", "2024-03-01"] },
+      ...dateFeatures("sold", false),
     ],
     targets: [{ task: "regression", name: "price" }],
   });
@@ -188,7 +191,7 @@ test("only the named keys are read, and others may hold anything", async () => {
   assert.deepEqual(Object.keys(some.columns), ["price", "w", "kind", "list"]);
   assert.equal(some.weight, "w");
   const most = await linesOf(jsonl(rows), { ...options, ignore: ["notes", "list"] });
-  assert.deepEqual(Object.keys(most.columns), ["price", "w", "size", "kind", "heated", "built", "sold"]);
+  assert.deepEqual(Object.keys(most.columns), ["price", "w", "size", "kind", "heated", "built", ...dates]);
   assert.deepEqual(most.report.ignored, [
     { column: "notes", reason: "asked" },
     { column: "list", reason: "asked" },

@@ -1,4 +1,5 @@
 /** A JSON Lines file as a dataset: what `table` makes of a CSV file, and lists of numbers. */
+import { sourceOf } from "../../array/schema.ts";
 import { fail, kindOf } from "../../errors.ts";
 import { collect } from "../collect.ts";
 import type { ColumnSpecs } from "../dataset.ts";
@@ -184,7 +185,8 @@ function wantedKeys({
   keep = [],
   ignore = [],
 }: JsonLinesOptions): (key: string) => boolean {
-  const schema = like === undefined ? [] : [...like.features, ...like.targets].map(({ name }) => name);
+  const schema =
+    like === undefined ? [] : [...like.features.map(sourceOf), ...like.targets.map(({ name }) => name)];
   const targets = typeof target === "string" ? [target] : (target ?? []);
   const named = new Set([
     ...schema,
@@ -225,7 +227,8 @@ function refuseListRoles(
   lists: readonly { readonly name: string; readonly spec: { readonly shape: readonly number[] } }[],
   { target = [], weight, keep = [], types = {}, like, clean }: JsonLinesOptions,
 ): void {
-  const schema = like === undefined ? [] : [...like.features, ...like.targets].map(({ name }) => name);
+  const schema =
+    like === undefined ? [] : [...like.features.map(sourceOf), ...like.targets.map(({ name }) => name)];
   const { missing = {}, outliers = {} }: Cleaning = clean ?? {};
   const roles = {
     target: typeof target === "string" ? [target] : target,

@@ -1,9 +1,10 @@
 /** Cleaning inside the database: rows are left out as was asked for, and every one is counted. */
-import type { TableSchema } from "../../array/schema.ts";
+import { sourceOf, type TableSchema } from "../../array/schema.ts";
 import { fail, type Proof } from "../../errors.ts";
 import type { Cells } from "./cells.ts";
 import type { Cleaning, OutlierLimits } from "./cleaning.ts";
 import { sqlText } from "./database.ts";
+import { countDates, expectedDate, isNoDate } from "./dates.ts";
 import { countDuplicates, exactLimit, sameColumns } from "./figures.ts";
 import { requireFillable } from "./filling.ts";
 import type { TableOptions } from "./options.ts";
@@ -148,7 +149,10 @@ async function skipUnreadable(
   const { cells } = rest;
   const names = [...roles.targets, ...roles.weights, ...roles.features];
   const profiles = await profileColumns(cells, names);
-  const found = profiles.flatMap((profile) => unreadable(cells, profile, roles, options) ?? []);
+  const found = [
+    ...profiles.flatMap((profile) => unreadable(cells, profile, roles, options) ?? []),
+    ...(await unreadableDates(cells, profiles, roles, options)),
+  ];
   const rows = new Map<number, Omit<SkippedRow, "line">>();
   for (const { name, condition, expected } of found) {
     const values = await cells.database.rows(
@@ -172,6 +176,31 @@ async function skipUnreadable(
     bad.addUntold(before - rest.cells.samples, before - rest.cells.samples);
   }
   bad.require(total);
+}
+
+/** Values that are no dates, in columns of dates. */
+async function unreadableDates(
+  cells: Cells,
+  profiles: readonly ColumnProfile[],
+  { features }: Roles,
+  { like, types = {} }: TableOptions,
+): Promise<Unreadable[]> {
+  const typeOf = (name: string) => (Object.hasOwn(types, name) ? types[name] : undefined);
+  const known = like?.features.filter(({ ofDate }) => ofDate !== undefined).map(sourceOf);
+  const isSaid = (name: string) => known?.includes(name) ?? typeOf(name) === "date";
+  const candidates = profiles.filter(({ name, present, numbers }) => {
+    if (!features.includes(name)) return false;
+    return isSaid(name) || (like === undefined && typeOf(name) === undefined && numbers < present);
+  });
+  const counts = await countDates(
+    cells,
+    candidates.map(({ name }) => name),
+  );
+  return candidates.flatMap(({ name, present }) => {
+    const { dates } = counts.get(name)!;
+    if (dates === present || !(isSaid(name) || dates >= 0.9 * present)) return [];
+    return [{ name, condition: isNoDate(cells, name), expected: expectedDate }];
+  });
 }
 
 /** What a column must not hold, where it holds some. */
@@ -211,7 +240,7 @@ function unreadable(
 
 function isNumberOf({ features, targets }: TableSchema, name: string): boolean {
   return (
-    features.some((feature) => feature.name === name && feature.kind === "number") ||
+    features.some((one) => one.name === name && one.kind === "number" && one.ofDate === undefined) ||
     targets.some((target) => target.name === name && target.task === "regression")
   );
 }

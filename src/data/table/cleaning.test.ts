@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import { dateFeatures } from "../../array/schema.ts";
 import { allSamples } from "../samples.ts";
 import { cachedTable } from "./cached-table.ts";
 import { type Cleaning, type Table, type TableOptions, table } from "./table.ts";
@@ -212,7 +213,7 @@ test("rare categories become the one that was never seen, and a column of nothin
   assert.deepEqual(all.columns.c!.categories, ["a", "b"]);
 });
 
-test("columns that are identical to an earlier one are left out, the first is kept, and dates are told as such", async () => {
+test("columns that are identical to an earlier one are left out, the first is kept, and dates become parts", async () => {
   const rows = Array.from({ length: 12 }, (_, row) => {
     const day = String(row + 1).padStart(2, "0");
     const size = row % 5;
@@ -233,14 +234,16 @@ test("columns that are identical to an earlier one are left out, the first is ke
   const { report, schema } = await cleaned(`${header}\n${rows.map((row) => row.join(",")).join("\n")}\n`, {});
   assert.deepEqual(
     schema.features.map(({ name }) => name),
-    ["size", "other", "c", "not"],
+    [
+      ...["size", "other", "c", "not"],
+      ...dateFeatures("day", false).map(({ name }) => name),
+      ...dateFeatures("time", true).map(({ name }) => name),
+    ],
   );
   assert.deepEqual(report.ignored, [
     { column: "size2", reason: "identical", to: "size" },
     { column: "size3", reason: "identical", to: "size" },
     { column: "c2", reason: "identical", to: "c" },
-    { column: "day", reason: "date" },
-    { column: "time", reason: "date" },
     { column: "name", reason: "identifier" },
   ]);
 });

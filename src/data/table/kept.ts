@@ -25,7 +25,7 @@ export async function keptValues(
   if (isNumbers && (type === "number" || fitsFloat32(profile))) {
     return { name, spec: { dtype: "float32", shape: [1] }, sql: floatOf(cells, name) };
   }
-  if (present === cells.samples && type === undefined) {
+  if (present === cells.samples && (type === undefined || type === "date")) {
     if (isNumbers && fitsInt32(profile)) return whole(name, cells.number(name));
     const times = isNumbers ? undefined : await timesOf(cells, profile);
     if (times !== undefined) return whole(name, times);

@@ -1,5 +1,5 @@
 /** Features that are the target under another name: a model of them looks perfect and is worth nothing. */
-import type { FeatureColumn, TableSchema, TargetColumn } from "../../array/schema.ts";
+import { type FeatureColumn, sourceOf, type TableSchema, type TargetColumn } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import type { ColumnArray, MemoryColumn } from "../memory.ts";
 import { parseNumber } from "../numbers.ts";
@@ -43,7 +43,7 @@ export class LeakWatch {
     fail(`${this.#path}, column "${feature.name}"`, {
       expected: `a feature that differs from the target "${target.name}" in some sample`,
       got: "the target's value in every sample",
-      fix: `ignore: [${JSON.stringify(feature.name)}]`,
+      fix: `ignore: [${JSON.stringify(sourceOf(feature))}]`,
     });
   }
 }

@@ -1,12 +1,13 @@
 /** The columns of a second table by the schema of a first one: nothing is decided, everything is checked. */
-import type { ClassificationTarget, TableSchema } from "../../array/schema.ts";
+import { type ClassificationTarget, sourceOf, type TableSchema } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { type Cells, whereIs } from "./cells.ts";
+import { countDates, refuseNoDate } from "./dates.ts";
 import { refuseText } from "./mixed.ts";
 import type { ColumnProfile } from "./profile.ts";
 
 /**
- * The schema's columns. Throws, naming line and column, for a text in a column of numbers. A category that the schema does
+ * The schema's columns. Throws, naming line and column, for a text in a column of numbers or dates. A category that the schema does
  * not know is none: its code is the number of categories, as in a saved model.
  */
 export async function requireLike(
@@ -15,12 +16,17 @@ export async function requireLike(
   profiles: ReadonlyMap<string, ColumnProfile>,
 ): Promise<TableSchema> {
   const numbers = [
-    ...features.filter(({ kind }) => kind === "number"),
+    ...features.filter(({ kind, ofDate }) => kind === "number" && ofDate === undefined),
     ...targets.filter(({ task }) => task === "regression"),
   ];
   for (const { name } of numbers) {
     const profile = profiles.get(name)!;
     if (profile.numbers < profile.present) await refuseText(cells, profile);
+  }
+  const dates = new Set(features.filter(({ ofDate }) => ofDate !== undefined).map(sourceOf));
+  for (const [name, counts] of await countDates(cells, [...dates])) {
+    const profile = profiles.get(name)!;
+    if (counts.dates < profile.present) await refuseNoDate(cells, profile, counts);
   }
   return { features, targets };
 }

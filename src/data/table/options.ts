@@ -5,10 +5,10 @@ import { cellOf } from "../numbers.ts";
 import { type Cleaning, checkCleaning, type LikeCleaning } from "./cleaning.ts";
 
 /**
- * What a feature is: a number, one of some texts, or one of the given texts, which stand in an order that means something,
- * from least to most.
+ * What a feature is: a number, one of some texts, a date as ISO 8601 writes it, or one of the given texts, which stand in an
+ * order that means something, from least to most.
  */
-export type ColumnType = "number" | "category" | readonly string[];
+export type ColumnType = "number" | "category" | "date" | readonly string[];
 
 /** What `table` needs to know of a table to train on. */
 export interface TargetOptions {
@@ -117,9 +117,9 @@ const kinds: Readonly<
 };
 
 function checkType(where: string, type: ColumnType): void {
-  if (type === "number" || type === "category") return;
+  if (type === "number" || type === "category" || type === "date") return;
   if (!Array.isArray(type)) {
-    const expected = '"number", "category", or a list of categories from least to most';
+    const expected = '"number", "category", "date", or a list of categories from least to most';
     fail(where, { expected, got: kindOf(type), fix: "choose one, or leave it out to decide by the values" });
   }
   const categories: readonly unknown[] = type;

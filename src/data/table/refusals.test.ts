@@ -83,7 +83,7 @@ test("a said type is a number, a category, or at least two categories in order",
     );
   await refused(
     "text",
-    '"number", "category", or a list of categories from least to most, got "text". ' +
+    '"number", "category", "date", or a list of categories from least to most, got "text". ' +
       "Fix: choose one, or leave it out to decide by the values",
   );
   const order = "at least two categories, each once, from least to most";

@@ -1,5 +1,5 @@
 /** What each column of a table is for: target, weight, feature, to divide or draw samples by, or nothing. */
-import type { TableSchema } from "../../array/schema.ts";
+import { sourceOf, type TableSchema } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { IgnoredReason } from "./columns.ts";
@@ -81,7 +81,7 @@ function rolesLike(
   weights: readonly string[],
 ): Roles {
   const targets = like.targets.map(({ name }) => name);
-  const features = like.features.map(({ name }) => name);
+  const features = [...new Set(like.features.map(sourceOf))];
   const needed = [...features, ...targets];
   const lacking = needed.filter((name) => !named.includes(name));
   if (lacking.length > 0) {

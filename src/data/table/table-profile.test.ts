@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { temporaryFolder } from "../../../test/temporary-folder.ts";
+import { sourceOf } from "../../array/schema.ts";
 import { table } from "./table.ts";
 import { type ProfileOptions, profileTable } from "./table-profile.ts";
 
@@ -80,7 +81,7 @@ test("every column has its type, role and counts, and what is the same is named"
     profile.columns.map(({ name, role, type, missing }) => [name, role, type, missing]),
     [
       ["id", "feature", "category", 0],
-      ["when", "feature", "category", 0],
+      ["when", "feature", "date", 0],
       ["size", "feature", "number", 0],
       ["width", "feature", "number", 3],
       ["size2", "left out", "identical", 0],
@@ -98,7 +99,7 @@ test("every column has its type, role and counts, and what is the same is named"
   const { report, schema } = await table(profile.path, { target: "y" });
   assert.deepEqual(
     profile.columns.filter(({ role }) => role === "feature").map(({ name }) => name),
-    schema.features.map(({ name }) => name),
+    [...new Set(schema.features.map(sourceOf))],
   );
   assert.equal(report.withoutTarget, profile.withoutTarget);
 });

@@ -48,7 +48,7 @@ export interface ProfiledColumn {
   readonly name: string;
   readonly role: "target" | "weight" | "feature" | "left out";
   /** What its values are; "mixed" where reading refuses them, with the problem. */
-  readonly type: "number" | "category" | "ordered category" | "class" | "mixed" | IgnoredReason;
+  readonly type: "number" | "category" | "ordered category" | "class" | "date" | "mixed" | IgnoredReason;
   /** How many samples have a value, and how many have none. Unknown of columns that are not read. */
   readonly present?: number;
   readonly missing?: number;
@@ -186,8 +186,9 @@ async function decidedOf(
       return { role, type: "number" };
     }
     const [decision] = await decideFeatures(cells, [counts], types, clean);
-    const { feature } = decision!;
-    return typeof feature === "string" ? { role: "left out", type: feature } : { role, ...typeOf(feature) };
+    const { features } = decision!;
+    if (typeof features === "string") return { role: "left out", type: features };
+    return { role, ...(features[0]!.ofDate === undefined ? typeOf(features[0]!) : { type: "date" }) };
   } catch (error) {
     if (!(error instanceof MicrobatchError)) throw error;
     const type = isNumbers(counts) ? "number" : role === "target" && counts.numbers === 0 ? "class" : "mixed";

@@ -12,6 +12,7 @@ import { splitByTime, type TimeShares } from "../split-by-time.ts";
 import { type Cells, loadCells } from "./cells.ts";
 import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import { decideFeatures, sameAsEarlier } from "./columns.ts";
+import { requireFreeNames } from "./dates.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
 import { inputName, type TableInput } from "./input.ts";
 import { keptValues } from "./kept.ts";
@@ -84,7 +85,7 @@ export interface TableReport extends CleaningReport {
  * in any case; blanks around a value are dropped.
  * (The file of a saved model takes trimmed text, and "" alone for missing.) A feature is a number when all its values are; a target is
  * a class when it is text or has at most 10 different whole numbers. What tells nothing (constants, names of samples,
- * columns without a value or a name, dates, what is identical to an earlier column) is left out. `report` says what was found.
+ * columns without a value or a name, what is identical to an earlier column) is left out. `report` says what was found.
  *
  * Where categories stand in an order, say it, and a model reads their ranks:
  * types: { cut: ["Fair", "Good", "Very Good"] }. Of more than 1000 categories the most frequent are listed, unless
@@ -165,7 +166,8 @@ export function wantedNumbers({ targets, features }: Roles, options: TableOption
   if (options.like !== undefined) {
     const { features, targets } = options.like;
     const regression = targets.filter(({ task }) => task === "regression");
-    return [...features.filter(({ kind }) => kind === "number"), ...regression].map(({ name }) => name);
+    const numbers = features.filter(({ kind, ofDate }) => kind === "number" && ofDate === undefined);
+    return [...numbers, ...regression].map(({ name }) => name);
   }
   const { types = {}, task } = options;
   const isNumber = (name: string) => !Object.hasOwn(types, name) || types[name] === "number";
@@ -264,16 +266,16 @@ async function decideColumns(
     types,
     clean,
   );
-  const all = decisions.flatMap(({ feature }) => (typeof feature === "string" ? [] : [feature]));
-  const same = await sameAsEarlier(cells, all, profiles);
+  const same = await sameAsEarlier(cells, decisions, profiles);
   const features: FeatureColumn[] = [];
   const ignored = [...roles.ignored];
-  for (const { name, feature } of decisions) {
+  for (const { name, features: found } of decisions) {
     const to = same.get(name);
-    if (typeof feature === "string") ignored.push({ column: name, reason: feature });
+    if (typeof found === "string") ignored.push({ column: name, reason: found });
     else if (to !== undefined) ignored.push({ column: name, reason: "identical", to });
-    else features.push(feature);
+    else features.push(...found);
   }
+  requireFreeNames(cells.path, features, [...profiles.keys()]);
   if (features.length === 0 && cells.lists === undefined) noFeatures(cells.path, ignored);
   return { schema: { features, targets }, ignored };
 }

@@ -6,6 +6,7 @@ import type { ColumnArray, MemoryColumn } from "../memory.ts";
 import { codesOf } from "./categories.ts";
 import type { Cells } from "./cells.ts";
 import type { PieceColumn } from "./database.ts";
+import { datePartValues } from "./dates.ts";
 import { classText } from "./targets.ts";
 
 /** A column of the dataset and the SQL of its numbers. */
@@ -17,9 +18,10 @@ export interface ValueColumn {
   readonly isList?: boolean;
 }
 
-/** Numbers with NaN where they are missing, or codes (see codesOf). */
+/** Numbers with NaN where they are missing, codes (see codesOf), or a part of dates in either form. */
 export async function featureValues(cells: Cells, feature: FeatureColumn): Promise<ValueColumn> {
-  const { name } = feature;
+  const { name, ofDate } = feature;
+  if (ofDate !== undefined) return datePartValues(cells, feature, ofDate);
   if (feature.kind === "number") {
     return { name, spec: { dtype: "float32", shape: [1] }, sql: floatOf(cells, name) };
   }
