@@ -37,7 +37,7 @@ async function judge(
   answers: readonly Answer[],
   unseen: UnseenCategories,
 ): Promise<{ readonly rows: number; readonly judged: Judged }> {
-  const inputs = tableInputs(file, model.summary.inputs);
+  const inputs = tableInputs(file, model);
   const numeric = answers.filter(({ target }) => target.task === "regression").map(({ column }) => column);
   const weights = answers.flatMap(({ weight }) => weight ?? []).slice(0, 1); // the same for all
   requireWeight(weights, [...inputs.columns, ...answers.map(({ column }) => column)]);
@@ -48,7 +48,7 @@ async function judge(
   };
   let rows = 0;
   for await (const piece of rawRows(await tableInput(path), needed)) {
-    const outputs = await model.predict(modelRows(inputs, piece), path);
+    const outputs = await model.predict(await modelRows(inputs, piece), path);
     for (const answer of answers) await addPiece(answer, piece, outputs);
     unseen.add(piece);
     rows += piece.rows;

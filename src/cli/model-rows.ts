@@ -1,9 +1,9 @@
 /** A table's raw rows as a saved model takes them. */
 import type { AnyArray } from "../array/array.ts";
-import { outputNames } from "../array/schema.ts";
+import { isDate } from "../array/date.ts";
+import { outputNames, sourceOf } from "../array/schema.ts";
 import type { RawPiece } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
-import type { OnnxValue } from "../onnx/decode.ts";
 import type { RawColumns, SavedModel } from "../train/saved-model.ts";
 
 /** What a saved model puts out for the rows of a piece. */
@@ -13,10 +13,15 @@ export type Outputs = Readonly<Record<string, AnyArray>>;
 export interface TableInputs {
   readonly columns: readonly string[];
   readonly numbers: readonly string[];
+  /** Those that must be dates. */
+  readonly dates: readonly string[];
 }
 
 /** Throws for a model whose inputs are more than one value per row: no column of a table holds those. */
-export function tableInputs(file: string, inputs: readonly OnnxValue[]): TableInputs {
+export function tableInputs(
+  file: string,
+  { summary: { inputs }, schema }: Pick<SavedModel, "summary" | "schema">,
+): TableInputs {
   for (const { name, shape } of inputs) {
     const size = shape.slice(1).reduce<number>((count, dim) => count * Number(dim), 1);
     if (size === 1) continue;
@@ -29,11 +34,27 @@ export function tableInputs(file: string, inputs: readonly OnnxValue[]): TableIn
   return {
     columns: inputs.map(({ name }) => name),
     numbers: inputs.filter(({ dtype }) => dtype !== "string").map(({ name }) => name),
+    dates: inputs
+      .map(({ name }) => name)
+      .filter((name) => schema?.features.some((one) => one.ofDate !== undefined && sourceOf(one) === name)),
   };
 }
 
-/** Numbers as numbers, texts as texts. */
-export function modelRows({ columns, numbers }: TableInputs, piece: RawPiece): RawColumns {
+/** Numbers as numbers, texts as texts. Throws at the first text that is no date where a date must be. */
+export async function modelRows(
+  { columns, numbers, dates }: TableInputs,
+  piece: RawPiece,
+): Promise<RawColumns> {
+  for (const name of dates) {
+    const values = piece.columns[name]!;
+    const wrong = values.findIndex((value) => value !== null && !isDate(value));
+    if (wrong < 0) continue;
+    fail(`${await piece.placeOf(wrong)}, column "${name}"`, {
+      expected: "a date as 2024-03-05, 2024-03-05 14:30 or 2024-03-05T14:30:00Z",
+      got: JSON.stringify(values[wrong]),
+      fix: "correct the value, or leave it empty if it is missing",
+    });
+  }
   return Object.fromEntries(
     columns.map((name) => [name, numbers.includes(name) ? piece.numbers[name]! : piece.columns[name]!]),
   );

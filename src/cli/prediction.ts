@@ -80,12 +80,12 @@ async function predictTable(
   unseen: UnseenCategories,
   write: Write,
 ): Promise<number> {
-  const inputs = tableInputs(file, model.summary.inputs);
+  const inputs = tableInputs(file, model);
   requireClasses(file, model);
   let rows = 0;
   let added: readonly AddedColumn[] | undefined;
   for await (const piece of rawRows(await tableInput(path), inputs)) {
-    const outputs = await model.predict(modelRows(inputs, piece), path);
+    const outputs = await model.predict(await modelRows(inputs, piece), path);
     unseen.add(piece);
     const isFirst = added === undefined;
     added ??= addedColumns(file, model, outputs);
