@@ -188,7 +188,7 @@ test("a column is read in pieces, so that records on disk are never in memory al
   const kind = Int32Array.from({ length: size }, (_, sample) => sample % 3);
   const data = arrays({ kind }, { name: "large" });
   let most = 0;
-  const counted: Dataset = {
+  const counted: Dataset<typeof data.columns> = {
     ...data,
     read(column, samples, into) {
       most = Math.max(most, samples.length);

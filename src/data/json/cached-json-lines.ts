@@ -5,6 +5,7 @@ import { fingerprintOfFiles } from "../file-ranges.ts";
 import { moduleBeside } from "../module-beside.ts";
 import { identityOf } from "../table/input.ts";
 import { type Table, type TableReport, tableOf } from "../table/table.ts";
+import { tokenizersOf } from "../table/texts.ts";
 import type { LinesTask } from "./build-json-lines.ts";
 import { checkLinesOptions, type JsonLinesOptions } from "./json-lines.ts";
 
@@ -23,7 +24,7 @@ export async function cachedJsonLines(
     {
       name: path,
       identity: JSON.stringify({ kind: "json lines", file: identityOf(path), options }),
-      fingerprint: await fingerprintOfFiles([path], ["json lines", options]),
+      fingerprint: await fingerprintOfFiles([path, ...tokenizersOf(options.texts)], ["json lines", options]),
       make: (out) => {
         const task: LinesTask = { path, options, out };
         return makeInOwnProcess(path, moduleBeside(import.meta.url, "./build-json-lines"), task);

@@ -13,6 +13,7 @@ import { checkOptions, type LikeOptions, type TableOptions, type TargetOptions }
 import { assignRoles } from "../table/roles.ts";
 import { type DecidedTable, decide, type Table, type TableReport, tableOf } from "../table/table.ts";
 import { TableRecords } from "../table/table-records.ts";
+import { tokenizersOf } from "../table/texts.ts";
 import { type LoadedLines, listColumns, loadJsonCells } from "./json-cells.ts";
 
 /** What to read of a JSON Lines file, beside what `table` is told of a table to train on, or of a second one. */
@@ -82,7 +83,7 @@ export async function jsonLinesSource(
     name: path,
     ...described,
     ...(weight !== undefined && { weight }),
-    fingerprint: () => fingerprintOfFiles([path], ["json lines", options]),
+    fingerprint: () => fingerprintOfFiles([path, ...tokenizersOf(options.texts)], ["json lines", options]),
     async *pieces() {
       await (await openRangesAgain(path, { size, changed })).close();
       last = undefined;
@@ -183,6 +184,7 @@ function wantedKeys({
   weight,
   like,
   keep = [],
+  texts = {},
   ignore = [],
 }: JsonLinesOptions): (key: string) => boolean {
   const schema =
@@ -193,6 +195,7 @@ function wantedKeys({
     ...targets,
     ...(weight === undefined ? [] : [weight]),
     ...keep,
+    ...Object.keys(texts),
     ...(columns ?? []),
   ]);
   const isOpen = like === undefined && columns === undefined;
@@ -225,7 +228,7 @@ function requireKeys(path: string, named: readonly string[], keys: readonly stri
 function refuseListRoles(
   path: string,
   lists: readonly { readonly name: string; readonly spec: { readonly shape: readonly number[] } }[],
-  { target = [], weight, keep = [], types = {}, like, clean }: JsonLinesOptions,
+  { target = [], weight, keep = [], texts = {}, types = {}, like, clean }: JsonLinesOptions,
 ): void {
   const schema =
     like === undefined ? [] : [...like.features.map(sourceOf), ...like.targets.map(({ name }) => name)];
@@ -234,6 +237,7 @@ function refuseListRoles(
     target: typeof target === "string" ? [target] : target,
     weight: weight === undefined ? [] : [weight],
     keep,
+    texts: Object.keys(texts),
     types: Object.keys(types),
     like: schema,
     "clean.missing": Object.keys(missing),

@@ -3,6 +3,7 @@ import type { TableSchema } from "../../array/schema.ts";
 import { fail, kindOf } from "../../errors.ts";
 import { cellOf } from "../numbers.ts";
 import { type Cleaning, checkCleaning, type LikeCleaning } from "./cleaning.ts";
+import { checkTexts, type EncodedTexts } from "./texts.ts";
 
 /**
  * What a feature is: a number, one of some texts, a date as ISO 8601 writes it, or one of the given texts, which stand in an
@@ -28,6 +29,8 @@ export interface TargetOptions {
    * where one has a time; texts are codes of categories, all of which are listed. `types` may say another one.
    */
   readonly keep?: readonly string[];
+  /** Columns of texts, and how they become codes of one length; no features: a model reads them by their names. */
+  readonly texts?: EncodedTexts;
   /** What is done about rows that cannot be read, missing values, outliers and so on. Default: nothing is left out. */
   readonly clean?: Cleaning;
   readonly like?: never;
@@ -41,6 +44,8 @@ export interface LikeOptions {
   readonly weight?: string;
   /** What is done about rows that cannot be read. Default: the first ends the reading. */
   readonly clean?: LikeCleaning;
+  /** Columns of texts, as the first table has them. */
+  readonly texts?: EncodedTexts;
   readonly target?: never;
   readonly task?: never;
   readonly types?: never;
@@ -59,17 +64,17 @@ export function checkOptions(path: string, options: unknown): void {
   if (unknown !== undefined || !(names.includes("target") || names.includes("like"))) {
     fail(`${path}, options`, {
       expected:
-        "target, and at most task, types, ignore, weight, keep, clean; or like, and at most weight, clean",
+        "target, and at most task, types, ignore, weight, keep, texts, clean; or like, and at most weight, texts, clean",
       got: unknown === undefined ? "no target" : `"${unknown}"`,
       fix: unknown === undefined ? 'for example table(path, { target: "price" })' : "rename or remove it",
     });
   }
   const extra = names.includes("like")
-    ? names.find((name) => name !== "like" && name !== "weight" && name !== "clean")
+    ? names.find((name) => name !== "like" && name !== "weight" && name !== "texts" && name !== "clean")
     : undefined;
   if (extra !== undefined) {
     fail(`${path}, options`, {
-      expected: "at most weight and clean beside like, which says everything else",
+      expected: "at most weight, texts and clean beside like, which says everything else",
       got: `"${extra}" too`,
       fix: `remove ${extra}, or like`,
     });
@@ -86,6 +91,8 @@ export function checkOptions(path: string, options: unknown): void {
   }
   const { clean } = options as TableOptions; // the same
   if (clean !== undefined) checkCleaning(path, clean, names.includes("like"));
+  const { texts } = options as TableOptions; // the same
+  if (texts !== undefined) checkTexts(path, texts);
   for (const [name, type] of Object.entries(types)) checkType(`${path}, option types, "${name}"`, type);
 }
 
@@ -112,6 +119,7 @@ const kinds: Readonly<
   ignore: ["a list of names", isTexts],
   weight: ["the name of a column", isText],
   keep: ["a list of names", isTexts],
+  texts: ['{ column: { tokens: "bytes", length: 200 } }', isObject],
   clean: ["what to do, as in { badRows: { skip: 20 } }", isObject],
   like: ["the schema of a table, as in table(path, { like: training.schema })", isSchema],
 };

@@ -1,9 +1,9 @@
 /** What each column of a table is for: target, weight, feature, to divide or draw samples by, or nothing. */
-import { sourceOf, type TableSchema } from "../../array/schema.ts";
+import { sourceOf } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { IgnoredReason } from "./columns.ts";
-import { checkOptions, type TableOptions } from "./options.ts";
+import { checkOptions, type LikeOptions, type TableOptions } from "./options.ts";
 
 /** A column that is no feature, and why. */
 export interface IgnoredColumn {
@@ -38,14 +38,16 @@ export function assignRoles(
   const named = columns.filter((name) => name !== "");
   const weights = options.weight === undefined ? [] : [options.weight];
   requireNamed(path, "weight", weights, named);
-  if (options.like !== undefined) return rolesLike(path, named, options.like, weights);
+  if (options.like !== undefined) return rolesLike(path, named, options, weights);
   const targets = typeof options.target === "string" ? [options.target] : [...options.target];
   const asked = [...new Set(options.ignore ?? [])];
-  const kept = [...new Set(options.keep ?? [])];
+  const texts = Object.keys(options.texts ?? {});
+  const kept = [...new Set([...(options.keep ?? []), ...texts])];
   const typed = Object.keys(options.types ?? {});
   requireNamed(path, "target", targets, named);
   requireNamed(path, "ignore", asked, named);
-  requireNamed(path, "keep", kept, named);
+  requireNamed(path, "keep", options.keep ?? [], named);
+  requireNamed(path, "texts", texts, named);
   requireNamed(path, "types", typed, named);
   if (targets.length === 0 && !mayLackTarget) {
     refuse(path, "target", "at least one column", "none", "name the column to predict");
@@ -59,7 +61,7 @@ export function assignRoles(
       named.filter((name) => !asked.includes(name)),
     );
   }
-  requireOneRole(path, { targets, weights, kept, asked, typed });
+  requireOneRole(path, options, { targets, weights, kept, asked, typed });
   const uses = [...targets, ...weights, ...kept, ...asked];
   return {
     targets,
@@ -77,9 +79,11 @@ export function assignRoles(
 function rolesLike(
   path: string,
   named: readonly string[],
-  like: TableSchema,
+  { like, texts = {} }: LikeOptions,
   weights: readonly string[],
 ): Roles {
+  const kept = Object.keys(texts);
+  requireNamed(path, "texts", kept, named);
   const targets = like.targets.map(({ name }) => name);
   const features = [...new Set(like.features.map(sourceOf))];
   const needed = [...features, ...targets];
@@ -109,12 +113,16 @@ function rolesLike(
       "name another column",
     );
   }
-  return { targets, weights, kept: [], features, ignored: [] };
+  const twice = kept.find((name) => needed.includes(name) || weights.includes(name));
+  if (twice !== undefined)
+    refuse(path, "texts", "columns that have no other use", `"${twice}"`, "name another column");
+  return { targets, weights, kept, features, ignored: [] };
 }
 
 /** A column may be a target, the weight, ignored, or a feature of a said type: one of those. */
 function requireOneRole(
   path: string,
+  options: TableOptions,
   names: Readonly<Record<"targets" | "weights" | "kept" | "asked" | "typed", readonly string[]>>,
 ): void {
   const { targets, weights, kept, asked, typed } = names;
@@ -142,7 +150,13 @@ function requireOneRole(
     const fix =
       role === "ignored" ? "name it in one of both" : "leave it out: it is in the dataset, and no feature";
     const got = role === "ignored" ? `"${name}", which is ignored` : `the ${role} "${name}"`;
-    refuse(path, "keep", "columns that have no other use", got, fix);
+    refuse(
+      path,
+      options.texts !== undefined && Object.hasOwn(options.texts, name) ? "texts" : "keep",
+      "columns that have no other use",
+      got,
+      fix,
+    );
   }
   for (const name of asked) {
     const role = targets.includes(name) ? "target" : weights.includes(name) ? "weight" : undefined;
@@ -154,6 +168,8 @@ function requireOneRole(
     refuse(path, "ignore", "columns that are neither target nor weight", `the ${role} "${name}"`, fix);
   }
   for (const name of typed) {
+    if (options.texts !== undefined && Object.hasOwn(options.texts, name))
+      refuse(path, "types", "features", `the text "${name}"`, "leave it out: texts says what it is");
     if (targets.includes(name)) {
       const fix = `for a target use task: "classification" or task: "regression"`;
       refuse(path, "types", "features", `the target "${name}"`, fix);

@@ -7,6 +7,7 @@ import type { Piece } from "../source.ts";
 import type { PieceColumn } from "./database.ts";
 import { LeakWatch } from "./leaks.ts";
 import { type DecidedTable, requireKnownClasses, type TableReport } from "./table.ts";
+import { truncatedOf } from "./texts.ts";
 import { allocateValues, countUnlisted, store, type ValueColumn } from "./values.ts";
 
 /** Reads a decided table once, from its first sample to its last. */
@@ -43,14 +44,14 @@ export class TableRecords {
 
   /** What reading has found; complete once all pieces were taken. */
   report(): TableReport {
-    return { ...this.#decided.report, unlisted: this.#found() };
+    return { ...this.#decided.report, ...truncatedOf(this.#values), unlisted: this.#found() };
   }
 
   #convert(index: number, values: PieceColumn): ColumnArray {
     const column = this.#values[index]!;
     const array = allocateValues(column, values.length);
     store(column, values, array, 0);
-    this.#unlisted[index]! += countUnlisted(array, column.spec.categories?.length);
+    this.#unlisted[index]! += countUnlisted(array, column.spec);
     return array;
   }
 

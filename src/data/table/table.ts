@@ -12,8 +12,8 @@ import { splitByTime, type TimeShares } from "../split-by-time.ts";
 import { type Cells, loadCells } from "./cells.ts";
 import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import { decideFeatures, sameAsEarlier } from "./columns.ts";
-import { requireFreeNames } from "./dates.ts";
 import { requireSeveralColumns } from "./csv-header.ts";
+import { requireFreeNames } from "./dates.ts";
 import { inputName, type TableInput } from "./input.ts";
 import { keptValues } from "./kept.ts";
 import { refuseLeaks } from "./leaks.ts";
@@ -25,6 +25,7 @@ import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
 import type { BadRowCount } from "./skipped-rows.ts";
 import { decideTarget, decideWeight } from "./targets.ts";
+import { textValues, truncatedOf } from "./texts.ts";
 import { featureValues, readValues, targetValues, type ValueColumn, weightValues } from "./values.ts";
 
 export type { CleaningReport, DroppedRows, OutlierCount } from "./clean-cells.ts";
@@ -34,6 +35,7 @@ export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./opt
 export { type Query, sql } from "./query.ts";
 export type { IgnoredColumn } from "./roles.ts";
 export type { SkippedRow, SkippedRows } from "./skipped-rows.ts";
+export type { EncodedText, EncodedTexts } from "./texts.ts";
 
 /** Samples of a table: a dataset that knows what its columns mean. */
 export interface TableData extends Dataset {
@@ -68,6 +70,8 @@ export interface TableReport extends CleaningReport {
   readonly unlisted: Readonly<Record<string, number>>;
   /** Columns that are no features, and why. */
   readonly ignored: readonly IgnoredColumn[];
+  /** How many texts of a column of `texts` were cut to its length, where there are any. */
+  readonly truncated?: Readonly<Record<string, number>>;
   /** Columns whose numbers lose more than a thousandth of their deviation in float32: subtract a constant first. */
   readonly imprecise: readonly string[];
 }
@@ -90,6 +94,12 @@ export interface TableReport extends CleaningReport {
  * Where categories stand in an order, say it, and a model reads their ranks:
  * types: { cut: ["Fair", "Good", "Very Good"] }. Of more than 1000 categories the most frequent are listed, unless
  * types says "category"; the code of others is the number of those listed.
+ *
+ * A column of texts becomes codes of one length, which is no feature either: a model reads it by its name.
+ *
+ *   const mails = await table("mails.csv", { target: "label", texts: { body: { tokens: "bytes", length: 200 } } });
+ *
+ * body is then int32 [200], filled up with a code of its own (256 of bytes; `EncodedText`), and the saved model takes such codes.
  *
  * A second table for validation, test or evaluation is read by the schema of the first:
  *
@@ -123,7 +133,7 @@ export async function table(input: TableInput, options: TableOptions): Promise<T
       schema,
       ...weight,
     });
-    return tableOf(dataset, { ...decided.report, unlisted });
+    return tableOf(dataset, { ...decided.report, ...truncatedOf(features), unlisted });
   });
 }
 
@@ -136,7 +146,7 @@ export interface DecidedTable {
   readonly weights: readonly ValueColumn[];
   readonly features: readonly ValueColumn[];
   /** What is known before the numbers are read. */
-  readonly report: Omit<TableReport, "unlisted">;
+  readonly report: Omit<TableReport, "unlisted" | "truncated">;
 }
 
 /** Opens a table, decides its columns and hands it over. The database is gone afterwards. */
@@ -201,8 +211,11 @@ export async function decide(
     await decideWeight(cells, profiles.get(name)!);
     return weightValues(cells, name);
   });
+  const { texts = {} } = options;
   const kept = await inOrder(roles.kept, (name) =>
-    keptValues(cells, profiles.get(name)!, options.types?.[name]),
+    Object.hasOwn(texts, name)
+      ? textValues(cells, name, texts[name]!)
+      : keptValues(cells, profiles.get(name)!, options.types?.[name]),
   );
   const features = await inOrder(schema.features, (feature) => featureValues(cells, feature));
   const missing = [...profiles.values()].filter(({ present }) => present < samples);
@@ -257,7 +270,7 @@ async function decideColumns(
   cells: Cells,
   roles: Roles,
   profiles: ReadonlyMap<string, ColumnProfile>,
-  { task, types = {}, clean = {} }: TargetOptions,
+  { task, types = {}, texts = {}, clean = {} }: TargetOptions,
 ): Promise<{ readonly schema: TableSchema; readonly ignored: readonly IgnoredColumn[] }> {
   const targets = await inOrder(roles.targets, (name) => decideTarget(cells, profiles.get(name)!, task));
   const decisions = await decideFeatures(
@@ -276,7 +289,8 @@ async function decideColumns(
     else features.push(...found);
   }
   requireFreeNames(cells.path, features, [...profiles.keys()]);
-  if (features.length === 0 && cells.lists === undefined) noFeatures(cells.path, ignored);
+  const isEmpty = features.length === 0 && cells.lists === undefined && Object.keys(texts).length === 0;
+  if (isEmpty) noFeatures(cells.path, ignored);
   return { schema: { features, targets }, ignored };
 }
 

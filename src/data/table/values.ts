@@ -8,6 +8,7 @@ import type { Cells } from "./cells.ts";
 import type { PieceColumn } from "./database.ts";
 import { datePartValues } from "./dates.ts";
 import { classText } from "./targets.ts";
+import type { TextCodes } from "./texts.ts";
 
 /** A column of the dataset and the SQL of its numbers. */
 export interface ValueColumn {
@@ -16,6 +17,8 @@ export interface ValueColumn {
   readonly sql: string;
   /** True where a value is a list: the bytes of its float32 numbers. */
   readonly isList?: boolean;
+  /** Where a value is a text: how it becomes codes. */
+  readonly text?: TextCodes;
 }
 
 /** Numbers with NaN where they are missing, codes (see codesOf), or a part of dates in either form. */
@@ -85,15 +88,15 @@ export async function readValues(cells: Cells, columns: readonly ValueColumn[]):
     ),
     unlisted: Object.fromEntries(
       columns
-        .map(
-          ({ name, spec }, index) => [name, countUnlisted(arrays[index]!, spec.categories?.length)] as const,
-        )
+        .map(({ name, spec }, index) => [name, countUnlisted(arrays[index]!, spec)] as const)
         .filter(([, count]) => count > 0),
     ),
   };
 }
 
-export function countUnlisted(codes: ColumnArray, unlisted: number | undefined): number {
+/** How many codes say that a category is not listed. The codes of a text have no such. */
+export function countUnlisted(codes: ColumnArray, { shape, categories }: ColumnSpec): number {
+  const unlisted = shape.length === 0 ? categories?.length : undefined;
   let count = 0;
   if (unlisted !== undefined) for (const code of codes) if (code === unlisted) count++;
   return count;
@@ -108,8 +111,25 @@ export function allocateValues({ spec }: ValueColumn, samples: number): ColumnAr
 /** Writes the values of samples into the array from sample `first` on. */
 export function store(column: ValueColumn, values: PieceColumn, array: ColumnArray, first: number): void {
   if (column.isList) storeLists(values, array, first, elementCount(column.spec.shape));
+  else if (column.text) storeTexts(values, array, first, elementCount(column.spec.shape), column.text);
   else if (ArrayBuffer.isView(values)) array.set(values, first);
   else for (let row = 0; row < values.length; row++) array[first + row] = Number(values[row]);
+}
+
+/** A text that is missing is padding throughout. */
+function storeTexts(
+  values: PieceColumn,
+  array: ColumnArray,
+  first: number,
+  length: number,
+  { padding, encode }: TextCodes,
+): void {
+  for (let row = 0; row < values.length; row++) {
+    const text = values[row] ?? null;
+    const at = (first + row) * length;
+    array.fill(padding, at, at + length);
+    if (text !== null) array.set(encode(String(text)), at);
+  }
 }
 
 /** A list that is missing is NaN throughout. */
