@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  dateFeatures,
   schemaFromMetadata,
   schemaToMetadata,
   statisticsFromMetadata,
@@ -17,6 +18,7 @@ const schema: TableSchema = {
     { kind: "number", name: "income", whenMissing: { fill: "median" } },
     { kind: "number", name: "rooms", whenMissing: { fill: -0.1, indicator: false } },
     { kind: "category", name: "city", categories: ["mode", "z"], whenMissing: { fill: "mode" } },
+    ...dateFeatures("sold", true),
     { kind: "category", name: "zone", categories: ["a", "z"], whenMissing: { fill: "z", indicator: true } },
   ],
   targets: [
@@ -48,6 +50,14 @@ test("metadata without a schema has none, and a damaged one is refused", () => {
     ...[null, "mean", {}, { fill: "b" }, { fill: 1e39 }, { fill: true }, { fill: 1, indicator: 0 }].map(
       (whenMissing) => ({ version: 1, features: [{ kind: "number", name: "a", whenMissing }], targets: [] }),
     ),
+    ...[null, {}, { column: "a" }, { column: 1, part: "year" }, { column: "a", part: "second" }].map(
+      (ofDate) => ({
+        version: 1,
+        features: [{ kind: "number", name: "a year", ofDate }],
+        targets: [],
+      }),
+    ),
+    { version: 1, features: [{ kind: "category", name: "a", categories: [], isCyclic: 0 }], targets: [] },
     ...["mode", { fill: "b" }, { fill: 0 }, { fill: "a", indicator: null }].map((whenMissing) => ({
       version: 1,
       features: [{ kind: "category", name: "a", categories: ["a"], whenMissing }],

@@ -91,6 +91,11 @@ export interface TableReport extends CleaningReport {
  * a class when it is text or has at most 10 different whole numbers. What tells nothing (constants, names of samples,
  * columns without a value or a name, what is identical to an earlier column) is left out. `report` says what was found.
  *
+ * A column "sold" of dates as ISO 8601 writes them (2024-03-05, 2024-03-05 14:30, 2024-03-05T14:30:00Z) becomes its parts: "sold
+ * year", "sold day" and "sold elapsed" (days since 1970) are numbers, "sold month" and "sold weekday" codes, and so are "sold
+ * hour" and "sold minute" where there are times. splitByTime("sold elapsed") divides by them. types: { sold: "category" } makes
+ * one category of each text instead.
+ *
  * Where categories stand in an order, say it, and a model reads their ranks:
  * types: { cut: ["Fair", "Good", "Very Good"] }. Of more than 1000 categories the most frequent are listed, unless
  * types says "category"; the code of others is the number of those listed.
