@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import fc from "fast-check";
 import { temporaryFolder } from "../../../test/temporary-folder.ts";
 import { collect } from "../collect.ts";
@@ -204,6 +206,31 @@ test("caches that one process makes at the same time do not disturb each other, 
   );
   assert.deepEqual([ten.reads, twenty.reads], [1, 1]);
   assert.equal((await readdir(own)).length, 2);
+});
+
+test("processes that make the same caches at the same time all get them", async () => {
+  const own = join(folder, "processes");
+  const address = JSON.stringify(new URL("./cache.ts", import.meta.url));
+  const start = Date.now() + 700;
+  // Eight caches, one every 40 ms, begun by all in the same millisecond.
+  const script = `
+    const { cached } = await import(${address});
+    for (let round = 0; round < 8; round++) {
+      while (Date.now() < ${start} + 40 * round) await new Promise((resolve) => setTimeout(resolve, 1));
+      const columns = { x: { dtype: "float32", shape: [] } };
+      const pieces = async function* () { yield { samples: 500, columns: { x: new Float32Array(500).fill(round) } }; };
+      const made = { name: "made", columns, fingerprint: async () => "made " + round, pieces };
+      const data = await cached(made, { folder: ${JSON.stringify(own)}, bytesInMemory: 0 });
+      const x = new Float32Array(1);
+      await data.read("x", Uint32Array.of(499), x);
+      if (x[0] !== round) throw new Error("other numbers");
+    }`;
+  const run = promisify(execFile);
+  const processes = Array.from({ length: 3 }, () =>
+    run(process.execPath, ["--input-type=module", "-e", script]),
+  );
+  await Promise.all(processes);
+  assert.equal((await readdir(own)).length, 8);
 });
 
 test("who waits for a cache that cannot be made is told why, too", async () => {

@@ -119,16 +119,20 @@ async function findOrMake(
   key: string,
 ): Promise<OpenedCache> {
   const place = join(folder, key);
-  const found = await openCache(place, request);
+  let found = await openCache(place, request);
+  if (typeof found === "string") {
+    if (found !== "") options.onRebuild?.(`the cache of ${request.name} is made anew: ${found}`);
+    options.onBuild?.();
+  }
+  // Another process may have put its own there meanwhile, and taken a half of it for a damaged one.
+  for (let attempt = 0; typeof found === "string" && attempt < 3; attempt++) {
+    await build(request, folder, key);
+    found = await openCache(place, request);
+  }
   if (typeof found !== "string") return { folder: place, manifest: found };
-  if (found !== "") options.onRebuild?.(`the cache of ${request.name} is made anew: ${found}`);
-  options.onBuild?.();
-  await build(request, folder, key);
-  const made = await openCache(place, request);
-  if (typeof made !== "string") return { folder: place, manifest: made };
   return fail(place, {
     expected: "the cache that was just written",
-    got: made || "none",
+    got: found || "none",
     fix: "check the disk, or name another folder with MICROBATCH_CACHE=…",
   });
 }
@@ -156,7 +160,8 @@ async function openCache(place: string, { name, fingerprint }: CacheRequest): Pr
     if (manifest.fingerprint !== fingerprint) return "what it was made from has changed";
     return (await damageOf(place, manifest)) ?? manifest;
   } catch (error) {
-    return failToAccess(`cache of ${name}`, error, place);
+    const isGone = error instanceof Error && "code" in error && error.code === "ENOENT";
+    return isGone ? "" : failToAccess(`cache of ${name}`, error, place); // another process replaces it at this moment
   }
 }
 
@@ -198,18 +203,36 @@ async function build(request: CacheRequest, folder: string, key: string): Promis
     const times = { made: new Date().toISOString(), changed: Math.round(mtimeMs) };
     const text = formatManifest({ name, fingerprint, ...times, ...made });
     await writeFile(join(temporary, manifestFile), text, { flush: true });
-    await rm(join(folder, key), { recursive: true, force: true });
-    await rename(temporary, join(folder, key));
+    await publish(request, temporary, join(folder, key));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {}); // the first error is the one to tell
     failToAccess(`write the cache of ${name}`, error, folder, noFolders);
   }
 }
 
+/** Puts a whole cache in its place, where other processes may do the same at the same time. */
+async function publish(request: CacheRequest, temporary: string, place: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await rename(temporary, place);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      if (attempt === 10 || !/^(ENOTEMPTY|EEXIST|ENOTDIR|EPERM)$/.test(code)) throw error;
+    }
+    // From the same source another process has made the same. A second look, should it have been replaced during the first.
+    for (let look = 0; look < 2; look++) {
+      if (typeof (await openCache(place, request)) !== "string") return rm(temporary, { recursive: true });
+    }
+    const old = temporary.replace(/tmp$/, "old.tmp");
+    await rename(place, old).catch(() => {}); // another was faster: the next attempt will tell
+    await rm(old, { recursive: true, force: true });
+  }
+}
+
 /** What processes that are gone have left half made. */
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    const [, key, pid] = /^([0-9a-f]{32})\.(\d+)\.tmp$/.exec(name) ?? [];
+    const [, key, pid] = /^([0-9a-f]{32})\.(\d+)\.(?:old\.)?tmp$/.exec(name) ?? [];
     if (key === undefined || isRunning(Number(pid), join(folder, key))) continue;
     await rm(join(folder, name), { recursive: true, force: true });
   }
