@@ -212,13 +212,19 @@ test("processes that make the same caches at the same time all get them", async 
   const own = join(folder, "processes");
   const address = JSON.stringify(new URL("./cache.ts", import.meta.url));
   const start = Date.now() + 700;
-  // Eight caches, one every 40 ms, begun by all in the same millisecond.
+  // Twelve caches, one every 50 ms; all have their samples, and so what is to be put in the same place, in one millisecond.
   const script = `
     const { cached } = await import(${address});
-    for (let round = 0; round < 8; round++) {
-      while (Date.now() < ${start} + 40 * round) await new Promise((resolve) => setTimeout(resolve, 1));
+    const until = async (time) => {
+      while (Date.now() < time - 10) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (Date.now() < time);
+    };
+    for (let round = 0; round < 12; round++) {
       const columns = { x: { dtype: "float32", shape: [] } };
-      const pieces = async function* () { yield { samples: 500, columns: { x: new Float32Array(500).fill(round) } }; };
+      const pieces = async function* () {
+        await until(${start} + 50 * round);
+        yield { samples: 500, columns: { x: new Float32Array(500).fill(round) } };
+      };
       const made = { name: "made", columns, fingerprint: async () => "made " + round, pieces };
       const data = await cached(made, { folder: ${JSON.stringify(own)}, bytesInMemory: 0 });
       const x = new Float32Array(1);
@@ -230,7 +236,7 @@ test("processes that make the same caches at the same time all get them", async 
     run(process.execPath, ["--input-type=module", "-e", script]),
   );
   await Promise.all(processes);
-  assert.equal((await readdir(own)).length, 8);
+  assert.equal((await readdir(own)).length, 12);
 });
 
 test("who waits for a cache that cannot be made is told why, too", async () => {
