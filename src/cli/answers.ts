@@ -7,7 +7,6 @@ import {
   type TargetColumn,
   type TargetStatistics,
 } from "../array/schema.ts";
-import { parseNumber } from "../data/numbers.ts";
 import type { RawPiece } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { input } from "../graph/tensor.ts";
@@ -170,7 +169,7 @@ async function actualOf({ target, column }: Answer, piece: RawPiece): Promise<Fl
   const actual = new Float32Array(piece.rows);
   for (let row = 0; row < piece.rows; row++) {
     const text = piece.columns[column]![row] ?? null;
-    const code = text === null ? Number.NaN : codes.get(isWhole ? wholeText(text) : text);
+    const code = text === null ? Number.NaN : codes.get(isWhole ? wholeText(text, piece) : text);
     if (code === undefined) unknownClass(await piece.placeOf(row), target, column, text);
     actual[row] = code;
   }
@@ -178,8 +177,8 @@ async function actualOf({ target, column }: Answer, piece: RawPiece): Promise<Fl
 }
 
 /** 1 and 1.0 are one class, as they are for `table`; 0x1 is no number there, and none here. */
-function wholeText(text: string): string {
-  const value = parseNumber(text);
+function wholeText(text: string, { parse }: RawPiece): string {
+  const value = parse(text);
   return Number.isSafeInteger(value) ? String(value) : text;
 }
 

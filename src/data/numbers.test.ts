@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { isMissing, missingMarkers, parseNumber, trimBlanks } from "./numbers.ts";
-import { numberMacro } from "./table/cells.ts";
+import { defineNumbers } from "./table/cells.ts";
 import { csvProof } from "./table/csv-table.ts";
 import { sqlText, withDatabase } from "./table/database.ts";
 
@@ -38,12 +38,23 @@ test("a number is decimal, fits float32 and may have blanks around it", () => {
   }
 });
 
+test("with decimal commas a number has a comma where it would have a point, and a text with a point is none", () => {
+  for (const text of ["1,5", "-,5", "6,", "7,0e-1", " 2 ", "3"]) {
+    assert.equal(parseNumber(text, ","), Number(text.replace(",", ".")), text);
+  }
+  for (const text of ["1.5", "1.234,5", "1,234,5", ",", "1 234,5", "1,5,"]) {
+    assert.equal(parseNumber(text, ","), undefined, text);
+  }
+  assert.equal(parseNumber("1,5"), undefined);
+});
+
 test("the database trims, and takes for numbers, exactly what this does", async () => {
   const characters = [
     "0",
     "1",
     "9",
     ".",
+    ",",
     "+",
     "-",
     "e",
@@ -68,11 +79,12 @@ test("the database trims, and takes for numbers, exactly what this does", async 
     fc
       .tuple(blanks, fc.oneof(number, fc.constantFrom("inf", "nan", "1e999", "0b1", "1e5.5")), blanks)
       .map((parts) => parts.join("")),
+    number.map((written) => written.replace(".", ",")),
   );
-  await withDatabase(
-    { name: "t", threads: 1, temporaryFolder: join(folder, "spill"), damaged: csvProof },
-    async (database) => {
-      await database.run(numberMacro);
+  const options = { name: "t", threads: 1, temporaryFolder: join(folder, "spill"), damaged: csvProof };
+  for (const decimal of [undefined, ","] as const) {
+    await withDatabase(options, async (database) => {
+      await defineNumbers(database, decimal);
       await fc.assert(
         fc.asyncProperty(fc.array(text, { minLength: 200, maxLength: 200 }), async (texts) => {
           const list = texts.map(sqlText).join(", ");
@@ -82,13 +94,13 @@ test("the database trims, and takes for numbers, exactly what this does", async 
           texts.forEach((given, index) => {
             const [trimmed, value] = rows[index]!;
             assert.equal(trimBlanks(given), trimmed, JSON.stringify(given));
-            assert.equal(parseNumber(given) ?? null, value, JSON.stringify(given));
+            assert.equal(parseNumber(given, decimal) ?? null, value, JSON.stringify(given));
           });
         }),
         { numRuns: 30 },
       );
-    },
-  );
+    });
+  }
 });
 
 test("a marker stands for a missing value in any case, and nothing longer does", () => {

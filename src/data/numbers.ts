@@ -9,9 +9,12 @@ export const largestFloat32 = 3.4028234663852886e38;
 /**
  * The number that a text says in decimal form ("7", "-0.5", ".5", "6.", "1e-3"; blanks around it do no harm), or undefined
  * where it says none: hexadecimal, Infinity, 1_000, 1,000 and 12% are none, and neither is what float32 cannot hold.
+ * decimal: what stands in front of decimals; with a comma, a text with a point is none.
  */
-export function parseNumber(text: string): number | undefined {
-  if (!decimal.test(text) && !decimal.test(trimBlanks(text))) return undefined;
+export function parseNumber(given: string, decimal?: ","): number | undefined {
+  if (decimal === "," && given.includes(".")) return undefined;
+  const text = decimal === "," ? given.replace(",", ".") : given;
+  if (!pattern.test(text) && !pattern.test(trimBlanks(text))) return undefined;
   const number = Number(text);
   return Math.abs(number) <= largestFloat32 ? number : undefined;
 }
@@ -38,7 +41,7 @@ export function cellOf(text: string): string | null {
 const isPrintable = (code: number) => code > 0x20 && code < 0x80;
 
 /** Anchored; JavaScript's Number takes 0x10 and Infinity too. Tabs and line ends around it are skipped, as by the database. */
-const decimal = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i;
+const pattern = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i;
 
 const markers: ReadonlySet<string> = new Set(missingMarkers.map((marker) => marker.toLowerCase()));
 const longestMarker = Math.max(...missingMarkers.map((marker) => marker.length));

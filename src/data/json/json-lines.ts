@@ -18,7 +18,10 @@ import { type LoadedLines, listColumns, loadJsonCells } from "./json-cells.ts";
 
 /** What to read of a JSON Lines file, beside what `table` is told of a table to train on, or of a second one. */
 export type JsonLinesOptions = LinesOptions &
-  ((Omit<TargetOptions, "target"> & Partial<Pick<TargetOptions, "target">>) | LikeOptions);
+  (
+    | (Omit<TargetOptions, "target" | "dialect"> & Partial<Pick<TargetOptions, "target">>)
+    | Omit<LikeOptions, "dialect">
+  );
 
 interface LinesOptions {
   /**
@@ -207,6 +210,10 @@ function wantedKeys({
 /** Throws for what is no such option. */
 export function checkLinesOptions(path: string, { columns, ...options }: JsonLinesOptions): void {
   checkOptions(path, options.like === undefined ? { target: [], ...options } : options);
+  if ("dialect" in options && options.dialect !== undefined) {
+    const expected = "a CSV file, whose dialect it is";
+    fail(`${path}, option dialect`, { expected, got: "JSON Lines", fix: "leave it out" });
+  }
   if (columns === undefined) return;
   if (Array.isArray(columns) && columns.every((key) => typeof key === "string")) return;
   const fix = "correct it, or leave it out";

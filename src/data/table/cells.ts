@@ -12,6 +12,10 @@ export interface Cells extends LoadedColumns {
   readonly kept: string;
   /** How many there are. */
   readonly samples: number;
+  /** What its numbers have in front of their decimals where they are texts, if that is no point. */
+  readonly decimal?: ",";
+  /** Whether another dialect could be given: `{ dialect: { decimal: "," } }`. */
+  readonly isCsv?: boolean;
   /** Where a record stands. */
   placeOf(record: number): Promise<Place>;
   /** Columns of the dataset that are no cells, where the format has such. */
@@ -36,14 +40,21 @@ export async function loadCells(
   { targets, ...wanted }: CellsOptions,
 ): Promise<Cells> {
   const { database } = store;
-  await defineNumbers(database);
-  const { name: path, placeOf } = table;
-  return describeCells({ path, database, placeOf, ...(await table.load(store, wanted)) }, targets);
+  const { name: path, placeOf, decimal, unit } = table;
+  await defineNumbers(database, decimal);
+  const written = { isCsv: unit === "line", ...(decimal !== undefined && { decimal }) };
+  return describeCells(
+    { path, database, placeOf, ...written, ...(await table.load(store, wanted)) },
+    targets,
+  );
 }
 
 /** Makes `number(text)` and `anynumber(text)` known to the database. */
-export async function defineNumbers(database: Database): Promise<void> {
-  for (const macro of [numberMacro, anyNumberMacro]) await database.run(macro);
+export async function defineNumbers(database: Database, decimal?: ","): Promise<void> {
+  for (const macro of [numberMacro, anyNumberMacro]) {
+    const { condition, value } = decimal === "," ? decimalComma : decimalPoint;
+    await database.run(macro(condition, value));
+  }
 }
 
 /** The cells that have been loaded into `cells`. Records without one of the targets are no samples. */
@@ -73,15 +84,23 @@ export function cellOfText(trimmed: string): string {
 const markers = `[${missingMarkers.map((marker) => sqlText(marker.toLowerCase())).join(", ")}]`;
 const longestMarker = Math.max(...missingMarkers.map((marker) => marker.length));
 
+/** What the database takes for a number, and what must hold of the text for it to be one. */
+const decimalPoint = { condition: "not contains(v, '_') and not contains(v, '+-')", value: "v" };
+const decimalComma = {
+  condition: `${decimalPoint.condition} and not contains(v, '.')`,
+  value: "replace(v, ',', '.')",
+};
+
 /**
  * `number(text)` in SQL, the same as `parseNumber`: what the database casts to a double that float32 can hold. It would
- * take 1_000 and +-1 for numbers too. Every number begins with a sign, a point, a digit or a blank, which is quickly seen.
+ * take 1_000 and +-1 for numbers too. Every number begins with a sign, a point, a comma, a digit or a blank, which is quickly
+ * seen.
  */
-export const numberMacro = `create macro number(v) as
-  case when ascii(v) < 58 and not contains(v, '_') and not contains(v, '+-')
-    and abs(try_cast(v as double)) <= ${largestFloat32} then try_cast(v as double) end`;
+const numberMacro = (condition: string, value: string) => `create macro number(v) as
+  case when ascii(v) < 58 and ${condition}
+    and abs(try_cast(${value} as double)) <= ${largestFloat32} then try_cast(${value} as double) end`;
 
 /** `anynumber(text)`: as number, but also what float32 cannot hold, and infinities. */
-const anyNumberMacro = `create macro anynumber(v) as
-  case when (ascii(v) < 58 or v ilike 'inf%') and not contains(v, '_') and not contains(v, '+-')
-  then try_cast(v as double) end`;
+const anyNumberMacro = (condition: string, value: string) => `create macro anynumber(v) as
+  case when (ascii(v) < 58 or v ilike 'inf%') and ${condition}
+  then try_cast(${value} as double) end`;

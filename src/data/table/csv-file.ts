@@ -4,9 +4,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { bug } from "../../errors.ts";
 import { failToAccess } from "../files.ts";
-import { readUnpacked } from "../gzip.ts";
-import { type CsvHeader, readHeader } from "./csv-header.ts";
-import { type CsvScan, type CsvScanner, type Skipping, scanCsv } from "./csv-scan.ts";
+import { type Dialect, quotesOf } from "./csv-dialect.ts";
+import { type CsvHeader, isAllComments, readHeader } from "./csv-header.ts";
+import { type CsvScan, type CsvScanner, type ScanOptions, scanCsv } from "./csv-scan.ts";
+import { readCsvText } from "./csv-text.ts";
 import { sqlPath, sqlText } from "./database.ts";
 import type { BadRowCount } from "./skipped-rows.ts";
 
@@ -15,50 +16,73 @@ export interface CsvFile {
   /** As it was given, for errors. */
   readonly path: string;
   readonly isGzip: boolean;
+  /** As far as it was said. */
+  readonly dialect: Dialect;
   readonly header: CsvHeader;
   readonly scan: CsvScan;
-  /** Where records stand that cannot be read and were skipped: bytes of the unpacked file from `start` up to `end`. */
-  readonly leftOut: readonly { readonly start: number; readonly end: number }[];
+  /** Where records stand that cannot be read, and comments: bytes of its text as UTF-8 from `start` up to `end`. */
+  readonly leftOut: readonly Gap[];
   /** What a column is called in SQL. */
   id(column: string): string;
   /** The line at which a record starts, counting records of the file from 0. */
   lineOf(record: number): Promise<number>;
 }
 
+/** Bytes that are left out. */
+interface Gap {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. bad: counts records that cannot be read,
  * where those are skipped instead; table: whose count that is, the path of the file or what several are called together.
  */
-export async function scanCsvFile(path: string, bad?: BadRowCount, table = path): Promise<CsvFile> {
-  const leftOut: { readonly start: number; readonly end: number }[] = [];
-  const skipping: Skipping | undefined = bad && {
-    onBad: ({ flaw, lines }) => bad.add(flaw.line, flaw.proof, lines, path === table ? {} : { path }),
-    onLeftOut: (start, end) => leftOut.push({ start, end }),
-  };
-  const { isGzip, header, scanner } = await scanned(path, undefined, skipping);
+export async function scanCsvFile(
+  path: string,
+  dialect: Dialect = {},
+  bad?: BadRowCount,
+  table = path,
+): Promise<CsvFile> {
+  const leftOut: Gap[] = [];
+  const inFile = path === table ? {} : { path };
+  const { isGzip, header, scanner } = await scanned(path, {
+    dialect,
+    onLeftOut(start, end) {
+      const before = leftOut.at(-1)?.end === start ? leftOut.pop()!.start : start; // comments come in blocks
+      leftOut.push({ start: before, end });
+    },
+    ...(bad !== undefined && {
+      onBad: ({ flaw, lines }) => bad.add(flaw.line, flaw.proof, lines, inFile),
+    }),
+  });
   const scan = scanner.finish();
   return {
     path,
     isGzip,
+    dialect,
     header,
     scan,
     leftOut,
     id: (column) => `c${header.names.indexOf(column)}`,
-    lineOf: (record) => lineOf(path, record, bad && { onBad: () => {} }),
+    lineOf: (record) =>
+      lineOf(path, { dialect, wanted: record, ...(bad !== undefined && { onBad: () => {} }) }),
   };
 }
 
 /**
- * A file for the database, in the given folder, with the records that are kept and nothing else; the file itself where none
- * is left out. The database so reads what was scanned, whatever it would have made of the others.
+ * A file for the database, in the given folder, as UTF-8 with the records that are kept and nothing else; the file itself where
+ * it is that already. The database so reads what was scanned, whatever it would have made of the rest: it would end a record at
+ * a comment's sign inside it, for one.
  */
 export async function keptRecords(file: CsvFile, folder: string): Promise<CsvFile> {
-  if (file.leftOut.length === 0) return file;
+  const { path, dialect, leftOut } = file;
+  if (leftOut.length === 0 && (dialect.encoding ?? "utf-8") === "utf-8") return file;
   const copy = join(folder, `${randomUUID()}.csv`);
-  const { pieces } = await readUnpacked(file.path);
+  const { pieces } = await readCsvText(path, dialect.encoding);
   try {
     await mkdir(folder, { recursive: true });
-    await writeFile(copy, without(pieces, file.leftOut));
+    await writeFile(copy, without(pieces, leftOut));
   } catch (error) {
     return failToAccess(`write ${copy}`, error, folder);
   }
@@ -90,17 +114,19 @@ async function* without(
 }
 
 /**
- * The file's records in SQL: text columns under their ids, the header's delimiter, RFC 4180 quotes.
+ * The file's records in SQL: text columns under their ids, in the dialect of the file, which is UTF-8 and has no comments.
  * bufferSize: bytes read at a time, at least those of two lines; left out, the database takes 32 MB for each thread.
  */
-export function csvSource({ path, isGzip, header, scan }: CsvFile, bufferSize?: number): string {
+export function csvSource(file: CsvFile, bufferSize?: number): string {
+  const { path, isGzip, header, scan, dialect } = file;
+  const { quote, escaping } = quotesOf(dialect);
   const columns = header.names.map((_, index) => `'c${index}': 'VARCHAR'`).join(", ");
   const longest = Math.max(2 ** 21, scan.longest + 1024);
   // Left to itself, the database takes the first line end it meets, which may stand inside the quotes of a name.
   const lineEnd = scan.lineEnd === undefined ? "" : `, new_line = ${sqlText(scan.lineEnd)}`;
   const buffer = bufferSize === undefined ? "" : `, buffer_size = ${Math.max(bufferSize, 2 * longest)}`;
-  return `read_csv(${sqlPath(resolve(path))}, auto_detect = false, header = true, columns = {${columns}},
-    delim = ${sqlText(header.delimiter)}, quote = '"', escape = '"', comment = '',
+  return `read_csv(${sqlPath(resolve(path))}, auto_detect = false, header = ${dialect.names === undefined}, columns = {${columns}},
+    delim = ${sqlText(header.delimiter)}, quote = ${sqlText(quote)}, escape = ${sqlText(escaping)}, comment = '',
     compression = '${isGzip ? "gzip" : "none"}', max_line_size = ${longest}${buffer}${lineEnd})`;
 }
 
@@ -112,24 +138,45 @@ export function requireWhole({ path, scan }: CsvFile, read: number): void {
 /** A scanner that has seen the file: all of it, or up to the wanted record. */
 async function scanned(
   path: string,
-  wanted?: number,
-  skipping?: Skipping,
+  options: ScanOptions & { readonly dialect: Dialect },
 ): Promise<{ readonly isGzip: boolean; readonly header: CsvHeader; readonly scanner: CsvScanner }> {
+  const { dialect } = options;
+  const { isGzip, pieces } = await readCsvText(path, dialect.encoding);
   let header: CsvHeader | undefined;
   let scanner: CsvScanner | undefined;
-  const { isGzip, pieces } = await readUnpacked(path);
-  for await (const piece of pieces) {
-    header ??= readHeader(path, piece);
-    scanner ??= scanCsv(path, header, wanted, skipping);
+  for await (const piece of withHeader(pieces, dialect)) {
+    header ??= readHeader(path, piece, dialect);
+    scanner ??= scanCsv(path, header, options);
     scanner.push(piece);
     if (scanner.wantedLine !== undefined) break;
   }
-  header ??= readHeader(path, new Uint8Array()); // throws: the file is empty
-  return { isGzip, header, scanner: scanner ?? scanCsv(path, header, wanted, skipping) };
+  header ??= readHeader(path, new Uint8Array(), dialect); // throws: the file is empty
+  return { isGzip, header, scanner: scanner ?? scanCsv(path, header, options) };
 }
 
-async function lineOf(path: string, record: number, skipping: Skipping | undefined): Promise<number> {
-  const { scanner } = await scanned(path, record, skipping);
+/** The pieces, of which the first has the header, however many comments stand in front of it. */
+async function* withHeader(
+  pieces: AsyncIterable<Uint8Array>,
+  { comment }: Dialect,
+): AsyncGenerator<Uint8Array> {
+  let beginning: Uint8Array | undefined = new Uint8Array();
+  for await (const piece of pieces) {
+    if (beginning === undefined) yield piece;
+    else {
+      beginning = beginning.length === 0 ? piece : Buffer.concat([beginning, piece]);
+      if (isAllComments(beginning, comment, enough)) continue;
+      yield beginning;
+      beginning = undefined;
+    }
+  }
+  if (beginning !== undefined && beginning.length > 0) yield beginning;
+}
+
+/** Bytes that a header may take: with fewer behind the comments, more are read first. */
+const enough = 2 ** 19;
+
+async function lineOf(path: string, options: ScanOptions & { readonly dialect: Dialect }): Promise<number> {
+  const { scanner } = await scanned(path, options);
   if (scanner.wantedLine === undefined) scanner.finish(); // the last line may have no end
-  return scanner.wantedLine ?? bug(`${path} has no record ${record}`);
+  return scanner.wantedLine ?? bug(`${path} has no record ${options.wanted}`);
 }

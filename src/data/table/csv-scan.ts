@@ -1,10 +1,12 @@
 /**
  * A scan of a CSV file for its records and their lines. The database reads the values; the scan makes sure that what it
  * reads is the whole file (a mixture of line ends, for one, can make it stop early without a word), and knows the line
- * of whatever is wrong. Source: RFC 4180.
+ * of whatever is wrong. Source: RFC 4180; what a backslash in front of a quote does is the database's.
  */
 import { fail, type Proof } from "../../errors.ts";
+import { type Dialect, encodingWords, quotesOf } from "./csv-dialect.ts";
 import type { CsvHeader } from "./csv-header.ts";
+import { halfCharacter } from "./csv-text.ts";
 
 /** What a scan of the whole file gives. */
 export interface CsvScan {
@@ -31,12 +33,16 @@ export interface BadRecord {
   readonly lines: number;
 }
 
-/** What to do with records that cannot be read; without it the first one ends the scan. */
-export interface Skipping {
-  /** Told of each, in order. May throw, which ends the scan. */
-  onBad(record: BadRecord): void;
-  /** Told which bytes of the file to leave out, from `start` up to `end`, in order. Default: nobody. */
-  onLeftOut?(start: number, end: number): void;
+/** How a file is scanned. */
+export interface ScanOptions {
+  /** How it is written; the header has the delimiter and the names. */
+  readonly dialect?: Dialect;
+  /** A record below the header, counted from 0 among those that are kept, whose line to find. */
+  readonly wanted?: number;
+  /** Told of each record that cannot be read, in order; without it the first one ends the scan. May throw, which ends it too. */
+  readonly onBad?: (record: BadRecord) => void;
+  /** Told which bytes of the text to leave out, bad records and comments, from `start` up to `end`, in order. Default: nobody. */
+  readonly onLeftOut?: (start: number, end: number) => void;
 }
 
 /** As an error shows them, and as the database takes them. */
@@ -55,22 +61,32 @@ export interface CsvScanner {
 /**
  * Scans for what a table cannot have: a record with too many or too few fields, text behind a closing quote, an unclosed
  * quote, zero bytes, bytes that are no UTF-8, and a mixture of line ends. Lines count from 1, as an editor shows them,
- * also behind fields that contain line ends. path: for errors. wanted: a record below the header, counted from 0 among
- * those that are kept, whose line to find.
+ * also behind fields that contain line ends. path: for errors.
  *
- * skipping: for who can do without bad records. A record is bad as a whole; one next to another line end than the header's
+ * onBad: for who can do without bad records. A record is bad as a whole; one next to another line end than the header's
  * is, too, since it may be half of one. Damage to the header, and a quote that is never closed, end the scan all the same:
  * behind them nothing can be told apart.
  */
-export function scanCsv(path: string, header: CsvHeader, wanted?: number, skipping?: Skipping): CsvScanner {
-  const delimiter = header.delimiter.charCodeAt(0);
+export function scanCsv(
+  path: string,
+  header: CsvHeader,
+  { dialect = {}, wanted, onBad, onLeftOut }: ScanOptions = {},
+): CsvScanner {
+  const { encoding = "utf-8" } = dialect;
   const columns = header.names.length;
-  const kinds = Uint8Array.from({ length: 256 }, (_, value) => kindOf(value, delimiter));
+  const delimiter = header.delimiter.charCodeAt(0);
+  const { quote: mark, escaping } = quotesOf(dialect);
+  const quoteMark = codeOf(mark);
+  const backslash = escaping === mark ? none : codeOf(escaping);
+  const comment = codeOf(dialect.comment);
+  const kinds = Uint8Array.from({ length: 256 }, (_, value) =>
+    value === comment ? other : kindOf(value, delimiter, quoteMark),
+  );
   let state: State = start;
   let line = 1;
   let recordLine = 1;
   let quoteLine = 1;
-  let records = -1; // the header is none
+  let records = dialect.names === undefined ? -1 : 0; // the header is none
   let fields = 1;
   let size = 0; // bytes of the current record
   let longest = 0;
@@ -87,15 +103,17 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
   let isAfterPlus = false;
 
   const wrong = (at: number, proof: Proof) => {
-    if (skipping === undefined || records < 0) fail(`${path}, line ${at}`, proof);
+    if (onBad === undefined || records < 0) fail(`${path}, line ${at}`, proof);
     flaw ??= { line: at, proof };
   };
   /** next: where in the file the next record starts. */
   const closeRecord = (next: number) => {
-    if (size > 0 && fields !== columns) wrong(recordLine, wrongFields(fields, columns));
+    if (size > 0 && fields !== columns) wrong(recordLine, wrongFields(fields, columns, dialect));
     if (flaw !== undefined) {
-      if (size > 0) skipping?.onBad({ flaw, lines: line - recordLine + 1 });
-      skipping?.onLeftOut?.(recordStart, next);
+      if (size > 0) onBad?.({ flaw, lines: line - recordLine + 1 });
+      onLeftOut?.(recordStart, next);
+    } else if (state === commented || (size === 0 && records < 0)) {
+      onLeftOut?.(recordStart, next); // the database takes an empty line in front of the header for it
     } else if (size > 0) {
       if (records === wanted) wantedLine = recordLine;
       records++;
@@ -108,8 +126,10 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
     size = 0;
   };
   const endLine = (end: LineEnd, next: number) => {
-    if (state === quoted) size++;
-    else {
+    if (state === quoted || state === escaped) {
+      state = quoted;
+      size++;
+    } else {
       lineEnd ??= end;
       const isOther = lineEnd !== end;
       if (isOther) wrong(line, mixedLineEnds(lineEnd, end));
@@ -122,7 +142,7 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
   const checkUtf8 = (value: number) => {
     let following = continuationAfter(value, continuation, lead);
     if (following === undefined) {
-      wrong(line, notUtf8(path, continuation > 0 ? lead : value));
+      wrong(line, wrongByte(encoding, continuation > 0 ? lead : value));
       following = value < 0x80 ? 0 : (continuationAfter(value, 0, 0) ?? 0);
       lead = value;
     } else if (continuation === 0) lead = value;
@@ -135,21 +155,25 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
       if (value === newline) return endLine("\\r\\n", position + 1);
       endLine("\\r", position);
     }
-    if (value >= 0x80 || continuation > 0) checkUtf8(value);
+    if ((value >= 0x80 || continuation > 0) && state !== commented) checkUtf8(value);
     if (value === carriageReturn) isAfterReturn = true;
     else if (value === newline) endLine("\\n", position + 1);
-    else {
-      if (value === 0) wrong(line, zeroByte);
+    else if (value === comment && size === 0) state = commented;
+    else if (state !== commented) {
+      if (value === 0) wrong(line, zeroByte(encoding));
       size++;
-      if (state === quoted) state = value === quoteMark ? quote : quoted;
-      else if (value === delimiter) {
+      if (state === escaped) state = quoted;
+      else if (state === quoted) {
+        if (value === quoteMark) state = quote;
+        else if (value === backslash) state = escaped;
+      } else if (value === delimiter) {
         fields++;
         state = start;
-      } else if (value === quoteMark && state !== plain && state !== after) {
+      } else if (value === quoteMark && (state === start || (state === quote && backslash === none))) {
         if (state === start) quoteLine = line;
         state = quoted;
       } else if (state === quote || state === after) {
-        if (value !== space) wrong(line, textBehindQuote);
+        if (value !== space) wrong(line, textBehindQuote(dialect));
         state = after;
       } else if (value !== space) state = plain;
     }
@@ -191,8 +215,8 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
     },
     finish() {
       if (isAfterReturn) endLine("\\r", position);
-      if (continuation > 0) wrong(line, notUtf8(path, lead));
-      if (state === quoted) fail(`${path}, line ${quoteLine}`, unclosedQuote);
+      if (continuation > 0) wrong(line, wrongByte(encoding, lead));
+      if (state === quoted || state === escaped) fail(`${path}, line ${quoteLine}`, unclosedQuote(dialect));
       closeRecord(position);
       return { records, longest, lineEnd, hasOddities };
     },
@@ -202,17 +226,24 @@ export function scanCsv(path: string, header: CsvHeader, wanted?: number, skippi
   };
 }
 
-const [newline, carriageReturn, space, quoteMark, plus, minus] = [10, 13, 32, 34, 43, 45];
+const [newline, carriageReturn, space, plus, minus] = [10, 13, 32, 43, 45];
+/** No byte. */
+const none = -1;
+const codeOf = (character: string | undefined) =>
+  character === undefined || character === "" ? none : character.charCodeAt(0);
 
 /** Where in a field the scan stands; numbers, since comparing them is most of the work. */
-type State = 0 | 1 | 2 | 3 | 4;
-/** quote: behind a quote that closes the field or is the first of two. after: behind a closed field. */
-const [start, plain, quoted, quote, after] = [0, 1, 2, 3, 4] as const;
+type State = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+/**
+ * quote: behind a quote that closes the field or is the first of two. after: behind a closed field. escaped: behind a
+ * backslash inside quotes. commented: in a comment.
+ */
+const [start, plain, quoted, quote, after, escaped, commented] = [0, 1, 2, 3, 4, 5, 6] as const;
 
 /** Kinds of bytes; a separator counts one. */
 const [plainText, separator, other] = [0, 1, 2];
 
-function kindOf(value: number, delimiter: number): number {
+function kindOf(value: number, delimiter: number, quoteMark: number): number {
   if (value === delimiter) return separator;
   return value > space && value < 0x80 && value !== quoteMark ? plainText : other;
 }
@@ -230,11 +261,21 @@ function continuationAfter(value: number, continuation: number, lead: number): n
   return value >= from && value <= to ? continuation - 1 : undefined;
 }
 
-function notUtf8(path: string, value: number): Proof {
+/** A byte that UTF-8 does not have; in a text that was not UTF-8, what stands for half a character (see csv-text.ts). */
+function wrongByte(encoding: NonNullable<Dialect["encoding"]>, value: number): Proof {
+  const expected = `CSV text in ${encodingWords[encoding]}`;
+  if (encoding === "utf-8") {
+    return {
+      expected,
+      got: `the byte 0x${value.toString(16).toUpperCase()} where UTF-8 has none`,
+      fix: 'if it is Latin-1, dialect: { encoding: "latin1" }; else save it as UTF-8',
+    };
+  }
+  const isHalf = value === halfCharacter;
   return {
-    expected: "CSV text in UTF-8",
-    got: `the byte 0x${value.toString(16).toUpperCase()} where UTF-8 has none`,
-    fix: `save it as UTF-8; if it is Latin-1: iconv -f LATIN1 -t UTF-8 ${path}`,
+    expected,
+    got: isHalf ? "half a character at the end" : "one of two surrogates without the other",
+    fix: isHalf ? "check that the file was written to its end" : "save it again, from what it was made of",
   };
 }
 
@@ -242,9 +283,9 @@ function hasByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
-function wrongFields(fields: number, columns: number): Proof {
+function wrongFields(fields: number, columns: number, { names }: Dialect): Proof {
   return {
-    expected: `${columns} fields, as in the header`,
+    expected: `${columns} fields, ${names === undefined ? "as in the header" : "one for each name"}`,
     got: String(fields),
     fix:
       fields > columns
@@ -261,20 +302,31 @@ function mixedLineEnds(first: LineEnd, other: LineEnd): Proof {
   };
 }
 
-const zeroByte: Proof = {
-  expected: "CSV text in UTF-8",
+const zeroByte = (encoding: NonNullable<Dialect["encoding"]>): Proof => ({
+  expected: `CSV text in ${encodingWords[encoding]}`,
   got: "a zero byte",
-  fix: "check that the file is text",
-};
+  fix: `check that the file is text${encoding === "utf-8" ? '; if it is UTF-16, dialect: { encoding: "utf-16" }' : ""}`,
+});
 
-const textBehindQuote: Proof = {
+const textBehindQuote = (dialect: Dialect): Proof => ({
   expected: "the delimiter or the end of the line behind a closing quote",
   got: "more text",
-  fix: 'write "" for a quote inside a quoted field',
-};
+  fix: `write ${escapedQuote(dialect)} for a quote inside a quoted field; ${otherQuotes(dialect)}`,
+});
 
-const unclosedQuote: Proof = {
+const unclosedQuote = (dialect: Dialect): Proof => ({
   expected: "a second quote that closes the field opened in this line",
   got: "the end of the file",
-  fix: 'close the field, or write "" for a quote inside it',
-};
+  fix: `close the field, or write ${escapedQuote(dialect)} for a quote inside it; ${otherQuotes(dialect)}`,
+});
+
+function escapedQuote(dialect: Dialect): string {
+  const { quote, escaping } = quotesOf(dialect);
+  return `${escaping}${quote}`;
+}
+
+/** What else it may be: quotes that mean nothing, and backslashes that mean something. */
+function otherQuotes(dialect: Dialect): string {
+  const hasBackslashes = dialect.escape === "\\";
+  return `if quotes are text, dialect: { quote: "" }${hasBackslashes ? "" : '; if \\" is one, dialect: { escape: "\\\\" }'}`;
+}

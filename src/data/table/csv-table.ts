@@ -4,45 +4,57 @@ import { bug, fail } from "../../errors.ts";
 import { largestFloat32 } from "../numbers.ts";
 import { cellOfText, textColumns } from "./cells.ts";
 import type { BadRows } from "./cleaning.ts";
+import { type Dialect, dialectWords } from "./csv-dialect.ts";
 import { type CsvFile, csvSource, keptRecords, requireWhole, scanCsvFile } from "./csv-file.ts";
-import type { Delimiter } from "./csv-header.ts";
 import type { Database, TableDatabase } from "./database.ts";
 import type { LoadedColumns, OpenedTable, Place, WantedColumns } from "./format.ts";
 import { BadRowCount } from "./skipped-rows.ts";
 
+/** How CSV files are read. */
+export interface CsvOptions {
+  readonly badRows?: BadRows;
+  /** How all of them are written. */
+  readonly dialect?: Dialect;
+}
+
 /**
- * Scans files, packed with gzip or not, which have the same columns, in any order, and each a delimiter of its own. name: what
- * errors call them together. Throws what is wrong with them; badRows says what is skipped instead.
+ * Scans files, packed with gzip or not, which have the same columns, in any order, and each a delimiter of its own where none
+ * is given. name: what errors call them together. Throws what is wrong with them; badRows says what is skipped instead.
  */
 export async function openCsv(
   name: string,
   paths: readonly [string, ...string[]],
-  badRows: BadRows = "error",
+  { badRows = "error", dialect = {} }: CsvOptions = {},
 ): Promise<OpenedTable> {
   const bad = badRows === "error" ? undefined : new BadRowCount(name, badRows);
-  const first = await scanCsvFile(paths[0], bad, name);
+  const first = await scanCsvFile(paths[0], dialect, bad, name);
   const files = [first];
   for (const path of paths.slice(1)) {
-    const file = await scanCsvFile(path, bad, name);
+    const file = await scanCsvFile(path, dialect, bad, name);
     requireSameColumns(first, file);
     files.push(file);
   }
   const records = files.reduce((sum, { scan }) => sum + scan.records, 0);
   bad?.require(records + bad.skipped.count);
   const columns = first.header.names;
-  const relations = files.map(
-    (file) => `select ${textsInOrder(file, columns)} from ${csvSource(file, bufferSize)}`,
-  );
   return {
     name,
     columns,
     records,
     ...(bad !== undefined && { bad }),
     unit: "line",
-    dialect: dialectOf(files),
+    dialect: wordsOf(files),
+    ...(dialect.decimal === "," && { decimal: dialect.decimal }),
     placeOf: (record) => placeOf(files, record),
     load: (store, wanted) => load(files, store, wanted),
-    texts: async () => `(${relations.join(" union all ")})`,
+    async texts({ temporaryFolder }) {
+      const kept: CsvFile[] = [];
+      for (const file of files) kept.push(await keptRecords(file, temporaryFolder));
+      const relations = kept.map(
+        (file) => `select ${textsInOrder(file, columns)} from ${csvSource(file, bufferSize)}`,
+      );
+      return `(${relations.join(" union all ")})`;
+    },
   };
 }
 
@@ -64,19 +76,12 @@ function requireSameColumns(first: CsvFile, file: CsvFile): void {
   });
 }
 
-function dialectOf(files: readonly CsvFile[]): string {
+function wordsOf(files: readonly CsvFile[]): string {
   const isGzip = files.some((file) => file.isGzip);
-  const delimiters = [...new Set(files.map(({ header }) => delimiterNames[header.delimiter]))];
+  const delimiters = files.map(({ header }) => header.delimiter);
   const many = files.length === 1 ? "" : `${files.length} files, `;
-  return `${many}separated by ${delimiters.join(" and ")}${isGzip ? ", packed with gzip" : ""}`;
+  return `${many}${dialectWords(delimiters, files[0]!.dialect)}${isGzip ? ", packed with gzip" : ""}`;
 }
-
-const delimiterNames = {
-  ",": "commas",
-  "\t": "tabs",
-  ";": "semicolons",
-  "|": "bars",
-} as const satisfies Record<Delimiter, string>;
 
 /** 4 MiB: memory is flat from the first megabytes of a file on, and reading takes as long as with 32. */
 const bufferSize = 2 ** 22;
@@ -168,17 +173,18 @@ async function create(
 }
 
 function cellsOf(
-  { id, scan }: CsvFile,
+  { id, scan, dialect }: CsvFile,
   first: CsvFile,
   source: string,
   columns: readonly string[],
   numbers: readonly string[],
 ): string {
+  const isPlain = !scan.hasOddities && dialect.decimal !== ",";
   // In a query of its own what is used twice is computed once: reading takes half as long.
   const terms = columns.map((name) => {
     const column = id(name);
     if (!numbers.includes(name)) return `trim(${column}) as ${column}`;
-    return `${column}, ${scan.hasOddities ? `number(${column})` : `try_cast(${column} as double)`} as n${column}`;
+    return `${column}, ${isPlain ? `try_cast(${column} as double)` : `number(${column})`} as n${column}`;
   });
   const cells = columns.map((name) => {
     const column = id(name);

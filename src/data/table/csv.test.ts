@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Delimiter, readHeader, requireSeveralColumns } from "./csv-header.ts";
+import type { Dialect } from "./csv-dialect.ts";
+import { readHeader, requireSeveralColumns } from "./csv-header.ts";
 import { scanCsv } from "./csv-scan.ts";
+import { refuseBinary } from "./csv-text.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
-const header = (text: string) => readHeader("a.csv", bytesOf(text));
-const scan = (content: string | Uint8Array, wanted?: number) => {
+const header = (text: string, dialect?: Dialect) => readHeader("a.csv", bytesOf(text), dialect);
+const scan = (content: string | Uint8Array, wanted?: number, dialect: Dialect = {}) => {
   const bytes = typeof content === "string" ? bytesOf(content) : content;
-  const scanner = scanCsv("a.csv", readHeader("a.csv", bytes), wanted);
+  const scanner = scanCsv("a.csv", readHeader("a.csv", bytes, dialect), {
+    dialect,
+    ...(wanted !== undefined && { wanted }),
+  });
   scanner.push(bytes);
   return { ...scanner.finish(), line: scanner.wantedLine };
 };
@@ -43,7 +48,8 @@ test("what is no header is refused with what to do", () => {
   assert.throws(() => requireSeveralColumns({ name: "a.csv", columns: header("a\n1\n").names }), {
     message:
       'a.csv: expected at least two columns, separated by comma, tab, semicolon or bar, got one column, "a". ' +
-      "Fix: add a column: a table needs a target and at least one feature",
+      "Fix: add a column: a table needs a target and at least one feature; " +
+      'or name what separates them: dialect: { delimiter: ":" }',
   });
   assert.throws(() => header("a,b, a\n1,2,3\n"), {
     message:
@@ -53,7 +59,7 @@ test("what is no header is refused with what to do", () => {
   assert.throws(() => header("1,2.5,-3e4\n"), {
     message:
       "a.csv: expected a header line with the names of the columns, got numbers only: 1, 2.5, -3e4. " +
-      "Fix: put a line with names in front",
+      'Fix: put a line with names in front, or name the columns: dialect: { names: ["a", "b", …] }',
   });
   assert.deepEqual(header(",a\n").names, ["", "a"]);
 });
@@ -62,14 +68,14 @@ test("files that are no text are told by their first bytes", () => {
   const refused =
     (...bytes: number[]) =>
     () =>
-      readHeader("a.csv", Uint8Array.from(bytes));
+      refuseBinary("a.csv", Uint8Array.from(bytes));
   assert.throws(refused(0x1f, 0x8b, 8), {
     message: "a.csv: expected CSV text in UTF-8, got a compressed file. Fix: unpack it first",
   });
   assert.throws(refused(0x50, 0x41, 0x52, 0x31), /got a Parquet file\. Fix: export it as CSV/);
   assert.throws(
     refused(0xff, 0xfe, 65, 0),
-    /got UTF-16 text\. Fix: save it as UTF-8: iconv -f UTF-16 -t UTF-8 a\.csv/,
+    /expected CSV text in UTF-8, got UTF-16 text\. Fix: dialect: \{ encoding: "utf-16" \}/,
   );
 });
 
@@ -106,12 +112,14 @@ test("the line of what is wrong is the line an editor shows", () => {
   assert.throws(() => scan('a,b\n1,2\n3,"oops\n4,5\n6,7\n'), {
     message:
       "a.csv, line 3: expected a second quote that closes the field opened in this line, got the end of the file. " +
-      'Fix: close the field, or write "" for a quote inside it',
+      'Fix: close the field, or write "" for a quote inside it; if quotes are text, dialect: { quote: "" }; ' +
+      'if \\" is one, dialect: { escape: "\\\\" }',
   });
   assert.throws(() => scan('a,b\n1,"x"y\n'), {
     message:
       "a.csv, line 2: expected the delimiter or the end of the line behind a closing quote, got more text. " +
-      'Fix: write "" for a quote inside a quoted field',
+      'Fix: write "" for a quote inside a quoted field; if quotes are text, dialect: { quote: "" }; ' +
+      'if \\" is one, dialect: { escape: "\\\\" }',
   });
   assert.throws(() => scan('a,b\n1,"x" "y"\n'), /line 2: .*got more text/);
   assert.throws(() => scan("a,b\r\n1,2\r\n3,4\n5,6\r\n"), {
@@ -128,7 +136,7 @@ test("bytes that are no UTF-8 are named with their line", () => {
   assert.throws(() => scan(latin1), {
     message:
       "a.csv, line 3: expected CSV text in UTF-8, got the byte 0xE9 where UTF-8 has none. " +
-      "Fix: save it as UTF-8; if it is Latin-1: iconv -f LATIN1 -t UTF-8 a.csv",
+      'Fix: if it is Latin-1, dialect: { encoding: "latin1" }; else save it as UTF-8',
   });
   for (const bytes of [[0x80], [0xff], [0xe9, 0x20], [0xc3, 0xc3]]) {
     assert.throws(
@@ -143,7 +151,7 @@ test("a file of any fields scans to its records, however it is cut into pieces",
   const field = fc.string({ unit: fc.constantFrom("a", "1", " ", '"', ",", ";", "\n", "\r", "ä", "€") });
   const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
   const table = fc.record({
-    delimiter: fc.constantFrom<Delimiter>(",", ";"),
+    delimiter: fc.constantFrom(",", ";"),
     end: fc.constantFrom("\n", "\r\n", "\r"),
     rows: fc.array(fc.array(field, { minLength: 3, maxLength: 3 }), { maxLength: 6 }),
     cut: fc.integer({ min: 1, max: 9 }),
@@ -152,7 +160,7 @@ test("a file of any fields scans to its records, however it is cut into pieces",
     fc.property(table, ({ delimiter, end, rows, cut }) => {
       const lines = [["x", "y", "z"].join(delimiter), ...rows.map((row) => row.map(quoted).join(delimiter))];
       const bytes = bytesOf(lines.map((text) => text + end).join(""));
-      const scanner = scanCsv("a.csv", { delimiter, names: ["x", "y", "z"] }, rows.length - 1);
+      const scanner = scanCsv("a.csv", { delimiter, names: ["x", "y", "z"] }, { wanted: rows.length - 1 });
       for (let at = 0; at < bytes.length; at += cut) scanner.push(bytes.subarray(at, at + cut));
       assert.equal(scanner.finish().records, rows.length);
       const before = lines

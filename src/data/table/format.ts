@@ -19,6 +19,8 @@ export interface OpenedTable {
   readonly unit: Place["unit"];
   /** How the file is written, for people: "separated by commas". */
   readonly dialect: string;
+  /** What its numbers have in front of their decimals, where that is no point. */
+  readonly decimal?: ",";
   /** Where a record stands. They are counted from 0. */
   placeOf(record: number): Promise<Place>;
   /** Makes a table or view `cells` of columns, whose rowid is the record. Throws where values cannot be read. */

@@ -182,7 +182,7 @@ test("like stands alone, or with a weight of its own", async () => {
   assert.deepEqual(await column(await tableOf(text, { like: schema, weight: "w" }), "w"), [2]);
   assert.equal(
     await refusal(text, { like: schema, target: "y" }),
-    't.csv, options: expected at most weight, texts and clean beside like, which says everything else, got "target" too. ' +
+    't.csv, options: expected at most weight, texts, clean and dialect beside like, which says everything else, got "target" too. ' +
       "Fix: remove target, or like",
   );
   assert.match(await refusal(text, { like: schema, types: { x: "number" } }), /got "types" too/);

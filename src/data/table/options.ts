@@ -3,6 +3,7 @@ import type { TableSchema } from "../../array/schema.ts";
 import { fail, kindOf } from "../../errors.ts";
 import { cellOf } from "../numbers.ts";
 import { type Cleaning, checkCleaning, type LikeCleaning } from "./cleaning.ts";
+import { checkDialect, type Dialect } from "./csv-dialect.ts";
 import { checkTexts, type EncodedTexts } from "./texts.ts";
 
 /**
@@ -33,6 +34,8 @@ export interface TargetOptions {
   readonly texts?: EncodedTexts;
   /** What is done about rows that cannot be read, missing values, outliers and so on. Default: nothing is left out. */
   readonly clean?: Cleaning;
+  /** How a CSV file is written, where its header does not show it; several files are all written so. */
+  readonly dialect?: Dialect;
   readonly like?: never;
 }
 
@@ -46,6 +49,8 @@ export interface LikeOptions {
   readonly clean?: LikeCleaning;
   /** Columns of texts, as the first table has them. */
   readonly texts?: EncodedTexts;
+  /** How a CSV file is written: it may be another way than the first table's. */
+  readonly dialect?: Dialect;
   readonly target?: never;
   readonly task?: never;
   readonly types?: never;
@@ -64,17 +69,17 @@ export function checkOptions(path: string, options: unknown): void {
   if (unknown !== undefined || !(names.includes("target") || names.includes("like"))) {
     fail(`${path}, options`, {
       expected:
-        "target, and at most task, types, ignore, weight, keep, texts, clean; or like, and at most weight, texts, clean",
+        "target, and at most task, types, ignore, weight, keep, texts, clean, dialect; or like, and at most weight, texts, clean, dialect",
       got: unknown === undefined ? "no target" : `"${unknown}"`,
       fix: unknown === undefined ? 'for example table(path, { target: "price" })' : "rename or remove it",
     });
   }
   const extra = names.includes("like")
-    ? names.find((name) => name !== "like" && name !== "weight" && name !== "texts" && name !== "clean")
+    ? names.find((name) => !["like", "weight", "texts", "clean", "dialect"].includes(name))
     : undefined;
   if (extra !== undefined) {
     fail(`${path}, options`, {
-      expected: "at most weight, texts and clean beside like, which says everything else",
+      expected: "at most weight, texts, clean and dialect beside like, which says everything else",
       got: `"${extra}" too`,
       fix: `remove ${extra}, or like`,
     });
@@ -89,8 +94,9 @@ export function checkOptions(path: string, options: unknown): void {
     const fix = "choose one, or leave it out to decide by the values";
     fail(`${path}, option task`, { expected: '"regression" or "classification"', got: kindOf(task), fix });
   }
-  const { clean } = options as TableOptions; // the same
+  const { clean, dialect } = options as TableOptions; // the same
   if (clean !== undefined) checkCleaning(path, clean, names.includes("like"));
+  if (dialect !== undefined) checkDialect(path, dialect);
   const { texts } = options as TableOptions; // the same
   if (texts !== undefined) checkTexts(path, texts);
   for (const [name, type] of Object.entries(types)) checkType(`${path}, option types, "${name}"`, type);
@@ -120,6 +126,7 @@ const kinds: Readonly<
   weight: ["the name of a column", isText],
   keep: ["a list of names", isTexts],
   texts: ['{ column: { tokens: "bytes", length: 200 } }', isObject],
+  dialect: ['how the file is written, as in { delimiter: ";", decimal: "," }', isObject],
   clean: ["what to do, as in { badRows: { skip: 20 } }", isObject],
   like: ["the schema of a table, as in table(path, { like: training.schema })", isSchema],
 };

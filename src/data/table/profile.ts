@@ -13,7 +13,7 @@ export interface ColumnProfile {
   readonly maximum: number;
   /** How many values are numbers or would be if float32 could hold them, infinities among them. */
   readonly numeric: number;
-  /** How many values have a comma. */
+  /** How many values have a comma; in a table with decimal commas, a point. */
   readonly commas: number;
 }
 
@@ -31,7 +31,7 @@ export async function profileColumns(cells: Cells, names: readonly string[]): Pr
     });
     const figures = some.map((name) => {
       const id = cells.id(name);
-      const asTexts = `count(d${id})::double, count(*) filter (contains(${id}, ','))::double`;
+      const asTexts = `count(d${id})::double, count(*) filter (contains(${id}, '${cells.decimal === "," ? "." : ","}'))::double`;
       return `[count(${id})::double, count(n${id})::double,
         count(*) filter (n${id} = trunc(n${id}) and abs(n${id}) <= ${Number.MAX_SAFE_INTEGER})::double,
         coalesce(min(n${id}), 0), coalesce(max(n${id}), 0),

@@ -2,8 +2,9 @@
 import { bug, fail } from "../../errors.ts";
 import { nearest } from "../nearest.ts";
 import { cellOf, parseNumber, trimBlanks } from "../numbers.ts";
+import { checkDialect, type Dialect } from "./csv-dialect.ts";
 import { type OpenedTable, placeText } from "./format.ts";
-import type { TableInput } from "./input.ts";
+import { inputName, type TableInput } from "./input.ts";
 import { openTable, requireRecords } from "./open-table.ts";
 
 /** What to read. */
@@ -14,6 +15,8 @@ export interface RawRowsOptions {
   readonly numbers?: readonly string[];
   /** Those of them that the file may lack: the pieces then lack them too. */
   readonly absent?: readonly string[];
+  /** How a CSV file is written, where its header does not show it. */
+  readonly dialect?: Dialect;
 }
 
 /** Some rows of a file, at most 2048. Lists by column have one value per row. */
@@ -29,6 +32,8 @@ export interface RawPiece {
   readonly columns: Readonly<Record<string, readonly (string | null)[]>>;
   /** The needed columns that must be numbers, NaN where missing. */
   readonly numbers: Readonly<Record<string, Float64Array>>;
+  /** The number that a text of the file says, or undefined where it says none. */
+  parse(text: string): number | undefined;
   /** Where a row of this piece stands: "houses.csv, line 3". May read the file again up to there. */
   placeOf(row: number): Promise<string>;
 }
@@ -42,7 +47,12 @@ export interface RawPiece {
  * column, at a text that is no number in a column that must be numbers.
  */
 export async function* rawRows(input: TableInput, options: RawRowsOptions): AsyncGenerator<RawPiece> {
-  const { opened, store } = await openTable(input, { memoryLimit });
+  const { dialect } = options;
+  if (dialect !== undefined) checkDialect(inputName(input), dialect);
+  const { opened, store } = await openTable(input, {
+    memoryLimit,
+    ...(dialect !== undefined && { dialect }),
+  });
   try {
     const { name: path, columns: names } = opened;
     const isThere = (name: string) => names.includes(name);
@@ -80,35 +90,40 @@ async function readPiece(
   texts: readonly (readonly string[])[],
 ): Promise<RawPiece> {
   const names = table.columns;
+  const parse = (text: string) => parseNumber(text, table.decimal);
   const textsOf = (name: string) => texts[names.indexOf(name)]!;
   const placeOf = async (row: number) => placeText(await table.placeOf(firstRecord + row));
   const columns = Object.fromEntries(needed.columns.map((name) => [name, textsOf(name).map(cellOf)]));
   const numbers: [string, Float64Array][] = [];
   for (const name of needed.numbers) {
-    const values = numbersOf(Object.hasOwn(columns, name) ? columns[name]! : textsOf(name).map(cellOf));
+    const values = numbersOf(
+      Object.hasOwn(columns, name) ? columns[name]! : textsOf(name).map(cellOf),
+      parse,
+    );
     if (typeof values !== "number") numbers.push([name, values]);
-    else noNumber(`${await placeOf(values)}, column "${name}"`, trimBlanks(textsOf(name)[values]!));
+    else noNumber(`${await placeOf(values)}, column "${name}"`, trimBlanks(textsOf(name)[values]!), table);
   }
-  return { names, firstRecord, rows, texts, columns, numbers: Object.fromEntries(numbers), placeOf };
+  return { names, firstRecord, rows, texts, columns, numbers: Object.fromEntries(numbers), parse, placeOf };
 }
 
 /** The numbers, or the first row whose text is none. */
-function numbersOf(values: readonly (string | null)[]): Float64Array | number {
+function numbersOf(values: readonly (string | null)[], parse: RawPiece["parse"]): Float64Array | number {
   const numbers = new Float64Array(values.length);
   for (let row = 0; row < values.length; row++) {
     const value = values[row]!;
-    const number = value === null ? Number.NaN : parseNumber(value);
+    const number = value === null ? Number.NaN : parse(value);
     if (number === undefined) return row;
     numbers[row] = number;
   }
   return numbers;
 }
 
-function noNumber(where: string, text: string): never {
+function noNumber(where: string, text: string, { unit, decimal }: OpenedTable): never {
+  const isComma = unit === "line" && decimal === undefined && parseNumber(text, ",") !== undefined;
   return fail(where, {
-    expected: "a number that fits float32",
+    expected: `a number that fits float32${decimal === undefined ? "" : ", with a decimal comma"}`,
     got: JSON.stringify(text),
-    fix: "correct the value, or leave it empty if it is missing",
+    fix: `correct the value, or leave it empty if it is missing${isComma ? '; if that is a decimal comma, dialect: { decimal: "," }' : ""}`,
   });
 }
 

@@ -14,7 +14,7 @@ import {
   type ValueCount,
 } from "./figures.ts";
 import { inputName, type TableInput } from "./input.ts";
-import { requireRecords, withTable } from "./open-table.ts";
+import { readingOf, requireRecords, withTable } from "./open-table.ts";
 import { checkOptions, type TargetOptions } from "./options.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
 import { assignRoles, type Roles } from "./roles.ts";
@@ -75,9 +75,7 @@ export async function profileTable(input: TableInput, options: ProfileOptions = 
   const path = inputName(input);
   checkOptions(path, { target: [], ...options });
   const all = { target: [], ...options };
-  const { badRows } = options.clean ?? {};
-  const opening = { memoryLimit: "512MB", ...(badRows !== undefined && { badRows }) };
-  return withTable(input, opening, async (opened, store) => {
+  return withTable(input, { memoryLimit: "512MB", ...readingOf(options) }, async (opened, store) => {
     const names = opened.columns;
     const roles = assignRoles(path, names, all, options.target === undefined);
     requireRecords(opened);

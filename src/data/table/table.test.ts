@@ -476,7 +476,7 @@ test("a table of hundreds of columns needs little memory", async () => {
 test("options of the wrong kind and under wrong names are refused", async () => {
   const refused = (options: unknown) => refusal("a,y\n1,2\n2,3\n", options as TableOptions);
   const expected =
-    "target, and at most task, types, ignore, weight, keep, texts, clean; or like, and at most weight, texts, clean";
+    "target, and at most task, types, ignore, weight, keep, texts, clean, dialect; or like, and at most weight, texts, clean, dialect";
   assert.equal(
     await refused(null),
     `t.csv, options: expected ${expected}, got no target. Fix: for example table(path, { target: "price" })`,

@@ -18,7 +18,7 @@ import { inputName, type TableInput } from "./input.ts";
 import { keptValues } from "./kept.ts";
 import { refuseLeaks } from "./leaks.ts";
 import { refuseUnknownClass, requireLike } from "./like.ts";
-import { requireRecords, withTable } from "./open-table.ts";
+import { readingOf, requireRecords, withTable } from "./open-table.ts";
 import { checkOptions, type TableOptions, type TargetOptions } from "./options.ts";
 import { impreciseColumns } from "./precision.ts";
 import { type ColumnProfile, profileColumns } from "./profile.ts";
@@ -30,6 +30,7 @@ import { featureValues, readValues, targetValues, type ValueColumn, weightValues
 
 export type { CleaningReport, DroppedRows, OutlierCount } from "./clean-cells.ts";
 export type { BadRows, Cleaning, Filling, LikeCleaning, MissingPolicy, OutlierLimits } from "./cleaning.ts";
+export type { Dialect } from "./csv-dialect.ts";
 export type { TableInput } from "./input.ts";
 export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./options.ts";
 export { type Query, sql } from "./query.ts";
@@ -163,8 +164,7 @@ export async function withDecided<Result>(
 ): Promise<Result> {
   const path = inputName(input);
   checkOptions(path, options);
-  const { badRows } = options.clean ?? {};
-  return withTable(input, { ...limits, ...(badRows !== undefined && { badRows }) }, async (opened, store) => {
+  return withTable(input, { ...limits, ...readingOf(options) }, async (opened, store) => {
     requireSeveralColumns(opened);
     const roles = assignRoles(path, opened.columns, options);
     requireRecords(opened);
