@@ -67,6 +67,7 @@ export async function jsonLines(path: string, options: JsonLinesOptions = {}): P
 /**
  * The same, piece by piece: a source for who keeps the samples elsewhere. The file is read when the source is opened, to
  * decide what its columns are, and each time its samples are read; what does not fit in memory lies in temporary files.
+ * A cache that need not read it to be opened is `cachedJsonLines`.
  */
 export async function jsonLinesSource(
   path: string,
