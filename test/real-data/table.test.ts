@@ -14,6 +14,19 @@ const folder = temporaryFolder();
 const path = join(vega.folder, "birdstrikes.csv");
 const target = "Phase of flight";
 
+/** What becomes of a day, as the platform's own calendar has it. */
+const inWords = (options: Intl.DateTimeFormatOptions) => {
+  const format = new Intl.DateTimeFormat("en", { timeZone: "UTC", ...options });
+  return (day: Date) => format.format(day);
+};
+const dateParts: Readonly<Record<string, (day: Date) => string>> = {
+  year: (day) => String(day.getUTCFullYear()),
+  month: inWords({ month: "long" }),
+  day: (day) => String(day.getUTCDate()),
+  weekday: inWords({ weekday: "long" }),
+  elapsed: (day) => String(day.getTime() / 86_400_000),
+};
+
 testWith(
   vega,
   "10 000 collisions with birds are the cells of their file, with what is missing, and come from a cache",
@@ -23,7 +36,12 @@ testWith(
       .trimEnd()
       .split(/\r?\n/)
       .map((line) => line.split(","));
-    const cellsOf = (name: string) => lines.map((cells) => cells[header!.indexOf(name)]!);
+    const cellsOf = (name: string) => {
+      const part = dateParts[name.replace("Flight Date ", "")];
+      const column = part === undefined ? name : "Flight Date";
+      const cells = lines.map((line) => line[header!.indexOf(column)]!);
+      return part === undefined ? cells : cells.map((cell) => part(new Date(`${cell}T00:00Z`)));
+    };
     const data = await table(path, { target });
     const { records: count, missing, withoutTarget } = data.report;
     assert.deepEqual([count, withoutTarget, data.size], [10_000, 0, 10_000]);
@@ -48,6 +66,7 @@ testWith(
       assert.deepEqual(found, expected, name);
     }
     assert.equal(data.columns["Cost Total $"]!.dtype, "float32");
+    assert.ok(Object.keys(dateParts).every((part) => `Flight Date ${part}` in data.columns));
 
     const counts = Object.groupBy(cellsOf(target), (phase) => phase);
     assert.deepEqual([counts.Parked!.length, counts.Taxi!.length, counts.Approach!.length], [11, 18, 4619]);
