@@ -241,6 +241,27 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
       [train("good.csv", "y", "--type", type), /Expected a column and what it is: "zip=category"/] as const,
   ),
   [train("good.csv", "y", "--type", "a=number", "--type", "a=category"), /"a" has a type already\./],
+  ...["", ";", "separator=;", "delimiter="].map(
+    (dialect) => [train("good.csv", "y", "--dialect", dialect), /Expected delimiter, quote, escape/] as const,
+  ),
+  [train("good.csv", "y", "--dialect", "quote=none quote='"), /quote is said already\./],
+  [
+    train("good.csv", "y", "--dialect", "delimiter=x"),
+    /^good\.csv, --dialect delimiter: expected one character of ASCII .*got "x"\./,
+  ],
+  [
+    train("good.csv", "y", "--dialect", "delimiter=, decimal=,"),
+    /^good\.csv, --dialect: expected every character for one thing, got "," as delimiter and as decimal\./,
+  ],
+  [
+    train("good.csv", "y", "--dialect", "encoding=utf8"),
+    /^good\.csv, --dialect encoding: expected "utf-8", "latin1" or "utf-16", got "utf8"\./,
+  ],
+  [
+    train("good.csv", "y", "--dialect", "names=a,b"),
+    /^good\.csv, --dialect names: expected as many names as the first line has fields, 4, got 2\./,
+  ],
+  [train("good.csv", "y", "--dialect", "encoding=utf-16"), /^good\.csv/],
   // Files.
   [train("nowhere.csv"), /^read nowhere\.csv: expected a file, got nothing of that name\./],
   [train("folder"), /^read folder: expected a file, got a folder of that name\./],
@@ -259,7 +280,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [train("table.parquet"), /^table\.parquet: expected CSV text in UTF-8, got a Parquet file\./],
   [train("table.zip"), /^table\.zip: expected CSV text in UTF-8, got a compressed file\./],
   [train("cut.csv.gz"), /^cut\.csv\.gz/],
-  [train("utf16.csv"), /^utf16\.csv: expected CSV text in UTF-8, got UTF-16 text\. Fix: save it as UTF-8/],
+  [
+    train("utf16.csv"),
+    /^utf16\.csv: expected CSV text in UTF-8, got UTF-16 text\. Fix: --dialect encoding=utf-16$/m,
+  ],
   [train("latin.csv"), /^latin\.csv, line 5: expected CSV text in UTF-8, got the byte 0xF6/],
   [train("zero.csv"), /^zero\.csv, line 5: expected CSV text in UTF-8, got a zero byte\./],
   [train("ragged.csv"), /^ragged\.csv, line 2: expected 4 fields, as in the header, got 3\./],
@@ -286,7 +310,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     train("hexadecimal.csv"),
     /^hexadecimal\.csv, line 5, column "a": expected a number that fits float32, .*got "0x10"\./,
   ],
-  [train("comma.csv"), /^comma\.csv, line 2, column "a": expected numbers with a decimal point/],
+  [
+    train("comma.csv"),
+    /^comma\.csv, line 2, column "a": expected numbers with a decimal point.* Fix: --dialect decimal=, if that is a decimal comma/,
+  ],
   [
     train("good.csv", "y", "--validation", "good.csv"),
     /^--validation: expected rows of their own: another file than the training table, got good\.csv\. Fix: name another file, or hold a share of the table out: --validation 0\.2$/m,

@@ -5,6 +5,7 @@ import type { MetricFold } from "../nn/metric.ts";
 import { digits } from "../report/console.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";
 import { type Answer, addPiece, answersOf } from "./answers.ts";
+import { type DialectFlags, dialectOf } from "./dialect.ts";
 import type { EvaluateFlags } from "./evaluate.ts";
 import { modelRows, tableInputs } from "./model-rows.ts";
 import { print, say, styled } from "./say.ts";
@@ -17,7 +18,7 @@ export async function runEvaluate(file: string, path: string, flags: EvaluateFla
   try {
     const answers = answersOf(file, model, flags);
     const unseen = new UnseenCategories(model.schema);
-    const { rows, judged } = await judge(file, model, path, answers, unseen);
+    const { rows, judged } = await judge(file, model, { path, ...dialectOf(flags) }, answers, unseen);
     if (flags.json === true)
       print(JSON.stringify({ ...recordOf(file, path, rows, judged, answers), unseen: unseen.counts }));
     else for (const answer of answers) tell(answer, path, rows, judged);
@@ -33,7 +34,7 @@ type Metrics = Readonly<Record<string, number>>;
 async function judge(
   file: string,
   model: SavedModel,
-  path: string,
+  { path, ...written }: { readonly path: string } & DialectFlags,
   answers: readonly Answer[],
   unseen: UnseenCategories,
 ): Promise<{ readonly rows: number; readonly judged: Judged }> {
@@ -47,7 +48,7 @@ async function judge(
     numbers: [...new Set([...inputs.numbers, ...numeric, ...weights])],
   };
   let rows = 0;
-  for await (const piece of rawRows(await tableInput(path), needed)) {
+  for await (const piece of rawRows(await tableInput(path), { ...needed, ...written })) {
     const outputs = await model.predict(await modelRows(inputs, piece), path);
     for (const answer of answers) await addPiece(answer, piece, outputs);
     unseen.add(piece);

@@ -1,7 +1,8 @@
 /** The command predict: its flags. What they do is in prediction.ts, loaded when the command runs. */
 import type { Command } from "commander";
+import { type DialectFlags, dialectOption } from "./dialect.ts";
 
-export interface PredictFlags {
+export interface PredictFlags extends DialectFlags {
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -21,6 +22,7 @@ export function addPredict(program: Command): void {
       'the model\'s columns: CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query',
     )
     .option("--out <file>", "where to write the table with predictions (default: standard output)")
+    .addOption(dialectOption())
     .option("--json", "print one JSON object about the prediction; needs --out")
     .addHelpText(
       "after",

@@ -5,6 +5,7 @@ import { type RawPiece, rawRows } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { digits, duration } from "../report/console.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";
+import { type DialectFlags, dialectOf } from "./dialect.ts";
 import { Interrupted, onInterrupt } from "./interrupt.ts";
 import { modelRows, type Outputs, requireClasses, tableInputs } from "./model-rows.ts";
 import { requireOut } from "./out.ts";
@@ -29,7 +30,8 @@ export async function runPredict(file: string, path: string, flags: PredictFlags
   try {
     const delimiter = out?.endsWith(".tsv") === true ? "\t" : ",";
     const unseen = new UnseenCategories(model.schema);
-    const stream = (write: Write) => predictTable(file, model, path, delimiter, unseen, write);
+    const table = { path, ...dialectOf(flags) };
+    const stream = (write: Write) => predictTable(file, model, table, delimiter, unseen, write);
     if (out === undefined) await stream(toStandardOutput);
     else {
       const rows = await writeRows(out, stream);
@@ -75,7 +77,7 @@ const toStandardOutput: Write = (text) =>
 async function predictTable(
   file: string,
   model: SavedModel,
-  path: string,
+  { path, ...written }: { readonly path: string } & DialectFlags,
   delimiter: string,
   unseen: UnseenCategories,
   write: Write,
@@ -84,7 +86,7 @@ async function predictTable(
   requireClasses(file, model);
   let rows = 0;
   let added: readonly AddedColumn[] | undefined;
-  for await (const piece of rawRows(await tableInput(path), inputs)) {
+  for await (const piece of rawRows(await tableInput(path), { ...inputs, ...written })) {
     const outputs = await model.predict(await modelRows(inputs, piece), path);
     unseen.add(piece);
     const isFirst = added === undefined;

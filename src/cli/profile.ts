@@ -1,9 +1,10 @@
 /** The command profile: its flags. What they do is in profiling.ts, loaded when the command runs. */
 import { type Command, Option } from "commander";
 import { type CleaningFlags, cleaningOptions } from "./cleaning.ts";
+import { type DialectFlags, dialectOption } from "./dialect.ts";
 import { repeated, type TypeOf, typeOf } from "./options.ts";
 
-export interface ProfileFlags extends CleaningFlags {
+export interface ProfileFlags extends CleaningFlags, DialectFlags {
   readonly target?: readonly string[];
   readonly task?: "regression" | "classification";
   readonly type?: Readonly<Record<string, TypeOf>>;
@@ -41,7 +42,8 @@ export function addProfile(program: Command): void {
       ).argParser(typeOf),
     )
     .addOption(new Option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated))
-    .addOption(new Option("--weight <column>", "how much each row counts"));
+    .addOption(new Option("--weight <column>", "how much each row counts"))
+    .addOption(dialectOption());
   for (const option of cleaningOptions()) command.addOption(option);
   command
     .option("--json", "print one JSON object on standard output")

@@ -2,6 +2,7 @@
 import { type ProfiledColumn, profileTable, type TableProfile } from "../data/table/table-profile.ts";
 import { digits } from "../report/console.ts";
 import { cleaningOf } from "./cleaning.ts";
+import { dialectOf } from "./dialect.ts";
 import type { ProfileFlags } from "./profile.ts";
 import { print, styled } from "./say.ts";
 import { tableInput } from "./table-input.ts";
@@ -18,6 +19,7 @@ export async function runProfile(path: string, flags: ProfileFlags): Promise<voi
     ...(ignore !== undefined && { ignore }),
     ...(weight !== undefined && { weight }),
     ...cleaningOf(flags),
+    ...dialectOf(flags),
   });
   if (json === true) return print(JSON.stringify(profile));
   for (const line of linesOf(profile, process.stdout.columns ?? 100)) print(line);

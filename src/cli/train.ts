@@ -1,6 +1,7 @@
 /** The command train: its flags. What they do is in training/, loaded when the command runs. */
 import { type Command, Option } from "commander";
 import { cleaningOptions } from "./cleaning.ts";
+import { dialectOption } from "./dialect.ts";
 import { number, repeated, sampling, shareOrFile, sizes, typeOf, until, wholeNumber } from "./options.ts";
 import {
   categoryNames,
@@ -69,6 +70,7 @@ function addTableOptions(command: Command): void {
       option("--time <column>", "the latest rows by that column are held out; no feature"),
       option("--validation <share | file>", "rows that decide when to stop", shareOrFile, validation),
       option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
+      dialectOption(),
       option(
         "--cache <folder>",
         "keep what is read there; tables of more than 256 MB always are (default folder: see microbatch cache)",

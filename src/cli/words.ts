@@ -21,6 +21,12 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/, option clean\b/g, ", flags that leave out rows"],
   [/, option keep\b/g, ", --group, --time or --sampling weighted"],
   [/\bbadRows: \{ skip: … \}/g, "--skip-bad-rows"],
+  [/, option dialect\.(\w+)/g, ", --dialect $1"],
+  [/, option dialect\b/g, ", --dialect"],
+  [/\bdialect: \{ quote: "" \}/g, "--dialect quote=none"],
+  [/\bdialect: \{ escape: "\\\\" \}/g, "--dialect escape=backslash"],
+  [/\bdialect: \{ names: \["a", "b", …\] \}/g, "--dialect names=a,b,…"],
+  [/\bdialect: \{ (\w+): "(.*?)" \}/g, "--dialect $1=$2"],
   [/, option types\b/g, ", --type"],
   [/ \(clipByGlobalNorm\)/g, " (--clip 1)"],
   [

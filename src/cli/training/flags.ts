@@ -1,5 +1,6 @@
 /** The flags of `microbatch train`: what may be given, what stands for what is left out, and what only a table takes. */
 import { type CleaningFlags, cleaningFlags } from "../cleaning.ts";
+import type { DialectFlags } from "../dialect.ts";
 import type { Held, Sampling, TypeOf, Until } from "../options.ts";
 
 /** Names of the update rules, with the settings each starts from where none are given. */
@@ -52,7 +53,7 @@ export interface RunFlags {
 }
 
 /** Flags that say what a table is and what model it gets; a plan file says that itself. */
-export interface TableFlags extends CleaningFlags {
+export interface TableFlags extends CleaningFlags, DialectFlags {
   readonly target?: readonly string[];
   readonly task?: "regression" | "classification";
   readonly type?: Readonly<Record<string, TypeOf>>;
@@ -89,6 +90,7 @@ export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {
   classWeights: "--class-weights",
   validation: "--validation",
   cache: "--cache",
+  dialect: "--dialect",
   ...cleaningFlags,
 };
 

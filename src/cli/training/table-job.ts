@@ -8,6 +8,7 @@ import { fail } from "../../errors.ts";
 import { clipLimits, type EncoderOptions } from "../../nn/index.ts";
 import type { Plan } from "../../train/plan.ts";
 import { cleaningOf, cleaningOfSecond } from "../cleaning.ts";
+import { dialectOf } from "../dialect.ts";
 import { isSameFile } from "../out.ts";
 import { categoryNames, defaultBatchSize, scaleNames, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Head } from "./heads.ts";
@@ -40,6 +41,7 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
       ...(flags.ignore !== undefined && { ignore: flags.ignore }),
       ...(flags.weight !== undefined && { weight: flags.weight }),
       ...cleaningOf(flags),
+      ...dialectOf(flags),
     },
     flags.cache,
   );
@@ -193,6 +195,7 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
         like: all.schema,
         ...(flags.weight !== undefined && { weight: flags.weight }),
         ...cleaningOfSecond(flags),
+        ...dialectOf(flags),
       },
       flags.cache,
     );
