@@ -438,3 +438,19 @@ test("a source gives the same samples piece by piece, twice, and says when its f
     /^read t\.jsonl: expected the file as it was when it was opened/,
   );
 });
+
+test("dates are dates in a second file too, which a schema names by their column", async () => {
+  const { schema } = await linesOf(jsonl(houses), { target: "price", columns: ["sold", "price"] });
+  const second = await linesOf(
+    '{"sold":"1999-12-31 10:00","price":1,"other":[1]}\n{"sold":null,"price":2}\n',
+    {
+      like: schema,
+    },
+  );
+  assert.deepEqual(await numbers(second, "sold year"), [1999, Number.NaN]);
+  assert.deepEqual(await numbers(second, "sold month"), [11, -1]);
+  assert.match(
+    await refusal('{"sold":"never","price":1}\n', { like: schema }),
+    /line 1, column "sold": expected a date as 2024-03-05, .*, as 0 of 1 values are, got "never"/,
+  );
+});
