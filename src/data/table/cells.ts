@@ -94,13 +94,13 @@ const decimalComma = {
 /**
  * `number(text)` in SQL, the same as `parseNumber`: what the database casts to a double that float32 can hold. It would
  * take 1_000 and +-1 for numbers too. Every number begins with a sign, a point, a comma, a digit or a blank, which is quickly
- * seen.
+ * seen, and cases within cases look at the others no more: "and" would.
  */
 const numberMacro = (condition: string, value: string) => `create macro number(v) as
-  case when ascii(v) < 58 and ${condition}
-    and abs(try_cast(${value} as double)) <= ${largestFloat32} then try_cast(${value} as double) end`;
+  case when ascii(v) < 58 then case when ${condition} then
+    case when abs(try_cast(${value} as double)) <= ${largestFloat32} then try_cast(${value} as double) end end end`;
 
-/** `anynumber(text)`: as number, but also what float32 cannot hold, and infinities. */
+/** `anynumber(text)`: as number, but also what float32 cannot hold, and infinities, which begin with I or i. */
 const anyNumberMacro = (condition: string, value: string) => `create macro anynumber(v) as
-  case when (ascii(v) < 58 or v ilike 'inf%') and ${condition}
-  then try_cast(${value} as double) end`;
+  case when ascii(v) < 58 or ascii(v) = 73 or ascii(v) = 105 then
+    case when ${condition} then try_cast(${value} as double) end end`;

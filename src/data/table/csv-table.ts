@@ -86,9 +86,18 @@ function wordsOf(files: readonly CsvFile[]): string {
 /** 4 MiB: memory is flat from the first megabytes of a file on, and reading takes as long as with 32. */
 const bufferSize = 2 ** 22;
 
-/** The columns of a file under the ids that the first file gives them. */
+/** The columns of a file under the ids that the first file gives them. Several may have no name: the first is the first. */
 function textsInOrder({ header }: CsvFile, columns: readonly string[]): string {
-  return columns.map((name, index) => `c${header.names.indexOf(name)} as c${index}`).join(", ");
+  const left = [...header.names.entries()];
+  return columns
+    .map((name, index) => {
+      const [[place]] = left.splice(
+        left.findIndex(([, other]) => other === name),
+        1,
+      ) as [[number, string]]; // the names are the same
+      return `c${place} as c${index}`;
+    })
+    .join(", ");
 }
 
 async function placeOf(files: readonly CsvFile[], record: number): Promise<Place> {
