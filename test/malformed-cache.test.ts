@@ -290,3 +290,23 @@ test("a table's cache tells neither other categories nor another report than it 
   await rm(own, { recursive: true });
   await rm(csv);
 });
+
+test("an opened cache keeps giving its samples, read ahead too, when it has been made anew for other ones since", async () => {
+  const [own, csv] = [join(folder, "replaced"), join(folder, "replaced.csv")];
+  const write = (factor: number) => {
+    const rows = Array.from({ length: 5000 }, (_, row) => `${((1000 + row * factor) % 9000) + 1000},${row}`);
+    return writeFile(csv, `x,y\n${rows.join("\n")}\n`);
+  };
+  const open = () => cachedTable(csv, { target: "y" }, { folder: own, bytesInMemory: 0 });
+  await write(1);
+  const before = await open();
+  await write(3);
+  await open();
+  const samples = Uint32Array.of(40, 50, 60);
+  before.prefetch!(samples);
+  const x = new Float32Array(3);
+  await before.read("x", samples, x);
+  assert.deepEqual([...x], [2040, 2050, 2060]);
+  await rm(own, { recursive: true });
+  await rm(csv);
+});

@@ -12,11 +12,13 @@ export interface PrefetchWork {
   readonly columns: ColumnSpecs;
   readonly samples: number;
   readonly dataOffset: number;
+  /** Of the file that is open already, and stays so. */
+  readonly descriptor: number;
 }
 
-const { ring, path, columns, samples, dataOffset } = workerData as PrefetchWork; // prefetch.ts starts it with nothing else
+const { ring, path, columns, samples, dataOffset, descriptor } = workerData as PrefetchWork; // prefetch.ts starts it with nothing else
 const { control, shape } = ring;
-const file = new RecordFile(path, columns, { samples, dataOffset });
+const file = new RecordFile(path, columns, { samples, dataOffset }, descriptor);
 const reader = new BlockReader(file);
 const bytes = new Uint8Array(ring.records);
 
@@ -36,4 +38,3 @@ for (let slot = 0; Atomics.load(control, state) === 0; ) {
   Atomics.store(control, filled, slot);
   Atomics.notify(control, filled);
 }
-file.close();

@@ -33,8 +33,8 @@ export class Prefetcher {
     const records = Math.max(1, Math.min(mostRecords, Math.floor(ringBytes / slots / stride)));
     this.#ring = createRing({ slots, records, stride });
     this.#bytes = new Uint8Array(this.#ring.records);
-    const { path, samples, dataOffset } = file;
-    const workerData: PrefetchWork = { ring: this.#ring, path, columns, samples, dataOffset };
+    const { path, samples, dataOffset, descriptor } = file;
+    const workerData: PrefetchWork = { ring: this.#ring, path, columns, samples, dataOffset, descriptor };
     this.#worker = new Worker(moduleBeside(import.meta.url, "./prefetch-worker"), { workerData });
     this.#worker.on("error", () => Atomics.store(this.#ring.control, state, failed)); // the reader reads for itself
     this.#worker.unref(); // a process that is done need not wait for it

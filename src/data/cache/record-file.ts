@@ -105,16 +105,22 @@ export class RecordFile {
   readonly path: string;
   readonly layout: RecordLayout;
   readonly samples: number;
-  readonly #descriptor: number;
+  /** Threads of one process share it. The path may lead to another file by now. */
+  readonly descriptor: number;
   /** Bytes in front of the first record. */
   readonly dataOffset: number;
 
-  constructor(path: string, columns: ColumnSpecs, written: Pick<WrittenRecords, "samples" | "dataOffset">) {
+  constructor(
+    path: string,
+    columns: ColumnSpecs,
+    written: Pick<WrittenRecords, "samples" | "dataOffset">,
+    descriptor = openSync(path, "r"),
+  ) {
     this.path = path;
     this.layout = layoutOf(columns);
     this.samples = written.samples;
     this.dataOffset = written.dataOffset;
-    this.#descriptor = openSync(path, "r");
+    this.descriptor = descriptor;
   }
 
   /** Reads the records of the samples, in order, to the front of `into`. Neighbours in the file are read in one call. */
@@ -134,14 +140,14 @@ export class RecordFile {
   }
 
   close(): void {
-    closeSync(this.#descriptor);
+    closeSync(this.descriptor);
   }
 
   #readBytes(into: Uint8Array, offset: number, length: number, position: number): void {
     let done = 0;
     while (done < length) {
       const read = readSync(
-        this.#descriptor,
+        this.descriptor,
         into,
         offset + done,
         length - done,
