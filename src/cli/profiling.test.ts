@@ -29,6 +29,23 @@ test("a table is told in columns that fit 80 characters, with its target, its fe
   ]);
 });
 
+test("dates are told from the earliest to the latest moment, whatever the zones they are written in", async () => {
+  const path = join(folder, "dates.csv");
+  const times = [
+    "2024-03-05T23:00:00-05:00",
+    "2024-03-06 01:00",
+    "",
+    "2024-03-05T23:30Z",
+    "2024-03-06T01:00+02:00",
+  ];
+  await writeFile(path, `sold,y\n${times.map((text, row) => `${text},${row}`).join("\n")}\n`);
+  const lines = linesOf({ ...(await profileTable(path, { target: "y" })), path: "dates.csv" }, 80);
+  assert.deepEqual(lines.slice(3, 5), [
+    "dates      missing  distinct  from … to …",
+    "sold             1         4  2024-03-06T01:00+02:00 … 2024-03-05T23:00:00-05:00",
+  ]);
+});
+
 test("wider screens get more quantiles, and no line of a table is wider than the screen", async () => {
   const path = join(folder, "wide.csv");
   const name = "a column whose name is longer than what fits on any screen";

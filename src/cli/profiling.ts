@@ -48,8 +48,9 @@ export function linesOf(profile: TableProfile, width: number): string[] {
     ),
     ...table.values(
       "categories",
-      read.filter((one) => one.type !== "number"),
+      read.filter((one) => one.type !== "number" && one.span === undefined),
     ),
+    ...table.dates(read.filter(({ span }) => span !== undefined)),
     ...table.leftOut(columns.filter(({ role }) => role === "left out")),
     ...remarks(profile, title),
   ];
@@ -98,6 +99,17 @@ class Layout {
       const { name, missing = 0, distinct = 0 } = column;
       const figures = `${missingOf(missing).padStart(8)}${count(distinct).padStart(10)}`;
       return `${this.#name(name)}${figures}  ${topOf(column, room)}`;
+    });
+    return [this.#title(head), ...rows];
+  }
+
+  dates(columns: readonly ProfiledColumn[]): string[] {
+    if (columns.length === 0) return [];
+    const head = `${"dates".padEnd(this.#names)}${"missing".padStart(8)}${"distinct".padStart(10)}  from … to …`;
+    const room = this.#width - this.#names - 20;
+    const rows = columns.map(({ name, missing = 0, distinct = 0, span }) => {
+      const figures = `${missingOf(missing).padStart(8)}${count(distinct).padStart(10)}`;
+      return `${this.#name(name)}${figures}  ${shorten(span!.join(" … "), room)}`; // the caller has asked
     });
     return [this.#title(head), ...rows];
   }

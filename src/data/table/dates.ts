@@ -39,6 +39,16 @@ export async function countDates(
   return new Map(names.map((name, index) => [name, counts[index]!]));
 }
 
+/** The earliest and the latest of the dates in a column that has some, as they are written. */
+export async function dateSpan(cells: Cells, name: string): Promise<[string, string]> {
+  const text = cells.text(name);
+  const elapsed = partTerms.elapsed(text);
+  const [row] = await cells.database.rows(
+    `select arg_min(${text}, ${elapsed}), arg_max(${text}, ${elapsed}) from ${cells.kept} and ${text} is not null`,
+  );
+  return [String(row![0]), String(row![1])];
+}
+
 /** A condition in SQL: a value that is no date. */
 export function isNoDate(cells: Cells, name: string): string {
   return `(${cells.id(name)} is not null and not (${isDateText(cells.text(name))}))`;

@@ -4,6 +4,7 @@ import { MicrobatchError } from "../../errors.ts";
 import { type Cells, loadCells } from "./cells.ts";
 import { type CleaningReport, cleanCells } from "./clean-cells.ts";
 import { decideFeatures, type IgnoredReason } from "./columns.ts";
+import { dateSpan } from "./dates.ts";
 import {
   distinctValues,
   exactLimit,
@@ -56,6 +57,8 @@ export interface ProfiledColumn {
   readonly distinct?: number;
   /** Where all values are numbers. */
   readonly numbers?: NumberFigures;
+  /** The earliest and the latest value of a column of dates, as they are written. */
+  readonly span?: readonly [earliest: string, latest: string];
   /** The ten most frequent values of a column of texts or classes. */
   readonly top?: readonly ValueCount[];
   /** The categories or classes it is read as, at most 1000 where nothing else was asked for. */
@@ -158,6 +161,7 @@ async function describeColumn(
     missing: cells.samples - present,
     distinct,
     ...(numbers !== undefined && { numbers }),
+    ...(decided.type === "date" && { span: await dateSpan(cells, name) }),
     ...(isListed && { top: await topValues(cells, name, present, 10) }),
     ...(decided.categories !== undefined && { categories: decided.categories }),
     ...(decided.problem !== undefined && { problem: decided.problem }),
