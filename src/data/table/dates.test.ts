@@ -177,6 +177,7 @@ test("a profile calls a column of dates by its name, and a cached table has the 
   const { columns } = await profileTable(path, { target: "y" });
   const [when] = columns;
   assert.deepEqual([when!.role, when!.type, when!.missing, when!.distinct], ["feature", "date", 1, 20]);
+  assert.deepEqual(when!.span, ["2024-03-01", "2024-03-20"]);
   const cached = await cachedTable(path, { target: "y" }, { folder: join(folder, "cache") });
   assert.deepEqual(cached.schema, data.schema);
   for (const { name } of data.schema.features)
