@@ -63,10 +63,14 @@ export async function describeCells(
   targets: readonly string[],
 ): Promise<Cells> {
   const { database, id } = loaded;
-  // Not a view: planning a query over it takes as long as naming all its columns.
-  const kept = `cells where ${targets.map((name) => `${id(name)} is not null`).join(" and ") || "true"}`;
-  const [counts] = await database.rows(`select count(*)::double from ${kept}`);
-  return { ...loaded, kept, samples: Number(counts![0]) };
+  const present = targets.map((name) => `${id(name)} is not null`).join(" and ") || "true";
+  const [counts] = await database.rows(
+    `select count(*)::double, (count(*) filter (${present}))::double from cells`,
+  );
+  const [records, samples] = counts!.map(Number);
+  // Not a view: planning a query over it takes as long as naming all its columns. And no condition that holds anyway: a
+  // query with one takes twice as long.
+  return { ...loaded, kept: `cells where ${records === samples ? "true" : present}`, samples: samples! };
 }
 
 /** Columns that are all texts, each called by `id`. */
