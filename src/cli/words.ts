@@ -28,6 +28,8 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/\bdialect: \{ names: \["a", "b", …\] \}/g, "--dialect names=a,b,…"],
   [/\bdialect: \{ (\w+): "(.*?)" \}/g, "--dialect $1=$2"],
   [/, option types\b/g, ", --type"],
+  [/\bin a query: sql\("(.*?)"\)/g, "in a query, $1, in a .sql file"],
+  [/\bfor example table\("(.*?)", \{ target: "price" \}\)/g, "for example $1"],
   [/ \(clipByGlobalNorm\)/g, " (--clip 1)"],
   [
     /(?<=Fix: )rename the column: names with # belong/g,

@@ -78,11 +78,16 @@ export interface TableReport extends CleaningReport {
 }
 
 /**
- * Reads a table from a CSV file (comma, tab, semicolon or bar; quotes as in RFC 4180; UTF-8; a header line), packed with
- * gzip or not.
+ * Reads a table from a file of CSV, packed with gzip or not, or of Parquet; from several with the same columns, by a pattern or a
+ * list of paths; or from a query over such files (see `sql`).
  *
  *   const houses = await table("houses.csv", { target: "price" });
  *   const { training, validation } = houses.split({ validation: 0.2, seed: 7 });
+ *   const trips = await table("trips/2024-*.parquet", { target: "tip" });
+ *
+ * Of CSV the delimiter (comma, tab, semicolon or bar) is found by the header line, and quotes are as in RFC 4180; `dialect` says
+ * what is otherwise. Several files come one behind the other, those of a pattern in the order of their code points. Parquet's
+ * NaN is missing; its booleans are the categories "false" and "true"; its times are texts, in UTC where they know their zone.
  *
  * Columns of the dataset: a number is float32 [1], NaN where missing; a category is an int32 code [], −1 where missing,
  * its categories in the order of their code points; a target is float32 [1] or an int32 class []; the weight is
