@@ -261,7 +261,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     train("good.csv", "y", "--dialect", "names=a,b"),
     /^good\.csv, --dialect names: expected as many names as the first line has fields, 4, got 2\./,
   ],
-  [train("good.csv", "y", "--dialect", "encoding=utf-16"), /^good\.csv/],
+  [
+    train("good.csv", "y", "--dialect", "encoding=utf-16"),
+    /^good\.csv: expected CSV text in UTF-16, got no zero/,
+  ],
   // Files.
   [train("nowhere.csv"), /^read nowhere\.csv: expected a file, got nothing of that name\./],
   [train("folder"), /^read folder: expected a file, got a folder of that name\./],

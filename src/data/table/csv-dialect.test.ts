@@ -42,15 +42,16 @@ function readSimply(
   const { quote = '"', escape: escaping = quote, comment, names } = dialect;
   const [d, q] = [delimiter, quote].map((one) => one.replace(/[\\|^]/, "\\$&"));
   const blanks = delimiter === " " ? "" : " *";
+  const before = delimiter === " " ? "" : " ?"; // behind two a quote is text
   const inside =
     escaping === quote ? `(?:[^${q}]|${q}${q})*${q}(?!${q})` : `(?:[^${q}\\\\]|\\\\[\\s\\S])*${q}`;
   const plain = `([^${d}\\r\\n]*)`;
   const field = new RegExp(
-    quote === "" ? `((?!))?()()${plain}` : `(${blanks}${q}${inside})(${blanks})${plain}|${plain}`,
+    quote === "" ? `((?!))?()()${plain}` : `(${before}${q}${inside})(${blanks})${plain}|${plain}`,
     "y",
   );
   const end = new RegExp(`${d}|\\r\\n|\\r|\\n|$`, "y");
-  const opening = new RegExp(`^${blanks}${q}`);
+  const opening = new RegExp(`^${before}${q}`);
   const lineAt = (at: number) => text.slice(0, at).split(/\r\n|\r|\n/).length;
   const records: SimpleRecord[] = [];
   let isHeader = names === undefined;
@@ -167,8 +168,16 @@ const files = dialects.chain((dialect) => {
       ? value.replaceAll(/[\r\n]/g, "").replaceAll(delimiter, "")
       : `${quote}${masked}${quote}`;
   });
+  const padded = fc
+    .tuple(fc.constantFrom("", " ", "  "), quoted, fc.constantFrom("", " ", "  "))
+    .map((parts) => parts.join(""));
   const plain = any.map((value) => `b${value.replaceAll(/[\r\n]/g, "").replaceAll(delimiter, "")}`);
-  const field = fc.oneof({ weight: 12, arbitrary: quoted }, { weight: 12, arbitrary: plain }, any);
+  const field = fc.oneof(
+    { weight: 12, arbitrary: quoted },
+    { weight: 12, arbitrary: plain },
+    { weight: 2, arbitrary: padded },
+    any,
+  );
   const row = fc.array(field, { minLength: 3, maxLength: 3 }).map((fields) => fields.join(delimiter));
   const remark = any.map((value) => comment + value.replaceAll(/[\r\n]/g, ""));
   const line = fc.oneof({ weight: 20, arbitrary: row }, { weight: 3, arbitrary: remark }, any);
@@ -233,6 +242,39 @@ const refusalOf = async (work: () => unknown) => {
   assert.equal(error.name, "MicrobatchError", error.stack);
   return error.message.replaceAll(path, "t.csv");
 };
+
+test("a large file whose fields hold line ends, or quotes here and there, is read to its last record", async () => {
+  // Numbers from a small generator, so that the same fields come every time.
+  let state = 7;
+  const draw = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const parts = ['"', "\n", ",", "plain text", "\n\n", ",,,", "1,2\n", '",1,', '"\n'];
+  const texts = Array.from({ length: 150_000 }, () =>
+    Array.from({ length: 1 + draw(20) }, () => parts[draw(parts.length)]!).join(""),
+  );
+  // Quotes in fields that are not quoted, beside fields that are.
+  const plain = texts.map((text, index) =>
+    index % 2 === 0 ? text.replaceAll("\n", " ") : `b${text.replaceAll(/[,\n]/g, ";")}`,
+  );
+  for (const { mask, dialect, kept } of [
+    { mask: '""', dialect: {}, kept: texts },
+    { mask: '\\"', dialect: { escape: "\\" }, kept: texts },
+    { mask: '""', dialect: {}, kept: plain },
+  ] as const) {
+    const field = (text: string) => (text[0] === "b" ? text : `"${text.replaceAll('"', mask)}"`);
+    await writeFile(path, `x,text\n${kept.map((text, index) => `${index},${field(text)}\n`).join("")}`);
+    let record = 0;
+    for await (const piece of rawRows(path, { columns: [], dialect })) {
+      for (let row = 0; row < piece.rows; row++, record++) {
+        if (piece.texts[0]![row] === String(record) && piece.texts[1]![row] === kept[record]) continue;
+        assert.fail(`record ${record} is ${piece.texts[0]![row]}: ${piece.texts[1]![row]}`);
+      }
+    }
+    assert.equal(record, kept.length);
+  }
+});
 
 test("every part of a dialect is checked, and every character says one thing", async () => {
   const refused = async (dialect: unknown, message: string) =>
@@ -421,6 +463,12 @@ test("a file without a header line gets its names from the dialect, and the deli
     "t.csv, option dialect.names: expected as many names as the first line has fields, 3, got 2. " +
       'Fix: name every column, "" for one to leave out',
   );
+  await writeFile(path, `${names}\n5.1,3.5,setosa\n`);
+  assert.equal(
+    await refusalOf(() => table(path, { target: "species", dialect: { names } })),
+    "t.csv, option dialect.names: expected a file without a header line, got the same names in its first line. " +
+      "Fix: leave names out",
+  );
   await writeFile(path, "1,2;3\n4,5\n");
   assert.deepEqual(
     (
@@ -533,6 +581,10 @@ test("UTF-16 is read by its byte order mark, and half characters are named with 
   assert.match(
     await refused(little, {}),
     /got a zero byte\. Fix: check that the file is text; if it is UTF-16, dialect/,
+  );
+  assert.equal(
+    await refused(Buffer.from("a,b\n1,2\n")),
+    "t.csv: expected CSV text in UTF-16, got no zero byte, as in UTF-8 and Latin-1. Fix: leave the encoding out",
   );
   assert.equal(
     await refused(Buffer.from("\ufeffa,b\n1,2\n"), { encoding: "latin1" }),

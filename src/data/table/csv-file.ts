@@ -127,7 +127,7 @@ export function csvSource(file: CsvFile, bufferSize?: number): string {
   const buffer = bufferSize === undefined ? "" : `, buffer_size = ${Math.max(bufferSize, 2 * longest)}`;
   return `read_csv(${sqlPath(resolve(path))}, auto_detect = false, header = ${dialect.names === undefined}, columns = {${columns}},
     delim = ${sqlText(header.delimiter)}, quote = ${sqlText(quote)}, escape = ${sqlText(escaping)}, comment = '',
-    compression = '${isGzip ? "gzip" : "none"}', max_line_size = ${longest}${buffer}${lineEnd})`;
+    parallel = ${!scan.hasTraps}, compression = '${isGzip ? "gzip" : "none"}', max_line_size = ${longest}${buffer}${lineEnd})`;
 }
 
 /** Throws when the database read another number of records than the scan has seen. */

@@ -50,6 +50,13 @@ export function readHeader(path: string, beginning: Uint8Array, dialect: Dialect
 function givenHeader(path: string, text: string, names: readonly string[], dialect: Dialect): CsvHeader {
   const readings = readingsOf(text, dialect);
   const fitting = readings.find(({ fields }) => fields.length === names.length);
+  if (fitting?.fields.every((field, index) => field === names[index])) {
+    fail(`${path}, option dialect.names`, {
+      expected: "a file without a header line",
+      got: "the same names in its first line",
+      fix: "leave names out",
+    });
+  }
   if (fitting !== undefined) return { delimiter: fitting.delimiter, names };
   const most = Math.max(...readings.map(({ fields }) => fields.length));
   return fail(`${path}, option dialect.names`, {
@@ -111,12 +118,12 @@ export function requireSeveralColumns({ name, columns }: Pick<OpenedTable, "name
   });
 }
 
-/** The fields of the first record, trimmed. A quote opens a field only at its beginning; elsewhere it is text. */
+/** The fields of the first record, trimmed. A quote opens a field at its beginning, or behind one blank; elsewhere it is text. */
 function firstRecord(text: string, delimiter: string, dialect: Dialect): string[] {
   const { quote, escaping } = quotesOf(dialect);
   const fields: string[] = [];
   let field = "";
-  let state: "start" | "plain" | "quoted" | "escaped" | "quote" = "start";
+  let state: "start" | "blank" | "plain" | "quoted" | "escaped" | "quote" = "start";
   for (const character of text) {
     if (state === "escaped") {
       field += character;
@@ -132,10 +139,10 @@ function firstRecord(text: string, delimiter: string, dialect: Dialect): string[
       field = "";
       state = "start";
     } else if (character === quote && state !== "plain") {
-      field = state === "quote" ? `${field}${quote}` : ""; // two quotes are one; blanks before the first are none
+      field = state === "quote" ? `${field}${quote}` : ""; // two quotes are one; a blank before the first is none
       state = "quoted";
     } else {
-      if (character !== " ") state = "plain";
+      state = state === "start" && character === " " ? "blank" : "plain";
       field += character;
     }
   }

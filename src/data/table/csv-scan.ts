@@ -18,6 +18,11 @@ export interface CsvScan {
   readonly lineEnd: LineEnd | undefined;
   /** True where the file has "_" or "+-" somewhere: with these the database takes for numbers what is none. */
   readonly hasOddities: boolean;
+  /**
+   * True where quotes hold line ends or have blanks around them, or fields that are not quoted hold quotes. Where the database
+   * begins to read in the middle of such a file it may take texts for records: 1.5.5 has left out 9 of 10 without a word.
+   */
+  readonly hasTraps: boolean;
 }
 
 /** What is wrong with a record, and in which line. */
@@ -101,6 +106,7 @@ export function scanCsv(
   let recordStart = 0; // in the file
   let hasOddities = false;
   let isAfterPlus = false;
+  let hasTraps = false;
 
   const wrong = (at: number, proof: Proof) => {
     if (onBad === undefined || records < 0) fail(`${path}, line ${at}`, proof);
@@ -129,6 +135,7 @@ export function scanCsv(
     if (state === quoted || state === escaped) {
       state = quoted;
       size++;
+      hasTraps = true;
     } else {
       lineEnd ??= end;
       const isOther = lineEnd !== end;
@@ -169,13 +176,16 @@ export function scanCsv(
       } else if (value === delimiter) {
         fields++;
         state = start;
-      } else if (value === quoteMark && (state === start || (state === quote && backslash === none))) {
-        if (state === start) quoteLine = line;
+      } else if (value === quoteMark && state === plain) hasTraps = true;
+      else if (value === quoteMark && (state <= blank || (state === quote && backslash === none))) {
+        if (state <= blank) quoteLine = line;
+        if (state === blank) hasTraps = true;
         state = quoted;
       } else if (state === quote || state === after) {
         if (value !== space) wrong(line, textBehindQuote(dialect));
+        hasTraps = true;
         state = after;
-      } else if (value !== space) state = plain;
+      } else state = value === space && state === start ? blank : plain;
     }
   };
   return {
@@ -190,7 +200,7 @@ export function scanCsv(
       while (at < bytes.length) {
         // Nearly every byte is text or a delimiter in an open field; passing those here, with variables of this loop
         // alone, makes the scan several times as fast.
-        if ((state === start || state === plain) && !isAfterReturn && continuation === 0) {
+        if (state <= plain && !isAfterReturn && continuation === 0) {
           const from = at;
           let separators = 0;
           let last = plainText;
@@ -218,7 +228,7 @@ export function scanCsv(
       if (continuation > 0) wrong(line, wrongByte(encoding, lead));
       if (state === quoted || state === escaped) fail(`${path}, line ${quoteLine}`, unclosedQuote(dialect));
       closeRecord(position);
-      return { records, longest, lineEnd, hasOddities };
+      return { records, longest, lineEnd, hasOddities, hasTraps };
     },
     get wantedLine() {
       return wantedLine;
@@ -233,12 +243,12 @@ const codeOf = (character: string | undefined) =>
   character === undefined || character === "" ? none : character.charCodeAt(0);
 
 /** Where in a field the scan stands; numbers, since comparing them is most of the work. */
-type State = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+type State = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 /**
- * quote: behind a quote that closes the field or is the first of two. after: behind a closed field. escaped: behind a
+ * blank: behind one blank, where a quote still opens the field; behind two the database takes it for text. quote: behind a quote that closes the field or is the first of two. after: behind a closed field. escaped: behind a
  * backslash inside quotes. commented: in a comment.
  */
-const [start, plain, quoted, quote, after, escaped, commented] = [0, 1, 2, 3, 4, 5, 6] as const;
+const [start, blank, plain, quoted, quote, after, escaped, commented] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
 /** Kinds of bytes; a separator counts one. */
 const [plainText, separator, other] = [0, 1, 2];

@@ -147,8 +147,11 @@ export function refuseBinary(path: string, bytes: Uint8Array, encoding: Encoding
     ({ prefixes, is }) =>
       is !== encoding && prefixes.some((prefix) => prefix.every((value, index) => bytes[index] === value)),
   );
-  if (kind === undefined) return;
-  fail(path, { expected: `CSV text in ${encodingWords[encoding]}`, got: kind.got, fix: kind.fix });
+  const expected = `CSV text in ${encodingWords[encoding]}`;
+  if (kind !== undefined) fail(path, { expected, got: kind.got, fix: kind.fix });
+  if (encoding !== "utf-16" || bytes.length === 0 || bytes.includes(0)) return;
+  // A delimiter or a line end would have one.
+  fail(path, { expected, got: "no zero byte, as in UTF-8 and Latin-1", fix: "leave the encoding out" });
 }
 
 interface BinaryKind {

@@ -25,7 +25,7 @@ interface SimpleRecord {
 function readSimply(content: Uint8Array, columns: number): SimpleRecord[] | number {
   const text = Buffer.from(content).toString("latin1");
   const records: SimpleRecord[] = [];
-  const field = /( *"(?:[^"]|"")*"(?!"))( *)([^,\r\n]*)|([^,\r\n]*)/y;
+  const field = /( ?"(?:[^"]|"")*"(?!"))( *)([^,\r\n]*)|([^,\r\n]*)/y;
   const end = /,|\r\n|\r|\n|$/y;
   const lineAt = (at: number) => text.slice(0, at).split(/\r\n|\r|\n/).length;
   let fields: string[] = [];
@@ -37,7 +37,7 @@ function readSimply(content: Uint8Array, columns: number): SimpleRecord[] | numb
   for (;;) {
     field.lastIndex = at;
     const [whole, quoted, , behind = "", plain = ""] = field.exec(text)!;
-    if (quoted === undefined && /^ *"/.test(plain)) return lineAt(at + plain.indexOf('"'));
+    if (quoted === undefined && /^ ?"/.test(plain)) return lineAt(at + plain.indexOf('"'));
     // Text behind a closing quote is bad, whatever the field then is.
     if (behind !== "") isBehind = true;
     fields.push(quoted === undefined ? plain : quoted.trim().slice(1, -1).replaceAll('""', '"') + behind);
