@@ -128,7 +128,7 @@ const dialects: fc.Arbitrary<Dialect> = fc
       { quote: "'", escape: "\\" },
     ),
     comment: fc.constantFrom(undefined, "#", "%"),
-    names: fc.constantFrom(undefined, ["x", "y", "z"]),
+    names: fc.constantFrom(undefined, ["x", "y", "z"], ["x"]),
     encoding: fc.constantFrom("utf-8", "utf-8", "latin1", "utf-16"),
   })
   .map(({ delimiter, quotes, comment, names, encoding }) => ({
@@ -178,7 +178,10 @@ const files = dialects.chain((dialect) => {
     { weight: 2, arbitrary: padded },
     any,
   );
-  const row = fc.array(field, { minLength: 3, maxLength: 3 }).map((fields) => fields.join(delimiter));
+  const columns = dialect.names?.length ?? 3;
+  const row = fc
+    .array(field, { minLength: columns, maxLength: columns })
+    .map((fields) => fields.join(delimiter));
   const remark = any.map((value) => comment + value.replaceAll(/[\r\n]/g, ""));
   const line = fc.oneof({ weight: 20, arbitrary: row }, { weight: 3, arbitrary: remark }, any);
   return fc.record({
@@ -195,10 +198,11 @@ test("whatever is accepted in any dialect, the database reads to the cells that 
     fc.asyncProperty(files, async ({ dialect, end, before, lines, isEnded }) => {
       const { delimiter = ",", names, encoding = "utf-8" } = dialect;
       // Its number of fields is what the names are checked by, so it is sound.
-      const first = (names === undefined ? ["x", "y", "z"] : ["1", "2", "3"]).join(delimiter);
+      const columns = names?.length ?? 3;
+      const first = (names === undefined ? ["x", "y", "z"] : names.map(() => "1")).join(delimiter);
       const text = [...before, first, ...lines].join(end) + (isEnded ? end : "");
       await writeFile(path, encoders[encoding](text));
-      const expected = readSimply(text, delimiter, 3, dialect);
+      const expected = readSimply(text, delimiter, columns, dialect);
       const found = await read(dialect).catch((error: Error) => error);
       if (typeof expected === "number") {
         assert.ok(found instanceof Error, `line ${expected} was read`);
@@ -540,6 +544,19 @@ test("comments and empty lines in front of the header are left out, signs inside
   // The header is beyond what is read at once.
   await writeFile(path, `${"# a long preface\n".repeat(150_000)}a;b\n1;2\n`);
   assert.equal((await profileTable(path, { dialect })).columns.length, 2);
+});
+
+test("Latin-1 has the characters of Windows-1252", async () => {
+  await writeFile(
+    path,
+    Buffer.concat([
+      Buffer.from("a,b\n1,"),
+      Buffer.from([0x80, 0x81, 0x92, 0x96, 0x9f, 0xa0, 0xe9, 0xff, 10]),
+    ]),
+  );
+  for await (const { texts } of rawRows(path, { columns: [], dialect: { encoding: "latin1" } })) {
+    assert.deepEqual(texts, [["1"], ["€\u0081’–Ÿ\u00a0éÿ"]]);
+  }
 });
 
 test("UTF-16 is read by its byte order mark, and half characters are named with their line", async () => {

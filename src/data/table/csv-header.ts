@@ -38,6 +38,10 @@ export function readHeader(path: string, beginning: Uint8Array, dialect: Dialect
     const expected = "a header line with the names of the columns";
     fail(path, { expected, got: "an empty first line", fix: "remove the empty line" });
   }
+  if (/^sep=.?[\r\n]/.test(text)) {
+    const expected = "a header line with the names of the columns";
+    fail(path, { expected, got: `"${text.slice(0, 5).trim()}", a line for Excel`, fix: "remove that line" });
+  }
   const readings = readingsOf(text, dialect);
   const most = Math.max(...readings.map(({ fields }) => fields.length));
   const { delimiter, fields: names } = readings.find(({ fields }) => fields.length === most)!;

@@ -118,8 +118,9 @@ export function scanCsv(
     if (flaw !== undefined) {
       if (size > 0) onBad?.({ flaw, lines: line - recordLine + 1 });
       onLeftOut?.(recordStart, next);
-    } else if (state === commented || (size === 0 && records < 0)) {
-      onLeftOut?.(recordStart, next); // the database takes an empty line in front of the header for it
+    } else if (state === commented || (size === 0 && (records < 0 || columns === 1))) {
+      // The database takes an empty line in front of the header for it, and where there is one column for a record.
+      if (next > recordStart) onLeftOut?.(recordStart, next);
     } else if (size > 0) {
       if (records === wanted) wantedLine = recordLine;
       records++;

@@ -61,6 +61,10 @@ test("what is no header is refused with what to do", () => {
       "a.csv: expected a header line with the names of the columns, got numbers only: 1, 2.5, -3e4. " +
       'Fix: put a line with names in front, or name the columns: dialect: { names: ["a", "b", …] }',
   });
+  assert.throws(() => header("sep=;\r\na;b\r\n1;2\r\n"), {
+    message:
+      'a.csv: expected a header line with the names of the columns, got "sep=;", a line for Excel. Fix: remove that line',
+  });
   assert.deepEqual(header(",a\n").names, ["", "a"]);
 });
 

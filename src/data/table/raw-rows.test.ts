@@ -48,6 +48,16 @@ test("a piece has every column verbatim, the needed ones trimmed, and numbers as
   );
 });
 
+test("empty lines are no rows, also in a file of one column", async () => {
+  for (const text of ["a\n1\n\n\n2\n\n", "a\r\n1\r\n\r\n2"]) {
+    const pieces = await piecesOf(text, { columns: [], numbers: ["a"] });
+    assert.deepEqual(
+      joined(pieces, (piece) => piece.numbers.a!),
+      [1, 2],
+    );
+  }
+});
+
 test("the rows come in the order of the file, in pieces that know where they stand", async () => {
   const count = 50_000;
   const lines = Array.from({ length: count }, (_, index) => `${index},"k${"\n".repeat(index % 2)}"`);
