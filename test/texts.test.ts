@@ -13,9 +13,9 @@ import {
   gather,
   less,
   linear,
+  mean,
   mul,
   parameter,
-  mean,
   reshape,
   uniform,
 } from "../src/index.ts";

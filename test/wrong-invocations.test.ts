@@ -65,6 +65,8 @@ const files: Readonly<Record<string, string | Uint8Array>> = {
   "zero.csv": change(5, 3, "n\0o"),
   "cut.csv.gz": gzipSync(good).subarray(0, 100),
   "table.parquet": "PAR1....PAR1",
+  "empty.sql": " ",
+  "wrong.sql": "selec 1",
   "table.zip": "PK\x03\x04....",
   "not-a-model.onnx": "I am no model",
   "empty.onnx": "",
@@ -270,7 +272,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [train("folder"), /^read folder: expected a file, got a folder of that name\./],
   [train("broken-link.csv"), /^read broken-link\.csv: expected a file/],
   [train("/dev/zero"), /^read \/dev\/zero: expected a file, got a device or a pipe\./],
-  [train(""), /^read: expected the path of a file, got ""\./],
+  [
+    train(""),
+    /^table: expected the path of a file, a list of paths, or a query, got ""\. Fix: for example houses\.csv$/m,
+  ],
   [train("empty.csv"), /^empty\.csv: expected a header line.*, got an empty file\./],
   [train("blank.csv"), /^blank\.csv: expected a header line/],
   [train("header.csv"), /^header\.csv: expected at least one line of values below the header, got none\./],
@@ -280,7 +285,16 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /^twice\.csv: expected every column under a name of its own, got "a" as columns 1 and 2\./,
   ],
   [train("unnamed.csv"), /^unnamed\.csv: expected a header line/],
-  [train("table.parquet"), /^table\.parquet: expected CSV text in UTF-8, got a Parquet file\./],
+  [
+    train("table.parquet"),
+    /^table\.parquet: expected Parquet files that can be read, .*\. Fix: copy .* in a query, select … union all …, in a \.sql file$/m,
+  ],
+  [
+    train("nothing*.csv"),
+    /^nothing\*\.csv: expected at least one file whose path has this pattern, got none\./,
+  ],
+  [train("empty.sql"), /^sql: expected a query, got an empty text\./],
+  [train("wrong.sql"), /^query "selec 1": expected a query that DuckDB can run, .*got Parser Error/],
   [train("table.zip"), /^table\.zip: expected CSV text in UTF-8, got a compressed file\./],
   [train("cut.csv.gz"), /^cut\.csv\.gz/],
   [
