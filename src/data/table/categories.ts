@@ -51,5 +51,7 @@ export async function codesOf(
   const unlisted = categories.length;
   if (unlisted === 0) return `case when ${text} is null then -1 else 0 end`;
   await cells.database.run(`create type ${type} as enum (${categories.map(sqlText).join(", ")})`);
-  return `case when ${text} is null then -1 else coalesce(enum_code(try_cast(${text} as ${type}))::integer, ${unlisted}) end`;
+  // Only what is none of them is looked at again. No category says that a value is missing.
+  const value = text === cells.text(name) && !cells.isNumbers(name) ? (cells.raw?.(name) ?? text) : text;
+  return `coalesce(enum_code(try_cast(${value} as ${type}))::integer, case when ${text} is null then -1 else ${unlisted} end)`;
 }

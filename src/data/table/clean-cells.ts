@@ -108,14 +108,14 @@ class RestOfCells {
     const next = `cells${++this.#steps}`;
     const { database, kept } = this.cells;
     // The record number becomes a column of that name, which the database then takes for rowid.
-    const others = this.#steps === 1 ? "*" : "* exclude (rowid)";
     await database.run(
-      `create table ${next} as select rowid as rowid, ${others} from ${kept} and (${condition}) order by rowid`,
+      `create table ${next} as select rowid as rowid, columns('^c[0-9]+$') from ${kept} and (${condition}) order by rowid`,
     );
     await database.run(`drop ${await this.#kind()} ${this.#table}`);
     this.#table = next;
     const [row] = await database.rows(`select count(*)::double from ${next}`);
-    this.cells = { ...this.cells, kept: `${next} where true`, samples: Number(row![0]) };
+    const { raw: _, ...rest } = this.cells;
+    this.cells = { ...rest, kept: `${next} where true`, samples: Number(row![0]) };
   }
 
   /** What typed formats show of a file is a view. */

@@ -56,4 +56,9 @@ export interface LoadedColumns {
   number(column: string): string;
   /** True where it lies there as numbers, some of which float32 may not hold. */
   isNumbers(column: string): boolean;
+  /**
+   * Where the cells are made anew by every query: the column before what says that a value is missing is taken out, NaN or
+   * "NA". Samples of a column that is known to be numbers, or to have certain categories, are read faster from that.
+   */
+  raw?(column: string): string;
 }

@@ -49,8 +49,7 @@ export class TableRecords {
 
   #convert(index: number, values: PieceColumn): ColumnArray {
     const column = this.#values[index]!;
-    const array = allocateValues(column, values.length);
-    store(column, values, array, 0);
+    const array = columnOf(column, values);
     this.#unlisted[index]! += countUnlisted(array, column.spec);
     return array;
   }
@@ -61,4 +60,14 @@ export class TableRecords {
     );
     return Object.fromEntries(counts.filter(([, count]) => count > 0));
   }
+}
+
+/** As they come, where they are what the column holds: the database gives a copy of its own. */
+function columnOf(column: ValueColumn, values: PieceColumn): ColumnArray {
+  const { dtype, shape } = column.spec;
+  if (shape.length <= 1 && dtype === "float32" && values instanceof Float32Array) return values;
+  if (shape.length === 0 && dtype === "int32" && values instanceof Int32Array) return values;
+  const array = allocateValues(column, values.length);
+  store(column, values, array, 0);
+  return array;
 }

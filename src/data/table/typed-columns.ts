@@ -58,8 +58,8 @@ export function cellsOf(
   for (const column of chosen) requireCells(where, column);
   const values = chosen.map((column, index) => `${readable(column)} as v${index}`);
   const cells = chosen.map(({ name, type }, index) => {
-    const cell = kindOfType(type) === "text" ? cellOfText(`v${index}`) : `v${index}`;
-    return `${cell} as ${idOf(columns, name.trim())}`;
+    const id = idOf(columns, name.trim());
+    return `${cellOf(type, `v${index}`)} as ${id}, v${index} as raw_${id}`;
   });
   const inner = [...(rowid === undefined ? [] : [`${rowid} as record`]), ...values];
   const outer = [...(rowid === undefined ? [] : ["record as rowid"]), ...cells];
@@ -81,6 +81,7 @@ export function typedColumns(columns: readonly TypedColumn[]): LoadedColumns {
       return `case when abs(${id(name)}::double) <= ${largestFloat32} then ${id(name)}::double end`;
     },
     isNumbers,
+    raw: (name) => `raw_${id(name)}`,
   };
 }
 
@@ -88,7 +89,8 @@ export function typedColumns(columns: readonly TypedColumn[]): LoadedColumns {
 export function textsOf(relation: string, columns: readonly TypedColumn[]): string {
   const texts = columns.map((column, index) => {
     const isText = kindOfType(column.type) === "text";
-    return `${isText ? `${quoted(column.name)}::varchar` : `(${readable(column)})::varchar`} as c${index}`;
+    const value = isText ? quoted(column.name) : cellOf(column.type, readable(column));
+    return `(${value})::varchar as c${index}`;
   });
   return `(select ${texts.join(", ")} from ${relation})`;
 }
@@ -98,9 +100,16 @@ const idOf = (columns: readonly TypedColumn[], name: string) =>
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
+/** The value, or nothing where that says that it is missing. */
+function cellOf(type: string, value: string): string {
+  if (kindOfType(type) === "text") return cellOfText(value);
+  return isFloating(type) ? `case when not isnan(${value}) then ${value} end` : value;
+}
+
+const isFloating = (type: string) => type === "FLOAT" || type === "DOUBLE";
+
 function readable({ name, type }: TypedColumn): string {
   const value = quoted(name);
-  if (/^(FLOAT|DOUBLE)$/.test(type)) return `case when not isnan(${value}) then ${value}::double end`;
   if (/^(VARCHAR|ENUM)/.test(type)) return `trim(${value}::varchar)`;
   if (type.startsWith("TIMESTAMP WITH")) return `(${value} at time zone 'UTC')::varchar`;
   return kindOfType(type) === "other text" ? `${value}::varchar` : value;
