@@ -10,7 +10,7 @@ interface StoredCase {
   readonly store: "memory" | "disk";
 }
 
-/** Steps of a task; extra tells how much of their time went into reading, waiting included. */
+/** Steps of a task; extra tells how much of their time went into reading, and how much of that was waiting. */
 export async function stored({ task, microbatch, batch, store }: StoredCase): Promise<Prepared> {
   const plan = planOf(task, undefined, store === "disk" ? await onDisk(task) : undefined);
   const events = train({
@@ -20,20 +20,24 @@ export async function stored({ task, microbatch, batch, store }: StoredCase): Pr
     sampler: shuffled(),
     stop: afterEpochs(1e9),
   });
-  const spent = { seconds: 0, dataSeconds: 0 };
+  const spent = { seconds: 0, dataSeconds: 0, waitSeconds: 0 };
   const step = async () => {
     for (;;) {
       const { value } = await events.next();
       if (value?.type === "step") {
         spent.seconds += value.seconds;
         spent.dataSeconds += value.dataSeconds;
+        spent.waitSeconds += value.waitSeconds;
         return value.loss;
       }
       if (value === undefined || value.type === "diverged") throw new Error("the run has ended");
     }
   };
   return {
-    run: async (steps) => ({ ...(await timed(steps, step)), extra: { ...spent } }),
+    async run(steps) {
+      Object.assign(spent, { seconds: 0, dataSeconds: 0, waitSeconds: 0 });
+      return { ...(await timed(steps, step)), extra: { ...spent } };
+    },
     close: async () => void (await events.return()),
   };
 }

@@ -57,18 +57,23 @@ class Alone implements Crew {
     for (const [index, { lane, start, end }] of busy.entries()) {
       const began = performance.now();
       const { slot, merges } = schedule.lanes[index]!;
-      let dataMs = 0;
+      let [dataMs, waitMs] = [0, 0];
       for (let at = start; at < end; at++) {
         const beforeFill = performance.now();
         const filling = this.#feeds.fill(microbatches[at]!);
-        if (filling !== undefined) await filling;
+        if (filling !== undefined) {
+          const beforeWait = performance.now();
+          await filling;
+          waitMs += performance.now() - beforeWait;
+        }
         dataMs += performance.now() - beforeFill;
         const sums = await this.#runMicrobatch(microbatches[at]!.samples.length, slot, at === start);
         lossSum += sums.loss;
         weightSum += sums.weight;
       }
       const seconds = (performance.now() - began) / 1000;
-      lanes.push({ lane, worker: 0, microbatches: end - start, seconds, dataSeconds: dataMs / 1000 });
+      const spent = { seconds, dataSeconds: dataMs / 1000, waitSeconds: waitMs / 1000 };
+      lanes.push({ lane, worker: 0, microbatches: end - start, ...spent });
       for (const merge of merges) this.#merge(merge, norms, isTotal(merge, busy.length));
     }
     if (busy.length === 1) this.#merge(singleLane, norms, true);

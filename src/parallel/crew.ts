@@ -24,8 +24,10 @@ export interface LaneReport {
   readonly microbatches: number;
   /** Wall time of forward, backward and adding up. */
   readonly seconds: number;
-  /** Wall time of it spent waiting for data, and augmenting what the thread had not come to. */
+  /** Wall time of it spent on its samples: to copy them, to wait for them, to augment what the thread had not come to. */
   readonly dataSeconds: number;
+  /** Wall time of that spent waiting for another thread or for the disk. */
+  readonly waitSeconds: number;
 }
 
 /** What a batch comes to. The gradient itself, Σ w·∇ℓ, is left in the first of the job's `laneRegions`. */

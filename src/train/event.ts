@@ -47,7 +47,10 @@ export interface StepEvent {
   readonly learningRate: number;
   /** Wall time of the whole step, waiting for data included. */
   readonly seconds: number;
+  /** Wall time of it spent on the samples: to copy them, to wait for them, to augment what was not augmented ahead. */
   readonly dataSeconds: number;
+  /** Wall time of that spent waiting for another thread or for the disk; divided by `seconds`, the share of waiting. */
+  readonly waitSeconds: number;
   readonly updateSeconds: number;
   readonly lanes: readonly LaneReport[];
   /** ‖Σ w·∇ℓ‖² per parameter of each entry of `lanes`, where the plan asks (measureLanes); else empty. */

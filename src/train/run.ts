@@ -128,6 +128,7 @@ export class Run {
         learningRate,
         seconds: (now - began) / 1000,
         dataSeconds: totals.lanes.reduce((sum, lane) => sum + lane.dataSeconds, 0),
+        waitSeconds: totals.lanes.reduce((sum, lane) => sum + lane.waitSeconds, 0),
         updateSeconds: (now - beforeUpdate) / 1000,
         lanes: totals.lanes,
         laneSquaredNorms: totals.laneSquaredNorms,
