@@ -1,6 +1,7 @@
 /** Training from a disk, and drawing alone: the same samples as in memory, in a file that is read as they are drawn. */
 import { afterEpochs, type Dataset, shuffled, train } from "../../src/index.ts";
 import { onDisk, planOf } from "./ours-plan.ts";
+import { trainingSteps } from "./ours-steps.ts";
 import { type Prepared, timed } from "./protocol.ts";
 
 interface StoredCase {
@@ -20,26 +21,7 @@ export async function stored({ task, microbatch, batch, store }: StoredCase): Pr
     sampler: shuffled(),
     stop: afterEpochs(1e9),
   });
-  const spent = { seconds: 0, dataSeconds: 0, waitSeconds: 0 };
-  const step = async () => {
-    for (;;) {
-      const { value } = await events.next();
-      if (value?.type === "step") {
-        spent.seconds += value.seconds;
-        spent.dataSeconds += value.dataSeconds;
-        spent.waitSeconds += value.waitSeconds;
-        return value.loss;
-      }
-      if (value === undefined || value.type === "diverged") throw new Error("the run has ended");
-    }
-  };
-  return {
-    async run(steps) {
-      Object.assign(spent, { seconds: 0, dataSeconds: 0, waitSeconds: 0 });
-      return { ...(await timed(steps, step)), extra: { ...spent } };
-    },
-    close: async () => void (await events.return()),
-  };
+  return trainingSteps(events);
 }
 
 interface DrawingCase {

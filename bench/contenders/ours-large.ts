@@ -12,7 +12,8 @@ import {
   train,
 } from "../../src/index.ts";
 import { cached, type Source } from "../../src/node.ts";
-import { type Prepared, timed } from "./protocol.ts";
+import { trainingSteps } from "./ours-steps.ts";
+import type { Prepared } from "./protocol.ts";
 
 const features = 256; // 1 KB
 const classes = 10;
@@ -67,26 +68,7 @@ export async function large({ folder, samples, from, batch }: LargeCase): Promis
   const idleBytes = await idle();
   const data = await cached(madeUp(samples), { folder, ...limits[from] });
   const events = train({ ...model, data, batchSize: batch, microbatchSize: 32, stop: afterEpochs(1e9) });
-  const spent = { seconds: 0, dataSeconds: 0, waitSeconds: 0 };
-  const step = async () => {
-    for (;;) {
-      const { value } = await events.next();
-      if (value?.type === "step") {
-        spent.seconds += value.seconds;
-        spent.dataSeconds += value.dataSeconds;
-        spent.waitSeconds += value.waitSeconds;
-        return value.loss;
-      }
-      if (value === undefined || value.type === "diverged") throw new Error("the run has ended");
-    }
-  };
-  return {
-    async run(steps) {
-      Object.assign(spent, { seconds: 0, dataSeconds: 0, waitSeconds: 0 });
-      return { ...(await timed(steps, step)), extra: { ...spent, idleBytes } };
-    },
-    close: async () => void (await events.return()),
-  };
+  return trainingSteps(events, { idleBytes });
 }
 
 const body = sequence(linear(features, 512), relu, linear(512, 512), relu, linear(512, classes));
