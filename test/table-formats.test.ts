@@ -4,8 +4,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { csvProof } from "../src/data/table/csv-table.ts";
-import { openTableDatabase } from "../src/data/table/database.ts";
+import { openTableDatabase } from "../src/data/table/cells/database.ts";
+import { csvProof } from "../src/data/table/csv/csv-table.ts";
 import { microbatchIn } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 

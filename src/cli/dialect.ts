@@ -1,6 +1,6 @@
 /** The flag that says how a CSV file is written, where its header does not show it. */
 import { InvalidArgumentError, Option } from "commander";
-import type { Dialect } from "../data/table/csv-dialect.ts";
+import type { Dialect } from "../data/table/csv/csv-dialect.ts";
 
 export interface DialectFlags {
   readonly dialect?: Dialect;

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { isMissing, missingMarkers, parseNumber, trimBlanks } from "./numbers.ts";
-import { defineNumbers } from "./table/cells.ts";
-import { csvProof } from "./table/csv-table.ts";
-import { sqlText, withDatabase } from "./table/database.ts";
+import { defineNumbers } from "./table/cells/cells.ts";
+import { sqlText, withDatabase } from "./table/cells/database.ts";
+import { csvProof } from "./table/csv/csv-table.ts";
 
 const folder = temporaryFolder();
 

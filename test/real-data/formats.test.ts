@@ -11,7 +11,7 @@ import type { Dataset } from "../../src/data/dataset.ts";
 import { jsonLinesSource } from "../../src/data/json/json-lines.ts";
 import { allSamples } from "../../src/data/samples.ts";
 import { cachedTable } from "../../src/data/table/cached-table.ts";
-import { sql } from "../../src/data/table/query.ts";
+import { sql } from "../../src/data/table/formats/query.ts";
 import { table } from "../../src/data/table/table.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { superstore, testWith, vega } from "./installed.ts";

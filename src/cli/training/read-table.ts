@@ -1,7 +1,7 @@
 /** A table for training: in memory, or from the cache where it is large or a cache was asked for. */
 import { stat } from "node:fs/promises";
 import { cachedTable } from "../../data/table/cached-table.ts";
-import { filesOf, type TableInput } from "../../data/table/input.ts";
+import { filesOf, type TableInput } from "../../data/table/formats/input.ts";
 import { type Table, type TableOptions, table } from "../../data/table/table.ts";
 import { say } from "../say.ts";
 import { tableInput } from "../table-input.ts";

@@ -3,9 +3,9 @@ import { type CacheOptions, datasetOf, openOrMake } from "../cache/cache.ts";
 import { makeInOwnProcess } from "../cache/own-process.ts";
 import { fingerprintOfFiles } from "../file-ranges.ts";
 import { moduleBeside } from "../module-beside.ts";
-import { identityOf } from "../table/input.ts";
+import { tokenizersOf } from "../table/columns/texts.ts";
+import { identityOf } from "../table/formats/input.ts";
 import { type Table, type TableReport, tableOf } from "../table/table.ts";
-import { tokenizersOf } from "../table/texts.ts";
 import type { LinesTask } from "./build-json-lines.ts";
 import { checkLinesOptions, type JsonLinesOptions } from "./json-lines.ts";
 

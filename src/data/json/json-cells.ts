@@ -1,10 +1,10 @@
 /** JSON Lines inside the database: cells as a table has them, and lists of numbers. */
 import { fail } from "../../errors.ts";
-import { type Cells, textColumns } from "../table/cells.ts";
-import type { BadRows } from "../table/cleaning.ts";
-import type { Appender, Database } from "../table/database.ts";
-import { BadRowCount } from "../table/skipped-rows.ts";
-import type { ValueColumn } from "../table/values.ts";
+import { type Cells, textColumns } from "../table/cells/cells.ts";
+import type { Appender, Database } from "../table/cells/database.ts";
+import type { BadRows } from "../table/clean/cleaning.ts";
+import { BadRowCount } from "../table/clean/skipped-rows.ts";
+import type { ValueColumn } from "../table/columns/values.ts";
 import { type JsonColumn, JsonColumns, type LineProblem } from "./json-columns.ts";
 import { parseLine } from "./json-object.ts";
 import { readLines } from "./lines.ts";

@@ -6,14 +6,14 @@ import type { ColumnSpecs } from "../dataset.ts";
 import { fingerprintOfFiles, openRanges, openRangesAgain } from "../file-ranges.ts";
 import { nearest } from "../nearest.ts";
 import type { Piece, Source } from "../source.ts";
-import { defineNumbers, describeCells } from "../table/cells.ts";
-import type { Cleaning } from "../table/cleaning.ts";
-import { openTableDatabase } from "../table/database.ts";
+import { defineNumbers, describeCells } from "../table/cells/cells.ts";
+import { openTableDatabase } from "../table/cells/database.ts";
+import type { Cleaning } from "../table/clean/cleaning.ts";
+import { assignRoles } from "../table/columns/roles.ts";
+import { tokenizersOf } from "../table/columns/texts.ts";
 import { checkOptions, type LikeOptions, type TableOptions, type TargetOptions } from "../table/options.ts";
-import { assignRoles } from "../table/roles.ts";
 import { type DecidedTable, decide, type Table, type TableReport, tableOf } from "../table/table.ts";
 import { TableRecords } from "../table/table-records.ts";
-import { tokenizersOf } from "../table/texts.ts";
 import { type LoadedLines, listColumns, loadJsonCells } from "./json-cells.ts";
 
 /** What to read of a JSON Lines file, beside what `table` is told of a table to train on, or of a second one. */

@@ -4,11 +4,11 @@ import { makeInOwnProcess } from "../cache/own-process.ts";
 import { fingerprintOfFiles } from "../file-ranges.ts";
 import { moduleBeside } from "../module-beside.ts";
 import type { BuildTask } from "./build-table.ts";
-import { fingerprintOfTable, identityOf, inputName, type TableInput } from "./input.ts";
+import { tokenizersOf } from "./columns/texts.ts";
+import { fingerprintOfTable, identityOf, inputName, type TableInput } from "./formats/input.ts";
 import type { TableOptions } from "./options.ts";
 import { checkOptions } from "./options.ts";
 import { type Table, type TableReport, tableOf } from "./table.ts";
-import { tokenizersOf } from "./texts.ts";
 
 /**
  * The same as `table`, with its samples in a cache on disk (see `cached`): the first time a process of its own reads the

@@ -2,9 +2,9 @@
 import type { TableSchema } from "../../array/schema.ts";
 import { fail, kindOf } from "../../errors.ts";
 import { cellOf } from "../numbers.ts";
-import { type Cleaning, checkCleaning, type LikeCleaning } from "./cleaning.ts";
-import { checkDialect, type Dialect } from "./csv-dialect.ts";
-import { checkTexts, type EncodedTexts } from "./texts.ts";
+import { type Cleaning, checkCleaning, type LikeCleaning } from "./clean/cleaning.ts";
+import { checkTexts, type EncodedTexts } from "./columns/texts.ts";
+import { checkDialect, type Dialect } from "./csv/csv-dialect.ts";
 
 /**
  * What a feature is: a number, one of some texts, a date as ISO 8601 writes it, or one of the given texts, which stand in an

@@ -2,10 +2,10 @@
 import { bug, fail } from "../../errors.ts";
 import { nearest } from "../nearest.ts";
 import { cellOf, parseNumber, trimBlanks } from "../numbers.ts";
-import { checkDialect, type Dialect } from "./csv-dialect.ts";
-import { type OpenedTable, placeText } from "./format.ts";
-import { inputName, type TableInput } from "./input.ts";
-import { openTable, requireRecords } from "./open-table.ts";
+import { checkDialect, type Dialect } from "./csv/csv-dialect.ts";
+import { type OpenedTable, placeText } from "./formats/format.ts";
+import { inputName, type TableInput } from "./formats/input.ts";
+import { openTable, requireRecords } from "./formats/open-table.ts";
 
 /** What to read. */
 export interface RawRowsOptions {

@@ -1,10 +1,7 @@
 /** A table in figures, for people to look at before they train: what its columns hold, and what reading makes of them. */
 import type { FeatureColumn, TargetColumn } from "../../array/schema.ts";
 import { MicrobatchError } from "../../errors.ts";
-import { type Cells, loadCells } from "./cells.ts";
-import { type CleaningReport, cleanCells } from "./clean-cells.ts";
-import { decideFeatures, type IgnoredReason } from "./columns.ts";
-import { dateSpan } from "./dates.ts";
+import { type Cells, loadCells } from "./cells/cells.ts";
 import {
   distinctValues,
   exactLimit,
@@ -13,14 +10,17 @@ import {
   numberFigures,
   topValues,
   type ValueCount,
-} from "./figures.ts";
-import { inputName, type TableInput } from "./input.ts";
-import { readingOf, requireRecords, withTable } from "./open-table.ts";
+} from "./cells/figures.ts";
+import { type ColumnProfile, profileColumns } from "./cells/profile.ts";
+import { type CleaningReport, cleanCells } from "./clean/clean-cells.ts";
+import { decideFeatures, type IgnoredReason } from "./columns/columns.ts";
+import { dateSpan } from "./columns/dates.ts";
+import { assignRoles, type Roles } from "./columns/roles.ts";
+import { decideTarget, decideWeight } from "./columns/targets.ts";
+import { inputName, type TableInput } from "./formats/input.ts";
+import { readingOf, requireRecords, withTable } from "./formats/open-table.ts";
 import { checkOptions, type TargetOptions } from "./options.ts";
-import { type ColumnProfile, profileColumns } from "./profile.ts";
-import { assignRoles, type Roles } from "./roles.ts";
 import { wantedNumbers } from "./table.ts";
-import { decideTarget, decideWeight } from "./targets.ts";
 
 /** What `profileTable` may be told: what `table` is, and the target may be left out. */
 export type ProfileOptions = Omit<TargetOptions, "target" | "like"> & Partial<Pick<TargetOptions, "target">>;

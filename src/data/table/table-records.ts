@@ -4,11 +4,11 @@ import { bug } from "../../errors.ts";
 import type { ColumnSpecs } from "../dataset.ts";
 import type { ColumnArray } from "../memory.ts";
 import type { Piece } from "../source.ts";
-import type { PieceColumn } from "./database.ts";
-import { LeakWatch } from "./leaks.ts";
+import type { PieceColumn } from "./cells/database.ts";
+import { LeakWatch } from "./columns/leaks.ts";
+import { truncatedOf } from "./columns/texts.ts";
+import { allocateValues, countUnlisted, store, type ValueColumn } from "./columns/values.ts";
 import { type DecidedTable, requireKnownClasses, type TableReport } from "./table.ts";
-import { truncatedOf } from "./texts.ts";
-import { allocateValues, countUnlisted, store, type ValueColumn } from "./values.ts";
 
 /** Reads a decided table once, from its first sample to its last. */
 export class TableRecords {

@@ -9,34 +9,41 @@ import type { ShareOptions, Split } from "../shares.ts";
 import { type SplitOptions, split } from "../split.ts";
 import { splitByGroup } from "../split-by-group.ts";
 import { splitByTime, type TimeShares } from "../split-by-time.ts";
-import { type Cells, loadCells } from "./cells.ts";
-import { type CleaningReport, cleanCells } from "./clean-cells.ts";
-import { decideFeatures, sameAsEarlier } from "./columns.ts";
-import { requireSeveralColumns } from "./csv-header.ts";
-import { requireFreeNames } from "./dates.ts";
-import { inputName, type TableInput } from "./input.ts";
-import { keptValues } from "./kept.ts";
-import { refuseLeaks } from "./leaks.ts";
-import { refuseUnknownClass, requireLike } from "./like.ts";
-import { readingOf, requireRecords, withTable } from "./open-table.ts";
+import { type Cells, loadCells } from "./cells/cells.ts";
+import { type ColumnProfile, profileColumns } from "./cells/profile.ts";
+import { type CleaningReport, cleanCells } from "./clean/clean-cells.ts";
+import type { BadRowCount } from "./clean/skipped-rows.ts";
+import { decideFeatures, sameAsEarlier } from "./columns/columns.ts";
+import { requireFreeNames } from "./columns/dates.ts";
+import { keptValues } from "./columns/kept.ts";
+import { refuseLeaks } from "./columns/leaks.ts";
+import { refuseUnknownClass, requireLike } from "./columns/like.ts";
+import { impreciseColumns } from "./columns/precision.ts";
+import { assignRoles, type IgnoredColumn, type Roles } from "./columns/roles.ts";
+import { decideTarget, decideWeight } from "./columns/targets.ts";
+import { textValues, truncatedOf } from "./columns/texts.ts";
+import { featureValues, readValues, targetValues, type ValueColumn, weightValues } from "./columns/values.ts";
+import { requireSeveralColumns } from "./csv/csv-header.ts";
+import { inputName, type TableInput } from "./formats/input.ts";
+import { readingOf, requireRecords, withTable } from "./formats/open-table.ts";
 import { checkOptions, type TableOptions, type TargetOptions } from "./options.ts";
-import { impreciseColumns } from "./precision.ts";
-import { type ColumnProfile, profileColumns } from "./profile.ts";
-import { assignRoles, type IgnoredColumn, type Roles } from "./roles.ts";
-import type { BadRowCount } from "./skipped-rows.ts";
-import { decideTarget, decideWeight } from "./targets.ts";
-import { textValues, truncatedOf } from "./texts.ts";
-import { featureValues, readValues, targetValues, type ValueColumn, weightValues } from "./values.ts";
 
-export type { CleaningReport, DroppedRows, OutlierCount } from "./clean-cells.ts";
-export type { BadRows, Cleaning, Filling, LikeCleaning, MissingPolicy, OutlierLimits } from "./cleaning.ts";
-export type { Dialect } from "./csv-dialect.ts";
-export type { TableInput } from "./input.ts";
+export type { CleaningReport, DroppedRows, OutlierCount } from "./clean/clean-cells.ts";
+export type {
+  BadRows,
+  Cleaning,
+  Filling,
+  LikeCleaning,
+  MissingPolicy,
+  OutlierLimits,
+} from "./clean/cleaning.ts";
+export type { SkippedRow, SkippedRows } from "./clean/skipped-rows.ts";
+export type { IgnoredColumn } from "./columns/roles.ts";
+export type { EncodedText, EncodedTexts } from "./columns/texts.ts";
+export type { Dialect } from "./csv/csv-dialect.ts";
+export type { TableInput } from "./formats/input.ts";
+export { type Query, sql } from "./formats/query.ts";
 export type { ColumnType, LikeOptions, TableOptions, TargetOptions } from "./options.ts";
-export { type Query, sql } from "./query.ts";
-export type { IgnoredColumn } from "./roles.ts";
-export type { SkippedRow, SkippedRows } from "./skipped-rows.ts";
-export type { EncodedText, EncodedTexts } from "./texts.ts";
 
 /** Samples of a table: a dataset that knows what its columns mean. */
 export interface TableData extends Dataset {
