@@ -294,7 +294,7 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /^nothing\*\.csv: expected at least one file whose path has this pattern, got none\./,
   ],
   [train("empty.sql"), /^sql: expected a query, got an empty text\./],
-  [train("wrong.sql"), /^query "selec 1": expected a query that DuckDB can run, .*got Parser Error/],
+  [train("wrong.sql"), /^query "selec 1": expected a query that DuckDB can run, .*got syntax error/],
   [train("table.zip"), /^table\.zip: expected CSV text in UTF-8, got a compressed file\./],
   [train("cut.csv.gz"), /^cut\.csv\.gz/],
   [

@@ -260,9 +260,18 @@ function explain(
       cause,
     );
   }
-  if (unreadable.test(message))
-    fail(name, { ...damaged, got: message.split("\n").slice(0, 3).join(" | ") }, cause);
+  if (unreadable.test(message)) fail(name, { ...damaged, got: whatItSays(message) }, cause);
   throw error;
+}
+
+/** What the database says of its input, without the kind of error in front and the statement behind, which is ours. */
+export function whatItSays(message: string, mostLines = 3): string {
+  const [told] = message.replace(/^[A-Z][A-Za-z ]* (Error|Exception): /, "").split(/\n\s*LINE \d+:/);
+  const lines = told!.split("\n").map((line) => line.trim());
+  return lines
+    .filter((line) => line !== "")
+    .slice(0, mostLines)
+    .join(" | ");
 }
 
 /** How messages begin, or what is in them, where the fault is the input's; others are faults of the SQL here. */

@@ -1,6 +1,6 @@
 /** A query as a table: whatever the database can make of files. */
 import { fail, kindOf, MicrobatchError, messageOf } from "../../../errors.ts";
-import type { Database, TableDatabase } from "../cells/database.ts";
+import { type Database, type TableDatabase, whatItSays } from "../cells/database.ts";
 import type { OpenedTable } from "./format.ts";
 import { cellsOf, describeQuery, requireNames, textsOf, typedColumns } from "./typed-columns.ts";
 
@@ -86,6 +86,6 @@ async function explained<Result>(name: string, work: Promise<Result>): Promise<R
     // A proof of something else, such as too little memory, stays what it is.
     if (cause !== error && !message.startsWith("IO Error: No files found")) throw error;
     if (!/^[A-Z][A-Za-z ]+ Error: /.test(message)) throw error;
-    fail(name, { ...queryProof, got: message.split("\n")[0]! });
+    fail(name, { ...queryProof, got: whatItSays(message, 1) });
   }
 }
