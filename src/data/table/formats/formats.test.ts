@@ -147,6 +147,54 @@ test("typed columns become numbers, categories or missing values, by their types
   assert.deepEqual(read.report.missing, { holes: 20, letter: 14 });
 });
 
+test("numbers of several types in several files of Parquet get one that holds all, and nothing else may differ", async () => {
+  const write = (name: string, query: string) =>
+    run(`copy (select ${query} from range(4)) to '${at(name)}' (format parquet)`);
+  await mkdir(at("types"));
+  const [first, second] = [at("types/a.parquet"), at("types/b.parquet")];
+  const read = async () => {
+    const values = await valuesOf(await table([first, second], { target: "price" }));
+    return [...(values.size as Float32Array)];
+  };
+  await write("types/a.parquet", "range::int as size, 1.5::double * range as price");
+  await write("types/b.parquet", "10 + range as price, range + 0.75::double as size");
+  assert.deepEqual(await read(), [0, 1, 2, 3, 0.75, 1.75, 2.75, 3.75]);
+  const refused = (type: string) =>
+    `types/b.parquet, column "size": expected the type that it has in types/a.parquet, INTEGER, got ${type}. ` +
+    'Fix: make one of them in a query: sql("select … union all by name select * replace (size::… as size) from …")';
+  for (const [value, type] of [
+    ["'1.7'", "VARCHAR"],
+    ["true", "BOOLEAN"],
+    ["16777217::float", "FLOAT"],
+  ]) {
+    await write("types/b.parquet", `10 + range as price, ${value} as size`);
+    assert.equal(await refusal([first, second]), refused(type!));
+  }
+  await write("types/b.parquet", "10 + range as price, range as size, 1 as weight");
+  assert.equal(
+    await refusal([first, second]),
+    `types/b.parquet: expected the columns of types/a.parquet, size, price, got also weight. ` +
+      'Fix: give the files the same columns, or choose some in a query: sql("select … union all select …")',
+  );
+});
+
+test("a decimal is the float32 next to it, and lists of decimals or of enums are no values", async () => {
+  const query = sql(
+    "select (413317456.0183205376 + 3.5 * range)::decimal(38, 10) as size, range as price from range(9)",
+  );
+  const [size] = (await valuesOf(await table(query, { target: "price" }))).size!;
+  assert.equal(size, Math.fround(413317456.0183205376));
+  for (const [list, type] of [
+    ["[1.5::decimal(3, 1)]", "DECIMAL(3,1)[]"],
+    ["['a'::enum('a', 'b')]", "ENUM('a', 'b')[]"],
+  ]) {
+    assert.match(
+      await refusal(sql(`select ${list} as size, range as price from range(9)`)),
+      new RegExp(`column "size": expected one number, .*, got the type ${RegExp.escape(type!)}\\. Fix: `),
+    );
+  }
+});
+
 test("an infinity among typed numbers is refused with its row, and skipped where that was asked for", async () => {
   await run(
     `copy (select case when range = 7 then 'inf'::double else range end as size, 2.0 * range as price from range(30))

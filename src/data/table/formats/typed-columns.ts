@@ -34,11 +34,16 @@ export function requireNames(where: string, columns: readonly TypedColumn[]): vo
 type Kind = "integer" | "number" | "text" | "other text" | "none";
 
 function kindOfType(type: string): Kind {
-  if (/[[(]/.test(type) && !/^(DECIMAL|ENUM)\(/.test(type)) return "none"; // lists, structures, maps
+  if (/[[(]/.test(type) && !/^(DECIMAL|ENUM)\(.*\)$/s.test(type)) return "none"; // lists, structures, maps
   if (/^(U?(TINY|SMALL|BIG)INT|U?INTEGER)$/.test(type)) return "integer";
   if (/^(U?HUGEINT|FLOAT|DOUBLE|DECIMAL)/.test(type)) return "number";
   if (/^(VARCHAR|ENUM)/.test(type)) return "text";
   return /^(BOOLEAN|DATE|TIME|UUID)/.test(type) ? "other text" : "none";
+}
+
+/** Whether values of the type are numbers, in the database's words. */
+export function isNumberType(type: string): boolean {
+  return kindOfType(type) === "integer" || kindOfType(type) === "number";
 }
 
 /**
@@ -70,18 +75,19 @@ export function cellsOf(
 export function typedColumns(columns: readonly TypedColumn[]): LoadedColumns {
   const id = (name: string) => idOf(columns, name);
   const texts = textColumns(id);
-  const kindOf = (name: string) => kindOfType(columns.find((column) => column.name.trim() === name)!.type);
-  const isNumbers = (name: string) => kindOf(name) === "integer" || kindOf(name) === "number";
+  const typeOf = (name: string) => columns.find((column) => column.name.trim() === name)!.type;
+  const isNumbers = (name: string) => isNumberType(typeOf(name));
   return {
     id,
     text: (name) => (isNumbers(name) ? `${id(name)}::varchar` : id(name)),
     number(name) {
-      if (kindOf(name) === "integer") return `${id(name)}::double`;
+      if (kindOfType(typeOf(name)) === "integer") return `${id(name)}::double`;
       if (!isNumbers(name)) return texts.number(name);
       return `case when abs(${id(name)}::double) <= ${largestFloat32} then ${id(name)}::double end`;
     },
     isNumbers,
-    raw: (name) => `raw_${id(name)}`,
+    // The database rounds decimals to float32 twice, and ends at its neighbour now and then.
+    raw: (name) => `raw_${id(name)}${typeOf(name).startsWith("DECIMAL") ? "::double" : ""}`,
   };
 }
 
