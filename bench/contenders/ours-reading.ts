@@ -1,6 +1,6 @@
 /** Reading a table: as DuckDB alone streams it, and as this package reads it. A step reads the whole file. */
 import { DuckDBInstance } from "@duckdb/node-api";
-import { type DecidedTable, withDecided } from "../../src/data/table/table.ts";
+import { type DecidedTable, withDecided } from "../../src/data/table/decided-table.ts";
 import { TableRecords } from "../../src/data/table/table-records.ts";
 import { table } from "../../src/node.ts";
 import { type Prepared, timed } from "./protocol.ts";

@@ -2,7 +2,7 @@
 import type { Made } from "../cache/manifest.ts";
 import { answerTask } from "../cache/own-process.ts";
 import { writeRecords } from "../cache/record-file.ts";
-import type { DecidedTable } from "../table/table.ts";
+import type { DecidedTable } from "../table/decided-table.ts";
 import { TableRecords } from "../table/table-records.ts";
 import { type JsonLinesOptions, withDecidedLines, withMissingLists } from "./json-lines.ts";
 

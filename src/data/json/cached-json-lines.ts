@@ -5,7 +5,7 @@ import { fingerprintOfFiles } from "../file-ranges.ts";
 import { moduleBeside } from "../module-beside.ts";
 import { tokenizersOf } from "../table/columns/texts.ts";
 import { identityOf } from "../table/formats/input.ts";
-import { type Table, type TableReport, tableOf } from "../table/table.ts";
+import { type Table, type TableReport, tableOf } from "../table/table-data.ts";
 import type { LinesTask } from "./build-json-lines.ts";
 import { checkLinesOptions, type JsonLinesOptions } from "./json-lines.ts";
 

@@ -11,8 +11,9 @@ import { openTableDatabase } from "../table/cells/database.ts";
 import type { Cleaning } from "../table/clean/cleaning.ts";
 import { assignRoles } from "../table/columns/roles.ts";
 import { tokenizersOf } from "../table/columns/texts.ts";
+import { type DecidedTable, decide } from "../table/decided-table.ts";
 import { checkOptions, type LikeOptions, type TableOptions, type TargetOptions } from "../table/options.ts";
-import { type DecidedTable, decide, type Table, type TableReport, tableOf } from "../table/table.ts";
+import { type Table, type TableReport, tableOf } from "../table/table-data.ts";
 import { TableRecords } from "../table/table-records.ts";
 import { type LoadedLines, listColumns, loadJsonCells } from "./json-cells.ts";
 

@@ -2,9 +2,9 @@
 import type { Made } from "../cache/manifest.ts";
 import { answerTask } from "../cache/own-process.ts";
 import { writeRecords } from "../cache/record-file.ts";
+import { withDecided } from "./decided-table.ts";
 import type { TableInput } from "./formats/input.ts";
 import type { TableOptions } from "./options.ts";
-import { withDecided } from "./table.ts";
 import { TableRecords } from "./table-records.ts";
 
 /** What the process is sent. */

@@ -6,9 +6,8 @@ import { moduleBeside } from "../module-beside.ts";
 import type { BuildTask } from "./build-table.ts";
 import { tokenizersOf } from "./columns/texts.ts";
 import { fingerprintOfTable, identityOf, inputName, type TableInput } from "./formats/input.ts";
-import type { TableOptions } from "./options.ts";
-import { checkOptions } from "./options.ts";
-import { type Table, type TableReport, tableOf } from "./table.ts";
+import { checkOptions, type TableOptions } from "./options.ts";
+import { type Table, type TableReport, tableOf } from "./table-data.ts";
 
 /**
  * The same as `table`, with its samples in a cache on disk (see `cached`): the first time a process of its own reads the

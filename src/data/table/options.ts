@@ -58,6 +58,11 @@ export interface LikeOptions {
   readonly keep?: never;
 }
 
+/** What is said of a column: it may be called "constructor", which every object has. */
+export function saidType(name: string, types: TargetOptions["types"] = {}): ColumnType | undefined {
+  return Object.hasOwn(types, name) ? types[name] : undefined;
+}
+
 /** Either a target, or the schema of a first table. */
 export type TableOptions = TargetOptions | LikeOptions;
 

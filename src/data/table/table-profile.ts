@@ -17,10 +17,10 @@ import { decideFeatures, type IgnoredReason } from "./columns/columns.ts";
 import { dateSpan } from "./columns/dates.ts";
 import { assignRoles, type Roles } from "./columns/roles.ts";
 import { decideTarget, decideWeight } from "./columns/targets.ts";
+import { wantedNumbers } from "./decided-table.ts";
 import { inputName, type TableInput } from "./formats/input.ts";
 import { readingOf, requireRecords, withTable } from "./formats/open-table.ts";
 import { checkOptions, type TargetOptions } from "./options.ts";
-import { wantedNumbers } from "./table.ts";
 
 /** What `profileTable` may be told: what `table` is, and the target may be left out. */
 export type ProfileOptions = Omit<TargetOptions, "target" | "like"> & Partial<Pick<TargetOptions, "target">>;

@@ -8,7 +8,8 @@ import type { PieceColumn } from "./cells/database.ts";
 import { LeakWatch } from "./columns/leaks.ts";
 import { truncatedOf } from "./columns/texts.ts";
 import { allocateValues, countUnlisted, store, type ValueColumn } from "./columns/values.ts";
-import { type DecidedTable, requireKnownClasses, type TableReport } from "./table.ts";
+import { type DecidedTable, requireKnownClasses } from "./decided-table.ts";
+import type { TableReport } from "./table-data.ts";
 
 /** Reads a decided table once, from its first sample to its last. */
 export class TableRecords {

@@ -7,10 +7,10 @@ import { identicalColumns } from "../cells/figures.ts";
 import { type ColumnProfile, countDistinct } from "../cells/profile.ts";
 import type { Cleaning } from "../clean/cleaning.ts";
 import { withFilling } from "../clean/filling.ts";
-import type { ColumnType } from "../options.ts";
+import { type ColumnType, saidType } from "../options.ts";
 import { mostFrequent, readCategories } from "./categories.ts";
 import { countDates, type DateCounts, refuseNoDate } from "./dates.ts";
-import { featureAsText, refuseNearlyNumbers, refuseText } from "./mixed.ts";
+import { areNearlyAll, featureAsText, refuseNearlyNumbers, refuseText } from "./mixed.ts";
 
 /** Why a column is no feature. */
 export type IgnoredReason = "asked" | "unnamed" | "empty" | "constant" | "identifier" | "rare" | "identical";
@@ -50,9 +50,8 @@ export async function decideFeatures(
   types: Readonly<Record<string, ColumnType>>,
   clean: Cleaning = {},
 ): Promise<Decision[]> {
-  const typeOf = (name: string) => (Object.hasOwn(types, name) ? types[name] : undefined);
   const readable = profiles.filter(({ name, present, numbers }) => {
-    const type = typeOf(name);
+    const type = saidType(name, types);
     return type === "date" || (type === undefined && numbers < present);
   });
   const dates = await countDates(
@@ -61,7 +60,7 @@ export async function decideFeatures(
   );
   const kinds: Kind[] = [];
   for (const profile of profiles) {
-    const type = typeOf(profile.name);
+    const type = saidType(profile.name, types);
     kinds.push({ profile, type, ...(await kindOf(cells, profile, type, dates.get(profile.name))) });
   }
   const texts = kinds.filter(({ kind }) => kind === "text" || kind === "date");
@@ -105,7 +104,7 @@ async function kindOf(
 ): Promise<Pick<Kind, "kind" | "hasTimes">> {
   const { name, present, numbers } = profile;
   if (present === 0) return { kind: "empty" };
-  if (counts !== undefined && (type === "date" || counts.dates >= 0.9 * present)) {
+  if (counts !== undefined && (type === "date" || areNearlyAll(counts.dates, present))) {
     if (counts.dates < present) await refuseNoDate(cells, profile, counts, featureAsText(name));
     return { kind: "date", hasTimes: counts.times > 0 };
   }

@@ -51,6 +51,14 @@ test("a kept column is in the dataset, and in none of schema, statistics and rep
   assert.deepEqual(data.report.ignored, []);
 });
 
+test("a kept column called constructor is what its values are, whatever else is said in types", async () => {
+  const path = join(folder, "constructor.csv");
+  const rows = Array.from({ length: size }, (_, i) => `${Math.sin(i)},${i / 4},${Math.cos(i)},${i % 2}`);
+  await writeFile(path, `x,constructor,y,c\n${rows.join("\n")}\n`);
+  const data = await table(path, { target: "y", keep: ["constructor"], types: { c: "category" } });
+  assert.deepEqual(data.columns.constructor, { dtype: "float32", shape: [1] });
+});
+
 test("different values stay different: numbers as they are, ids above 2²⁴ in int32, longer ones and texts as codes", async () => {
   const fractions = await kept((i) => (i === 3 ? "" : String(i / 4)));
   assert.deepEqual(fractions.spec, { dtype: "float32", shape: [1] });

@@ -6,28 +6,35 @@ import type { ColumnProfile } from "../cells/profile.ts";
 import { countDates, refuseNoDate } from "./dates.ts";
 import { refuseText } from "./mixed.ts";
 
+/** The columns of a first table that are numbers. */
+export function numbersIn({ features, targets }: TableSchema): string[] {
+  const numbers = features.filter(({ kind, ofDate }) => kind === "number" && ofDate === undefined);
+  return [...numbers, ...targets.filter(({ task }) => task === "regression")].map(({ name }) => name);
+}
+
+/** Its columns of dates. */
+export function datesIn({ features }: TableSchema): string[] {
+  return [...new Set(features.filter(({ ofDate }) => ofDate !== undefined).map(sourceOf))];
+}
+
 /**
  * The schema's columns. Throws, naming line and column, for a text in a column of numbers or dates. A category that the schema does
  * not know is none: its code is the number of categories, as in a saved model.
  */
 export async function requireLike(
   cells: Cells,
-  { features, targets }: TableSchema,
+  schema: TableSchema,
   profiles: ReadonlyMap<string, ColumnProfile>,
 ): Promise<TableSchema> {
-  const numbers = [
-    ...features.filter(({ kind, ofDate }) => kind === "number" && ofDate === undefined),
-    ...targets.filter(({ task }) => task === "regression"),
-  ];
-  for (const { name } of numbers) {
+  for (const name of numbersIn(schema)) {
     const profile = profiles.get(name)!;
     if (profile.numbers < profile.present) await refuseText(cells, profile);
   }
-  const dates = new Set(features.filter(({ ofDate }) => ofDate !== undefined).map(sourceOf));
-  for (const [name, counts] of await countDates(cells, [...dates])) {
+  for (const [name, counts] of await countDates(cells, datesIn(schema))) {
     const profile = profiles.get(name)!;
     if (counts.dates < profile.present) await refuseNoDate(cells, profile, counts);
   }
+  const { features, targets } = schema;
   return { features, targets };
 }
 

@@ -5,6 +5,9 @@ import { type Cells, whereIs } from "../cells/cells.ts";
 import { sqlText } from "../cells/database.ts";
 import type { ColumnProfile } from "../cells/profile.ts";
 
+/** Whether nearly all values are of a kind, so that the others are slips: nine in ten. */
+export const areNearlyAll = (count: number, present: number) => count >= 0.9 * present;
+
 /** What else may be done about it: to read the column as text. For a feature. */
 export const featureAsText = (name: string) =>
   `types: { ${JSON.stringify(name)}: "category" } to read the column as text`;
@@ -23,7 +26,7 @@ export async function refuseNearlyNumbers(
   asText: string,
 ): Promise<void> {
   const { name, present, numeric, commas } = profile;
-  if (numeric >= 0.9 * present) await refuseText(cells, profile, asText);
+  if (areNearlyAll(numeric, present)) await refuseText(cells, profile, asText);
   if (commas === 0) return;
   const text = cells.text(name);
   const { decimal, mark } = cells.decimal === "," ? withComma : withPoint;
@@ -34,7 +37,7 @@ export async function refuseNearlyNumbers(
             first(${text} order by rowid) filter (${has}), min(rowid) filter (${has})::double from ${cells.kept}`,
   );
   const [matching, withThousands, example, record] = row!;
-  if (Number(matching) < 0.9 * present) return;
+  if (!areNearlyAll(Number(matching), present)) return;
   const isDialect = cells.isCsv === true && cells.decimal === undefined && Number(withThousands) === 0;
   fail(`${await whereIs(cells, Number(record))}, column "${name}"`, {
     expected: `numbers with a decimal ${decimal} and nothing between thousands`,

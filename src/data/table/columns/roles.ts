@@ -24,6 +24,11 @@ export interface Roles {
   readonly ignored: readonly IgnoredColumn[];
 }
 
+/** The columns that are read. */
+export function columnsOf({ targets, weights, kept, features }: Roles): string[] {
+  return [...targets, ...weights, ...kept, ...features];
+}
+
 /**
  * Throws when an option names no column, or one column has two roles. columns: the header, "" where it has no name.
  * mayLackTarget: whether there may be nothing to predict.
