@@ -65,7 +65,7 @@ test("a border that large ties push to the end leaves a part for the rest", () =
   assert.deepEqual([training.length, [...validation], [...test!]], [97, [0], [1, 2]]);
 });
 
-test("dates in a table are compared as texts, ordered categories by their rank, other numbers as they are", async () => {
+test("dates in a table are compared by their time, ordered categories by their rank, other numbers as they are", async () => {
   const path = join(folder, "days.csv");
   const sizes = ["small", "medium", "large", "huge"];
   const rows = Array.from({ length: 60 }, (_, row) => {
@@ -108,6 +108,62 @@ test("texts are compared whatever the order of their codes", async () => {
       [0, 0],
     ],
   ); // by code 3 would be the latest
+});
+
+test("texts that are numbers or dates are compared as such, whatever they begin with", async () => {
+  const validationOf = async (categories: readonly string[], validation: number) => {
+    const day = { dtype: "int32", shape: [], categories } as const;
+    const data = {
+      ...arrays({ day: Int32Array.from(categories.keys()) }, { name: "toy" }),
+      columns: { day },
+    };
+    const parts = await splitByTime(data, "day", { validation });
+    const codes = new Int32Array(parts.validation.size);
+    await parts.validation.read("day", Uint32Array.from(codes.keys()), codes);
+    return [...codes].map((code) => categories[code]);
+  };
+  const cases: readonly (readonly [later: readonly string[], earlier: readonly string[]])[] = [
+    [
+      ["1000000000000", "1000000000001"],
+      ["999999999998", "-5000000000000"],
+    ], // milliseconds in 2001
+    [["9007199254740993"], ["9007199254740992"]],
+    [
+      ["10.5", "1e2"],
+      ["9.5", "-20"],
+    ],
+    [["2040-01-01T12:00:00-10:00"], ["2040-01-01T21:00:00Z"]],
+    [["2040-01-02 00:30+02"], ["2040-01-01 22:00"]],
+    [["2024-03-05 14:30:05.000002"], ["2024-03-05 14:30:05.000001"]],
+    [["1969-12-31T23:59:59.5Z"], ["1969-12-31T23:59:59.25Z", "0001-01-01"]],
+    [["2024-W05"], ["2023-W52"]],
+  ];
+  for (const [later, earlier] of cases) {
+    const share = later.length / (later.length + earlier.length);
+    for (const texts of [
+      [...later, ...earlier],
+      [...earlier, ...later],
+    ]) {
+      assert.deepEqual((await validationOf(texts, share)).toSorted(), later.toSorted());
+    }
+  }
+  // The same moment, written in two ways, is in one part.
+  const same = ["2040-01-01T12:00Z", "2040-01-01 14:00+02:00"];
+  assert.deepEqual(await validationOf(["2039-01-01", ...same], 0.4), same);
+  for (const text of [
+    "31/12/2023",
+    "1.2.24",
+    "12-31-2023 10:00",
+    "5 Jan 2024",
+    "January 5, 2024",
+    "Mon, Jan 5 2024",
+  ]) {
+    await assert.rejects(validationOf([text, "x"], 0.5), {
+      message:
+        'splitByTime of toy, "day": expected dates whose texts stand in the order of time, as 2024-01-31, ' +
+        `got "${text}". Fix: write the year first, then month and day`,
+    });
+  }
 });
 
 test("times that are missing, too few of them, and columns without one are refused", async () => {
