@@ -1,8 +1,10 @@
 /** Every op. A new family is one more line here. */
 export * from "./activation.ts";
 export * from "./arithmetic.ts";
+export * from "./attention.ts";
 export * from "./category.ts";
 export * from "./classes.ts";
+export * from "./cumulative.ts";
 export * from "./date.ts";
 export * from "./gather.ts";
 export * from "./gradient.ts";

@@ -4,6 +4,7 @@ import type { Tensor } from "../../src/graph/tensor.ts";
 import { sorted } from "../../src/graph/walk.ts";
 import { activation, arithmetic, selection } from "./elementwise.ts";
 import { category, classes, date, gather } from "./indexed.ts";
+import { language } from "./language.ts";
 import { movement } from "./movement.ts";
 import type { Rules } from "./rule.ts";
 import { matmul, reduction } from "./sums.ts";
@@ -17,6 +18,7 @@ export const reference: Rules = {
   ...classes,
   ...date,
   ...gather,
+  ...language,
   ...matmul,
   ...movement,
   ...reduction,
