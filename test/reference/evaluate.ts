@@ -3,6 +3,7 @@ import { concrete, formatShape, isBatchDim } from "../../src/array/shape.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { sorted } from "../../src/graph/walk.ts";
 import { activation, arithmetic, selection } from "./elementwise.ts";
+import { elements, logic, rounding, trigonometric } from "./functions.ts";
 import { category, classes, date, gather } from "./indexed.ts";
 import { language } from "./language.ts";
 import { movement } from "./movement.ts";
@@ -17,12 +18,16 @@ export const reference: Rules = {
   ...category,
   ...classes,
   ...date,
+  ...elements,
   ...gather,
   ...language,
+  ...logic,
   ...matmul,
   ...movement,
   ...reduction,
+  ...rounding,
   ...selection,
+  ...trigonometric,
 };
 
 /** Numbers for a leaf: an NdArray will do, and so will a plain list with a shape. */
