@@ -267,6 +267,8 @@ test("byte order marks, quotes, line ends in fields, tabs and odd file names do 
   const prototype = await tableOf("__proto__,constructor,y\n1,2,3\n4,5,6\n", { target: "y" });
   const classes = await tableOf("a,constructor\n1,u\n2,v\n3,u\n4,v\n", { target: "constructor" });
   assert.deepEqual(Object.keys(classes.columns), ["constructor", "a"]);
+  const asTarget = await tableOf("a,__proto__\n1,2.5\n4,5\n", { target: "__proto__" });
+  assert.deepEqual(await column(asTarget, "__proto__"), [2.5, 5]);
   assert.deepEqual(await column(prototype, "__proto__"), [1, 4]);
   await assert.rejects(async () => column(prototype, "toString"), /expected one of the columns/);
 });

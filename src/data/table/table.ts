@@ -9,7 +9,7 @@ import { inputName, type TableInput } from "./formats/input.ts";
 import type { TableOptions } from "./options.ts";
 import { type Table, tableOf } from "./table-data.ts";
 
-export type { CleaningReport, DroppedRows, OutlierCount } from "./clean/clean-cells.ts";
+export type { CleaningReport, DroppedRows } from "./clean/clean-cells.ts";
 export type {
   BadRows,
   Cleaning,
@@ -18,6 +18,7 @@ export type {
   MissingPolicy,
   OutlierLimits,
 } from "./clean/cleaning.ts";
+export type { OutlierCount } from "./clean/outliers.ts";
 export type { SkippedRow, SkippedRows } from "./clean/skipped-rows.ts";
 export type { IgnoredColumn } from "./columns/roles.ts";
 export type { EncodedText, EncodedTexts } from "./columns/texts.ts";

@@ -23,7 +23,9 @@ export function requireFillable(
   { targets, weights }: { readonly targets: readonly string[]; readonly weights: readonly string[] },
   policies: Policies = {},
 ): void {
-  const name = [...targets, ...weights].find((one) => typeof policies[one] === "object");
+  const name = [...targets, ...weights].find(
+    (one) => Object.hasOwn(policies, one) && typeof policies[one] === "object",
+  );
   if (name === undefined) return;
   fail(`${path}, option clean.missing`, {
     expected: "features to fill",

@@ -2,7 +2,7 @@
 import { sourceOf } from "../../../array/schema.ts";
 import { fail } from "../../../errors.ts";
 import { nearest } from "../../nearest.ts";
-import { checkOptions, type LikeOptions, type TableOptions } from "../options.ts";
+import type { LikeOptions, TableOptions } from "../options.ts";
 import type { IgnoredReason } from "./columns.ts";
 
 /** A column that is no feature, and why. */
@@ -39,7 +39,6 @@ export function assignRoles(
   options: TableOptions,
   mayLackTarget = false,
 ): Roles {
-  checkOptions(path, options);
   const named = columns.filter((name) => name !== "");
   const weights = options.weight === undefined ? [] : [options.weight];
   requireNamed(path, "weight", weights, named);
