@@ -3,12 +3,12 @@ import { formatShape, sameShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { sorted } from "../graph/walk.ts";
-import { add } from "./arithmetic.ts";
 import { sumRows } from "./matmul.ts";
 import { fill, reshape, zerosLike } from "./movement.ts";
 import { sum } from "./reduction.ts";
 import { floats, requireDType } from "./require.ts";
 import { cast } from "./selection.ts";
+import { total } from "./total.ts";
 
 /**
  * The gradient of Σ seed · of with respect to each target, in the target's shape. It is itself a tensor, so gradients of
@@ -33,11 +33,13 @@ export function gradient(
   }
   const order = sorted([of]);
   const wanted = reaching(order, targets);
-  const arrived = new Map<Tensor, Tensor>();
-  if (wanted.has(of)) arrived.set(of, seed);
+  const arrived = new Map<Tensor, Tensor[]>();
+  if (wanted.has(of)) arrived.set(of, [seed]);
   for (const tensor of order.toReversed()) {
-    const dy = arrived.get(tensor);
-    if (dy === undefined || tensor.leaf !== undefined || tensor.op.gradient === undefined) continue;
+    const parts = arrived.get(tensor);
+    if (parts === undefined || tensor.leaf !== undefined || tensor.op.gradient === undefined) continue;
+    const dy = total(parts);
+    arrived.set(tensor, [dy]);
     const rules = tensor.op.gradient({
       inputs: tensor.inputs,
       output: tensor,
@@ -50,10 +52,14 @@ export function gradient(
       if (part === undefined || !wanted.has(input)) return;
       const reduced = sumTo(part, input);
       const before = arrived.get(input);
-      arrived.set(input, before === undefined ? reduced : add(before, reduced));
+      if (before === undefined) arrived.set(input, [reduced]);
+      else before.push(reduced);
     });
   }
-  return targets.map((target) => arrived.get(target) ?? zerosLike(target));
+  return targets.map((target) => {
+    const parts = arrived.get(target);
+    return parts === undefined ? zerosLike(target) : total(parts);
+  });
 }
 
 /** The tensors through which a gradient can reach a target. */
