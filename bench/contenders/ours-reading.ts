@@ -72,7 +72,7 @@ async function samplesAlone(file: string): Promise<Prepared> {
   const decided = await ready.promise;
   const step = async () => {
     let samples = 0;
-    for await (const piece of new TableRecords(decided).pieces(true)) samples += piece.samples;
+    for await (const piece of new TableRecords(decided).pieces()) samples += piece.samples;
     return samples;
   };
   return {

@@ -59,9 +59,9 @@ export async function jsonLines(path: string, options: JsonLinesOptions = {}): P
       schema: decided.schema,
       ...(weight !== undefined && { weight }),
       fingerprint: async () => "", // of what is in memory the dataset makes its own
-      pieces: () => records.pieces(options.like === undefined),
+      pieces: () => records.pieces(),
     });
-    return tableOf(dataset, await withMissingLists(decided, records.report()));
+    return tableOf(dataset, await records.report());
   });
 }
 
@@ -112,8 +112,8 @@ async function* readPieces(path: string, options: JsonLinesOptions): AsyncGenera
   const { decided, close } = await openDecided(path, options);
   try {
     const records = new TableRecords(decided);
-    yield* records.pieces(options.like === undefined);
-    return await withMissingLists(decided, records.report());
+    yield* records.pieces();
+    return await records.report();
   } finally {
     await close();
   }
@@ -261,14 +261,4 @@ function refuseListRoles(
       fix: "name another key",
     });
   }
-}
-
-/** Lists are no cells, so that the table has not counted those that are missing. */
-export async function withMissingLists({ cells }: DecidedTable, report: TableReport): Promise<TableReport> {
-  const missing: Record<string, number> = { ...report.missing };
-  for (const { name, sql } of cells.lists ?? []) {
-    const [row] = await cells.database.rows(`select count(*)::double from ${cells.kept} and ${sql} is null`);
-    if (Number(row![0]) > 0) missing[name] = Number(row![0]);
-  }
-  return { ...report, missing };
 }

@@ -24,6 +24,8 @@ import type { TableReport } from "./table-data.ts";
 export interface DecidedTable {
   readonly cells: Cells;
   readonly schema: TableSchema;
+  /** Whether that is the schema of a first table. */
+  readonly isLike: boolean;
   /** How the numbers of each column are had. */
   readonly targets: readonly ValueColumn[];
   readonly weights: readonly ValueColumn[];
@@ -90,7 +92,7 @@ export async function decide(
     ignored,
     imprecise: await impreciseColumns(cells, floatsOf(values, profiles)),
   };
-  return { cells, schema, ...values, report };
+  return { cells, schema, isLike: options.like !== undefined, ...values, report };
 }
 
 type Values = Pick<DecidedTable, "targets" | "weights" | "features">;

@@ -1,6 +1,7 @@
-/** A table's samples piece by piece, for a table that is larger than memory. What reading finds is known at the end. */
-
+/** A table's samples piece by piece, as they are read once. What reading finds is known at the end. */
 import { bug } from "../../errors.ts";
+import type { Made } from "../cache/manifest.ts";
+import { writeRecords } from "../cache/record-file.ts";
 import type { ColumnSpecs } from "../dataset.ts";
 import type { ColumnArray } from "../memory.ts";
 import type { Piece } from "../source.ts";
@@ -26,10 +27,10 @@ export class TableRecords {
     this.#unlisted = this.#values.map(() => 0);
   }
 
-  /** watchLeaks: whether a feature that is the target shall be refused when all samples were seen. */
-  async *pieces(watchLeaks: boolean): AsyncGenerator<Piece, void> {
-    const { cells, schema } = this.#decided;
-    const watch = watchLeaks ? new LeakWatch(cells.path, schema) : undefined;
+  /** A feature that is the target is refused when all samples were seen, unless another table's schema has it so. */
+  async *pieces(): AsyncGenerator<Piece, void> {
+    const { cells, schema, isLike } = this.#decided;
+    const watch = isLike ? undefined : new LeakWatch(cells.path, schema);
     // All columns in one query: a record is written as a whole.
     const query = `select ${this.#values.map(({ sql }) => sql).join(", ")} from ${cells.kept}`;
     for await (const { rows, columns } of cells.database.pieces(query)) {
@@ -44,8 +45,21 @@ export class TableRecords {
   }
 
   /** What reading has found; complete once all pieces were taken. */
-  report(): TableReport {
-    return { ...this.#decided.report, ...truncatedOf(this.#values), unlisted: this.#found() };
+  async report(): Promise<TableReport> {
+    const { report } = this.#decided;
+    const missing = { ...report.missing, ...(await this.#missingLists()) };
+    return { ...report, ...truncatedOf(this.#values), missing, unlisted: this.#found() };
+  }
+
+  /** Lists are no cells, so that deciding has not counted those that are missing. */
+  async #missingLists(): Promise<Record<string, number>> {
+    const { database, kept, lists = [] } = this.#decided.cells;
+    const missing: Record<string, number> = {};
+    for (const { name, sql } of lists) {
+      const [row] = await database.rows(`select count(*)::double from ${kept} and ${sql} is null`);
+      if (Number(row![0]) > 0) missing[name] = Number(row![0]);
+    }
+    return missing;
   }
 
   #convert(index: number, values: PieceColumn): ColumnArray {
@@ -61,6 +75,15 @@ export class TableRecords {
     );
     return Object.fromEntries(counts.filter(([, count]) => count > 0));
   }
+}
+
+/** Writes all samples to a new file, for a cache. */
+export async function writeTable(path: string, decided: DecidedTable): Promise<Made> {
+  const records = new TableRecords(decided);
+  const { columns } = records;
+  const written = await writeRecords(path, columns, records.pieces());
+  const [weight] = decided.weights.map(({ name }) => ({ weight: name }));
+  return { ...written, columns, schema: decided.schema, ...weight, extra: await records.report() };
 }
 
 /** As they come, where they are what the column holds: the database gives a copy of its own. */

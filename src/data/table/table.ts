@@ -86,7 +86,7 @@ export async function table(input: TableInput, options: TableOptions): Promise<T
     const { cells, schema, targets, weights, features } = decided;
     const { columns, unlisted } = await readValues(cells, [...targets, ...weights, ...features]);
     await requireKnownClasses(decided, unlisted);
-    if (options.like === undefined) refuseLeaks(path, schema, columns);
+    if (!decided.isLike) refuseLeaks(path, schema, columns);
     const weight = options.weight === undefined ? {} : { weight: options.weight };
     const dataset = memoryDataset<ColumnSpecs>({
       name: path,
