@@ -47,7 +47,7 @@ export interface EmitContext<A extends Attributes = Attributes> {
   readonly attributes: A;
   /**
    * Writes a node; without `output` a fresh name is made. Returns the name written. Inputs may be "" (absent). unread: how many
-   * outputs follow the first that ONNX demands and nobody reads.
+   * outputs follow the first, because ONNX demands them, or for another op to read: see `further`.
    */
   node(
     type: string,
@@ -57,6 +57,8 @@ export interface EmitContext<A extends Attributes = Attributes> {
     domain?: string,
     unread?: number,
   ): string;
+  /** The outputs that follow the first of the node which wrote `value`, for an op that reads what another computes anyway. */
+  further(value: string): readonly string[];
   /** A shared constant: an int64 list (or scalar with shape []). */
   ints(values: readonly number[], shape?: readonly number[]): string;
   /** An int64 list of length 1 holding the size of a dimension, known only at run time if it grows with the microbatch. */

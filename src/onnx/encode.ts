@@ -85,6 +85,8 @@ class Pen {
   readonly #names = new Map<Tensor, string>();
   readonly #taken = new Set<string>();
   readonly #shared = new Map<string, string>();
+  /** The outputs behind the first, by the first. */
+  readonly #further = new Map<string, readonly string[]>();
   readonly #usedDomains = new Set<string>();
   readonly #program: Program;
 
@@ -132,6 +134,7 @@ class Pen {
       attributes: tensor.attributes,
       node: (type, from, attributes = {}, to = this.#fresh(type), domain = "", unread = 0) =>
         this.#node(type, from, attributes, to, domain, unread),
+      further: (value) => this.#further.get(value) ?? [],
       ints: (values, shape = [values.length]) => this.#ints(values, shape),
       constant: (values, shape = [], dtype = "float32") => this.#constant(values, shape, dtype),
       size: (dim) => this.#size(dim),
@@ -242,13 +245,15 @@ class Pen {
     unread = 0,
   ): string {
     if (domain !== "") this.#usedDomains.add(domain);
+    const further = Array.from({ length: unread }, () => this.#fresh(`${output}_unread`));
+    if (unread > 0) this.#further.set(output, further);
     this.nodes.push(
       create(NodeProtoSchema, {
         opType: type,
         name: `${output}:${type}`,
         ...(domain !== "" && { domain }),
         input: [...inputs],
-        output: [output, ...Array.from({ length: unread }, () => this.#fresh(`${output}_unread`))],
+        output: [output, ...further],
         attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
       }),
     );

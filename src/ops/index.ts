@@ -2,6 +2,7 @@
 export * from "./activation.ts";
 export * from "./arithmetic.ts";
 export * from "./attention.ts";
+export * from "./batch-normalization.ts";
 export * from "./category.ts";
 export * from "./classes.ts";
 export * from "./cumulative.ts";

@@ -7,6 +7,7 @@ import { elements, logic, rounding, trigonometric } from "./functions.ts";
 import { category, classes, date, gather } from "./indexed.ts";
 import { language } from "./language.ts";
 import { movement } from "./movement.ts";
+import { batchNormalization } from "./normalized.ts";
 import type { Rules } from "./rule.ts";
 import { matmul, reduction } from "./sums.ts";
 import { countOf, type Value } from "./value.ts";
@@ -15,6 +16,7 @@ import { countOf, type Value } from "./value.ts";
 export const reference: Rules = {
   ...activation,
   ...arithmetic,
+  ...batchNormalization,
   ...category,
   ...classes,
   ...date,
