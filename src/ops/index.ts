@@ -5,6 +5,7 @@ export * from "./attention.ts";
 export * from "./batch-normalization.ts";
 export * from "./category.ts";
 export * from "./classes.ts";
+export * from "./convolution.ts";
 export * from "./cumulative.ts";
 export * from "./date.ts";
 export * from "./elements.ts";

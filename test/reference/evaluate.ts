@@ -2,6 +2,7 @@
 import { concrete, formatShape, isBatchDim } from "../../src/array/shape.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { sorted } from "../../src/graph/walk.ts";
+import { convolution } from "./convolution.ts";
 import { activation, arithmetic, selection } from "./elementwise.ts";
 import { elements, logic, rounding, trigonometric } from "./functions.ts";
 import { category, classes, date, gather } from "./indexed.ts";
@@ -19,6 +20,7 @@ export const reference: Rules = {
   ...batchNormalization,
   ...category,
   ...classes,
+  ...convolution,
   ...date,
   ...elements,
   ...gather,

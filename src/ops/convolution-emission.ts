@@ -1,0 +1,64 @@
+/** How convolutions and the gradients of their inputs are written in plain ONNX. */
+import { factorOf } from "../array/shape.ts";
+import type { EmitContext } from "../graph/op.ts";
+import { type Geometry, type Pair, paddedSize, reachOf, sizeOf } from "./convolution-geometry.ts";
+
+/** One ONNX Conv. */
+export function emitConvolution(context: EmitContext<Geometry>): void {
+  const { inputs, tensors, attributes, node, output } = context;
+  node("Conv", inputs, convAttributes(attributes, sizeOf(tensors[1]!.shape)), output);
+}
+
+const convAttributes = ({ strides, dilations, pads, groups }: Geometry, kernel: Pair) => ({
+  kernel_shape: kernel,
+  strides,
+  dilations,
+  pads,
+  group: groups,
+});
+
+/** A convolution with the kernels turned around, where that can be and is faster; else an ONNX ConvTranspose. */
+export function emitInputGradient(context: EmitContext<Geometry & { readonly size: Pair }>): void {
+  const { inputs, tensors, attributes, node, output } = context;
+  const kernel = sizeOf(tensors[1]!.shape);
+  const pads = turnedPads(attributes, kernel);
+  if (pads !== undefined) {
+    const turned = [inputs[0]!, turnedWeight(context, kernel), ...inputs.slice(2)];
+    node("Conv", turned, convAttributes({ ...attributes, pads }, kernel), output);
+    return;
+  }
+  const { size, strides, dilations } = attributes;
+  const left = (axis: 0 | 1) =>
+    (paddedSize(size, attributes.pads)[axis] - reachOf(kernel[axis], dilations[axis])) % strides[axis];
+  node(
+    "ConvTranspose",
+    inputs,
+    { ...convAttributes(attributes, kernel), output_padding: [left(0), left(1)] },
+    output,
+  );
+}
+
+/** The zeros around y for which convolving with turned kernels gives the gradient; none where it would take fewer than 0. */
+function turnedPads({ strides, dilations, pads }: Geometry, kernel: Pair): Geometry["pads"] | undefined {
+  if (strides.some((stride) => stride !== 1)) return undefined;
+  const [height, width] = [reachOf(kernel[0], dilations[0]) - 1, reachOf(kernel[1], dilations[1]) - 1];
+  const turned = [height - pads[0], width - pads[1], height - pads[2], width - pads[3]] as const;
+  return turned.some((side) => side < 0) ? undefined : turned;
+}
+
+/** [outputs, channels / groups, …] → [channels, outputs / groups, …], rows and columns backwards. */
+function turnedWeight(context: EmitContext<Geometry>, kernel: Pair): string {
+  const { inputs, tensors, attributes, node, ints } = context;
+  const { groups } = attributes;
+  const [outputs, channels] = tensors[1]!.shape.map(factorOf) as [number, number]; // weights have four axes
+  let weight = inputs[1]!;
+  if (kernel.some((size) => size > 1)) {
+    // Backwards from the last element to beyond the first.
+    weight = node("Slice", [weight, ints([-1, -1]), ints([-1e6, -1e6]), ints([2, 3]), ints([-1, -1])]);
+  }
+  if (outputs === groups && channels === 1) return weight;
+  if (groups === 1) return node("Transpose", [weight], { perm: [1, 0, 2, 3] });
+  const cut = node("Reshape", [weight, ints([groups, outputs / groups, channels, ...kernel])]);
+  const swapped = node("Transpose", [cut], { perm: [0, 2, 1, 3, 4] });
+  return node("Reshape", [swapped, ints([groups * channels, outputs / groups, ...kernel])]);
+}
