@@ -4,9 +4,17 @@
  * of whatever is wrong. Source: RFC 4180; what a backslash in front of a quote does is the database's.
  */
 import { fail, type Proof } from "../../../errors.ts";
-import { type Dialect, encodingWords, quotesOf } from "./csv-dialect.ts";
+import { type Dialect, quotesOf } from "./csv-dialect.ts";
+import {
+  type LineEnd,
+  mixedLineEnds,
+  textBehindQuote,
+  unclosedQuote,
+  wrongByte,
+  wrongFields,
+  zeroByte,
+} from "./csv-flaws.ts";
 import type { CsvHeader } from "./csv-header.ts";
-import { halfCharacter } from "./csv-text.ts";
 
 /** What a scan of the whole file gives. */
 export interface CsvScan {
@@ -49,9 +57,6 @@ export interface ScanOptions {
   /** Told which bytes of the text to leave out, bad records and comments, from `start` up to `end`, in order. Default: nobody. */
   readonly onLeftOut?: (start: number, end: number) => void;
 }
-
-/** As an error shows them, and as the database takes them. */
-export type LineEnd = "\\n" | "\\r\\n" | "\\r";
 
 /** A running scan. */
 export interface CsvScanner {
@@ -272,72 +277,6 @@ function continuationAfter(value: number, continuation: number, lead: number): n
   return value >= from && value <= to ? continuation - 1 : undefined;
 }
 
-/** A byte that UTF-8 does not have; in a text that was not UTF-8, what stands for half a character (see csv-text.ts). */
-function wrongByte(encoding: NonNullable<Dialect["encoding"]>, value: number): Proof {
-  const expected = `CSV text in ${encodingWords[encoding]}`;
-  if (encoding === "utf-8") {
-    return {
-      expected,
-      got: `the byte 0x${value.toString(16).toUpperCase()} where UTF-8 has none`,
-      fix: 'if it is Latin-1, dialect: { encoding: "latin1" }; else save it as UTF-8',
-    };
-  }
-  const isHalf = value === halfCharacter;
-  return {
-    expected,
-    got: isHalf ? "half a character at the end" : "one of two surrogates without the other",
-    fix: isHalf ? "check that the file was written to its end" : "save it again, from what it was made of",
-  };
-}
-
 function hasByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-}
-
-function wrongFields(fields: number, columns: number, { names }: Dialect): Proof {
-  return {
-    expected: `${columns} fields, ${names === undefined ? "as in the header" : "one for each name"}`,
-    got: String(fields),
-    fix:
-      fields > columns
-        ? "quote fields that contain the delimiter"
-        : "add what is missing, or remove the line",
-  };
-}
-
-function mixedLineEnds(first: LineEnd, other: LineEnd): Proof {
-  return {
-    expected: `the line end ${first}, as in line 1`,
-    got: other,
-    fix: "save the file with one kind of line end (dos2unix)",
-  };
-}
-
-const zeroByte = (encoding: NonNullable<Dialect["encoding"]>): Proof => ({
-  expected: `CSV text in ${encodingWords[encoding]}`,
-  got: "a zero byte",
-  fix: `check that the file is text${encoding === "utf-8" ? '; if it is UTF-16, dialect: { encoding: "utf-16" }' : ""}`,
-});
-
-const textBehindQuote = (dialect: Dialect): Proof => ({
-  expected: "the delimiter or the end of the line behind a closing quote",
-  got: "more text",
-  fix: `write ${escapedQuote(dialect)} for a quote inside a quoted field; ${otherQuotes(dialect)}`,
-});
-
-const unclosedQuote = (dialect: Dialect): Proof => ({
-  expected: "a second quote that closes the field opened in this line",
-  got: "the end of the file",
-  fix: `close the field, or write ${escapedQuote(dialect)} for a quote inside it; ${otherQuotes(dialect)}`,
-});
-
-function escapedQuote(dialect: Dialect): string {
-  const { quote, escaping } = quotesOf(dialect);
-  return `${escaping}${quote}`;
-}
-
-/** What else it may be: quotes that mean nothing, and backslashes that mean something. */
-function otherQuotes(dialect: Dialect): string {
-  const hasBackslashes = dialect.escape === "\\";
-  return `if quotes are text, dialect: { quote: "" }${hasBackslashes ? "" : '; if \\" is one, dialect: { escape: "\\\\" }'}`;
 }
