@@ -3,14 +3,11 @@ import {
   type CategoryColumn,
   type CategoryStatistics,
   categoryLimit,
-  type NumberStatistics,
   type TableStatistics,
 } from "../array/schema.ts";
 import { bug, fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
-import type { ColumnArray } from "./memory.ts";
 import type { CodeFold } from "./statistics/code-fold.ts";
-import { NumberFold } from "./statistics/number-fold.ts";
 import { firstPass, foldsOf, secondPass } from "./statistics/passes.ts";
 import { type Show, type Swept, sweep } from "./statistics/sweep.ts";
 
@@ -58,14 +55,6 @@ export async function countBeyond(
   });
   if (shows.length > 0) await sweep(data, new Map(shows));
   return counts;
-}
-
-/** The statistics of one column of numbers in memory. */
-export function numberStatistics(name: string, values: ColumnArray): NumberStatistics {
-  const fold = new NumberFold();
-  fold.add(values);
-  fold.addSquares(values);
-  return fold.statistics(name);
 }
 
 /**

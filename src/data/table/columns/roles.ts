@@ -57,13 +57,8 @@ export function assignRoles(
     refuse(path, "target", "at least one column", "none", "name the column to predict");
   }
   for (const option of ["missing", "outliers"] as const) {
-    const cleaned = Object.keys(options.clean?.[option] ?? {});
-    requireNamed(
-      path,
-      `clean.${option}`,
-      cleaned,
-      named.filter((name) => !asked.includes(name)),
-    );
+    const left = named.filter((name) => !asked.includes(name));
+    requireNamed(path, `clean.${option}`, Object.keys(options.clean?.[option] ?? {}), left);
   }
   requireOneRole(path, options, { targets, weights, kept, asked, typed });
   const uses = [...targets, ...weights, ...kept, ...asked];
@@ -109,13 +104,8 @@ function rolesLike(
   const used = weights.find((name) => needed.includes(name));
   if (used !== undefined) {
     const role = targets.includes(used) ? "target" : "feature";
-    refuse(
-      path,
-      "weight",
-      "a column that is no target and no feature",
-      `the ${role} "${used}"`,
-      "name another column",
-    );
+    const expected = "a column that is no target and no feature";
+    refuse(path, "weight", expected, `the ${role} "${used}"`, "name another column");
   }
   const twice = kept.find((name) => needed.includes(name) || weights.includes(name));
   if (twice !== undefined)
@@ -123,67 +113,64 @@ function rolesLike(
   return { targets, weights, kept, features, ignored: [] };
 }
 
+type Names = Readonly<Record<"targets" | "weights" | "kept" | "asked" | "typed", readonly string[]>>;
+
 /** A column may be a target, the weight, ignored, or a feature of a said type: one of those. */
-function requireOneRole(
-  path: string,
-  options: TableOptions,
-  names: Readonly<Record<"targets" | "weights" | "kept" | "asked" | "typed", readonly string[]>>,
-): void {
+function requireOneRole(path: string, { texts = {} }: TableOptions, names: Names): void {
   const { targets, weights, kept, asked, typed } = names;
   const twice = targets.find((name, index) => targets.indexOf(name) !== index);
   if (twice !== undefined) refuse(path, "target", "every column once", `"${twice}" twice`, "name it once");
-  const [weighing] = weights.filter((name) => targets.includes(name));
+  const weighing = weights.find((name) => targets.includes(name));
   if (weighing !== undefined) {
-    refuse(
-      path,
-      "weight",
-      "a column that is no target",
-      `the target "${weighing}"`,
-      "name another column, or leave it out",
-    );
+    const fix = "name another column, or leave it out";
+    refuse(path, "weight", "a column that is no target", `the target "${weighing}"`, fix);
   }
+  const isText = (name: string) => Object.hasOwn(texts, name);
   for (const name of kept) {
-    const role = targets.includes(name)
-      ? "target"
-      : weights.includes(name)
-        ? "weight"
-        : asked.includes(name)
-          ? "ignored"
-          : undefined;
-    if (role === undefined) continue;
-    const fix =
-      role === "ignored" ? "name it in one of both" : "leave it out: it is in the dataset, and no feature";
-    const got = role === "ignored" ? `"${name}", which is ignored` : `the ${role} "${name}"`;
-    refuse(
-      path,
-      options.texts !== undefined && Object.hasOwn(options.texts, name) ? "texts" : "keep",
-      "columns that have no other use",
-      got,
-      fix,
-    );
+    const use = useOf(name, names);
+    if (use === undefined) continue;
+    const option = isText(name) ? "texts" : "keep";
+    refuse(path, option, "columns that have no other use", called(name, use), keptFixes[use]);
   }
   for (const name of asked) {
-    const role = targets.includes(name) ? "target" : weights.includes(name) ? "weight" : undefined;
-    if (role === undefined) continue;
-    const fix =
-      role === "target"
-        ? "name another target, or do not ignore it"
-        : "do not ignore it: it is no feature anyway";
-    refuse(path, "ignore", "columns that are neither target nor weight", `the ${role} "${name}"`, fix);
+    const use = useOf(name, names);
+    if (use === undefined || use === "ignored") continue;
+    refuse(path, "ignore", "columns that are neither target nor weight", called(name, use), askedFixes[use]);
   }
   for (const name of typed) {
-    if (options.texts !== undefined && Object.hasOwn(options.texts, name))
-      refuse(path, "types", "features", `the text "${name}"`, "leave it out: texts says what it is");
-    if (targets.includes(name)) {
-      const fix = `for a target use task: "classification" or task: "regression"`;
-      refuse(path, "types", "features", `the target "${name}"`, fix);
-    }
-    if (weights.includes(name))
-      refuse(path, "types", "features", `the weight "${name}"`, "leave it out: it is a number");
-    if (asked.includes(name))
-      refuse(path, "types", "features", `"${name}", which is ignored`, "name it in one of both");
+    const fix = "leave it out: texts says what it is";
+    if (isText(name)) refuse(path, "types", "features", `the text "${name}"`, fix);
+    const use = useOf(name, names);
+    if (use !== undefined) refuse(path, "types", "features", called(name, use), typedFixes[use]);
   }
 }
+
+type Use = "target" | "weight" | "ignored";
+
+function useOf(name: string, { targets, weights, asked }: Names): Use | undefined {
+  if (targets.includes(name)) return "target";
+  if (weights.includes(name)) return "weight";
+  return asked.includes(name) ? "ignored" : undefined;
+}
+
+const called = (name: string, use: Use) =>
+  use === "ignored" ? `"${name}", which is ignored` : `the ${use} "${name}"`;
+
+/** What to do about a column that has two uses, one of them being kept, ignored or typed. */
+const keptFixes: Readonly<Record<Use, string>> = {
+  target: "leave it out: it is in the dataset, and no feature",
+  weight: "leave it out: it is in the dataset, and no feature",
+  ignored: "name it in one of both",
+};
+const askedFixes: Readonly<Record<Exclude<Use, "ignored">, string>> = {
+  target: "name another target, or do not ignore it",
+  weight: "do not ignore it: it is no feature anyway",
+};
+const typedFixes: Readonly<Record<Use, string>> = {
+  target: 'for a target use task: "classification" or task: "regression"',
+  weight: "leave it out: it is a number",
+  ignored: "name it in one of both",
+};
 
 function requireNamed(
   path: string,
