@@ -33,9 +33,9 @@ async function refusal(input: TableInput, options: { readonly target?: string } 
 }
 
 /** The numbers of all columns. */
-async function valuesOf(data: Dataset): Promise<Record<string, unknown>> {
+async function valuesOf(data: Dataset): Promise<Record<string, Float32Array | Int32Array>> {
   const all = Uint32Array.from({ length: data.size }, (_, index) => index);
-  const values: Record<string, unknown> = {};
+  const values: Record<string, Float32Array | Int32Array> = {};
   for (const [name, { dtype }] of Object.entries(data.columns)) {
     const into = dtype === "float32" ? new Float32Array(data.size) : new Int32Array(data.size);
     await data.read(name, all, into);
@@ -188,10 +188,9 @@ test("a decimal is the float32 next to it, and lists of decimals or of enums are
     ["[1.5::decimal(3, 1)]", "DECIMAL(3,1)[]"],
     ["['a'::enum('a', 'b')]", "ENUM('a', 'b')[]"],
   ]) {
-    assert.match(
-      await refusal(sql(`select ${list} as size, range as price from range(9)`)),
-      new RegExp(`column "size": expected one number, .*, got the type ${RegExp.escape(type!)}\\. Fix: `),
-    );
+    const message = await refusal(sql(`select ${list} as size, range as price from range(9)`));
+    assert.match(message, /column "size": expected one number, /);
+    assert.ok(message.includes(`, got the type ${type}. Fix: `), message);
   }
 });
 
