@@ -1,6 +1,7 @@
 /**
- * Categories of a table that the model's training table did not have. A model takes all of them for the same unknown one,
- * which is right for a new word and wrong for an old one in another spelling (3.0 for 3), so people are told.
+ * Categories of a table that the model's training table did not have. A model takes all of them for the same
+ * unknown one, which is right for a new word and wrong for an old one in another spelling (3.0 for 3), so
+ * people are told.
  */
 import type { TableSchema } from "../array/schema.ts";
 import type { RawPiece } from "../data/table/raw-rows.ts";

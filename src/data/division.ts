@@ -1,4 +1,7 @@
-/** The division of samples, or groups of them, into parts: by one draw each, and so that no part lacks what it must have. */
+/**
+ * The division of samples, or groups of them, into parts: by one draw each, and so that no part lacks what it
+ * must have.
+ */
 
 /** A part gets the samples whose draw lies in [from, to). The intervals of all parts make up [0, 1). */
 export interface PartInterval {
@@ -20,8 +23,9 @@ export interface DivisionOptions {
 }
 
 /**
- * The number of each sample's part. A sample goes where its draw falls, or `first` says. Then a class that the training part lacks gives
- * it a sample, a class with at least as many samples as there are parts gives every part one, and so does the whole.
+ * The number of each sample's part. A sample goes where its draw falls, or `first` says. Then a class that
+ * the training part lacks gives it a sample, a class with at least as many samples as there are parts gives
+ * every part one, and so does the whole.
  */
 export function divide({ draws, parts, training, classes, first }: DivisionOptions): Uint8Array {
   const size = draws.length;
@@ -87,8 +91,8 @@ interface Division {
 }
 
 /**
- * Moves a sample to every wanted part that has none of the members: the one that was drawn nearest to it, the earlier of
- * equally near ones. What must have a member keeps one.
+ * Moves a sample to every wanted part that has none of the members: the one that was drawn nearest to it, the
+ * earlier of equally near ones. What must have a member keeps one.
  */
 function fill(members: Members, wanted: readonly number[], division: Division): void {
   const { chosen, parts, kept } = division;

@@ -1,4 +1,7 @@
-/** Exact shares: each part gets its share of every class to a sample or two, and samples that follow move none before them. */
+/**
+ * Exact shares: each part gets its share of every class to a sample or two, and samples that follow move none
+ * before them.
+ */
 import { type RandomSequence, randomSequence } from "../array/random.ts";
 import type { PartInterval } from "./division.ts";
 
@@ -11,11 +14,12 @@ export interface ExactOptions {
 }
 
 /**
- * The number of each sample's part. A class's samples take turns, in their order: of 5 that follow one another one is drawn for
- * a part of 0.2, of those that are left one of 4 for a second part of 0.2, and so on; the last part has the rest. Of the
- * first n of a class a first part of share p therefore has ⌊n·p⌋ or ⌈n·p⌉, whatever n, and each further part adds less than
- * a sample to what its share is off by. Parts of equal shares that make up the whole, as folds do, all have ⌊n·p⌋ or ⌈n·p⌉.
- * A share of 1/k has turns of k samples; those of another one are of two lengths that differ by one.
+ * The number of each sample's part. A class's samples take turns, in their order: of 5 that follow one
+ * another one is drawn for a part of 0.2, of those that are left one of 4 for a second part of 0.2, and so
+ * on; the last part has the rest. Of the first n of a class a first part of share p therefore has ⌊n·p⌋ or
+ * ⌈n·p⌉, whatever n, and each further part adds less than a sample to what its share is off by. Parts of
+ * equal shares that make up the whole, as folds do, all have ⌊n·p⌋ or ⌈n·p⌉. A share of 1/k has turns of k
+ * samples; those of another one are of two lengths that differ by one.
  */
 export function exactParts(
   size: number,
@@ -47,7 +51,10 @@ export function exactParts(
 /** The part's share of what the parts below it leave. */
 const shareOfRest = ({ from, to }: PartInterval) => (to - from) / (1 - from);
 
-/** Who of a class's samples is taken, one after the other: one of each turn, or all but one where the share is above a half. */
+/**
+ * Who of a class's samples is taken, one after the other: one of each turn, or all but one where the share is
+ * above a half.
+ */
 class Turns {
   readonly #rarer: number;
   readonly #isMost: boolean;

@@ -19,8 +19,8 @@ export interface FoldOptions {
   /** A column of classes or categories, so that even rare ones come into every fold; see `split`. Default: none. */
   readonly stratify?: string;
   /**
-   * Whether every fold has 1/count of each class of `stratify`, or of all samples without it, to less than a sample; see
-   * `split`. Default false.
+   * Whether every fold has 1/count of each class of `stratify`, or of all samples without it, to less than a
+   * sample; see `split`. Default false.
    */
   readonly exact?: boolean;
   /** A column of groups, none of which comes into two folds; see `splitByGroup`. Default: none. */
@@ -42,15 +42,16 @@ export interface FoldNames {
 }
 
 /**
- * The dataset's samples in `count` folds: each sample is in the validation part of one of them, and in the training parts
- * of all others.
+ * The dataset's samples in `count` folds: each sample is in the validation part of one of them, and in the
+ * training parts of all others.
  *
  *   for (const { training, validation } of await folds(houses, 5, { seed: 7 })) …
  *
- * A sample's fold depends on the seed and its index alone, or its value in the column `identity`, or its group's; so folds
- * are of nearly the same size, and adding samples (at the end, without such a column) moves no old one, with the exception
- * of `split`: no fold is empty, nor without a class of `stratify` that has as many samples as there are folds. The order
- * stays. Folds of exactly equal sizes, and so many samples of each class, come with `exact`.
+ * A sample's fold depends on the seed and its index alone, or its value in the column `identity`, or its
+ * group's; so folds are of nearly the same size, and adding samples (at the end, without such a column) moves
+ * no old one, with the exception of `split`: no fold is empty, nor without a class of `stratify` that has as
+ * many samples as there are folds. The order stays. Folds of exactly equal sizes, and so many samples of each
+ * class, come with `exact`.
  * Throws for fewer than 2 or more than 255 folds, for fewer samples or groups than folds, for columns as `split` and
  * `splitByGroup` do, and for a group beside what divides single samples.
  */

@@ -1,4 +1,7 @@
-/** What is a number in a table, and what is a missing value: the same for a table and for the raw rows of a saved model. */
+/**
+ * What is a number in a table, and what is a missing value: the same for a table and for the raw rows of a
+ * saved model.
+ */
 import { missingMarkers } from "../array/schema.ts";
 
 export { missingMarkers } from "../array/schema.ts";
@@ -7,9 +10,9 @@ export { missingMarkers } from "../array/schema.ts";
 export const largestFloat32 = 3.4028234663852886e38;
 
 /**
- * The number that a text says in decimal form ("7", "-0.5", ".5", "6.", "1e-3"; blanks around it do no harm), or undefined
- * where it says none: hexadecimal, Infinity, 1_000, 1,000 and 12% are none, and neither is what float32 cannot hold.
- * decimal: what stands in front of decimals; with a comma, a text with a point is none.
+ * The number that a text says in decimal form ("7", "-0.5", ".5", "6.", "1e-3"; blanks around it do no harm),
+ * or undefined where it says none: hexadecimal, Infinity, 1_000, 1,000 and 12% are none, and neither is what
+ * float32 cannot hold. decimal: what stands in front of decimals; with a comma, a text with a point is none.
  */
 export function parseNumber(given: string, decimal?: ","): number | undefined {
   if (decimal === "," && given.includes(".")) return undefined;
@@ -40,7 +43,10 @@ export function cellOf(text: string): string | null {
 /** Between the blank and the first character that Unicode added to ASCII. */
 const isPrintable = (code: number) => code > 0x20 && code < 0x80;
 
-/** Anchored; JavaScript's Number takes 0x10 and Infinity too. Tabs and line ends around it are skipped, as by the database. */
+/**
+ * Anchored; JavaScript's Number takes 0x10 and Infinity too. Tabs and line ends around it are skipped, as by
+ * the database.
+ */
 const pattern = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i;
 
 const markers: ReadonlySet<string> = new Set(missingMarkers.map((marker) => marker.toLowerCase()));

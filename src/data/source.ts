@@ -1,6 +1,7 @@
 /**
- * CONTRACT of a source: typed samples in a fixed order, piece by piece, the same every time they are asked for. A source
- * knows a format; where its samples are kept, in memory or in a cache, is decided by who opens it.
+ * CONTRACT of a source: typed samples in a fixed order, piece by piece, the same every time they are asked
+ * for. A source knows a format; where its samples are kept, in memory or in a cache, is decided by who opens
+ * it.
  */
 import type { TypedArray } from "../array/dtype.ts";
 import type { TableSchema } from "../array/schema.ts";
@@ -13,8 +14,8 @@ export interface Piece<Columns extends ColumnSpecs = ColumnSpecs> {
 }
 
 /**
- * An opened source: its columns are known, nothing has been read but what was needed to know them. Data is what its samples
- * are where they are kept: a dataset, or one that knows more of them.
+ * An opened source: its columns are known, nothing has been read but what was needed to know them. Data is
+ * what its samples are where they are kept: a dataset, or one that knows more of them.
  */
 export interface Source<
   Columns extends ColumnSpecs = ColumnSpecs,

@@ -13,17 +13,19 @@ import { partsOf } from "./split.ts";
 export type TimeShares = Pick<ShareOptions, "validation" | "test">;
 
 /**
- * The dataset's samples divided by time: the latest share is for validation or, with `test`, the latest for test and what
- * comes before it for validation. A model is then judged on what it could not have known.
+ * The dataset's samples divided by time: the latest share is for validation or, with `test`, the latest for
+ * test and what comes before it for validation. A model is then judged on what it could not have known.
  *
  *   const { training, validation } = await splitByTime(sales, "day", { validation: 0.2 });
  *
- * Samples of the same time stay together: the border is the change of time that is nearest to the asked share. Nothing is
- * random. Later samples move the border, and with it old samples from validation to training. The order stays.
- * column: numbers; texts, which are compared as numbers or as dates of ISO 8601 where all are such (2024-01-31, 2024-01-31
- * 14:30Z), and else code by code, as is right for 2024-W05; ordered categories and parts of dates by their rank. Numbers of tables are float32: days, or years with a fraction, but seconds since 1970 only to two minutes.
- * Throws for a column without values, where a sample has none, for dates whose texts do not sort (31/12/2023), for shares as `split` does, and for fewer different times
- * than parts.
+ * Samples of the same time stay together: the border is the change of time that is nearest to the asked
+ * share. Nothing is random. Later samples move the border, and with it old samples from validation to
+ * training. The order stays. column: numbers; texts, which are compared as numbers or as dates of ISO 8601
+ * where all are such (2024-01-31, 2024-01-31 14:30Z), and else code by code, as is right for 2024-W05;
+ * ordered categories and parts of dates by their rank. Numbers of tables are float32: days, or years with a
+ * fraction, but seconds since 1970 only to two minutes.
+ * Throws for a column without values, where a sample has none, for dates whose texts do not sort
+ * (31/12/2023), for shares as `split` does, and for fewer different times than parts.
  */
 export async function splitByTime<Columns extends ColumnSpecs>(
   dataset: Dataset<Columns>,

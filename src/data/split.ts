@@ -16,14 +16,15 @@ export interface SplitOptions extends ShareOptions {
   /** A column of classes or categories, so that even rare ones come into every part. Default: none. */
   readonly stratify?: string;
   /**
-   * Whether the shares of each class of `stratify`, or of all samples without it, are met to less than a sample for validation
-   * and less than two for test, instead of in the mean. A sample's part then depends on the samples before it too, which
-   * those that are added at the end do not change; it goes without `identity`. Default false.
+   * Whether the shares of each class of `stratify`, or of all samples without it, are met to less than a
+   * sample for validation and less than two for test, instead of in the mean. A sample's part then depends on
+   * the samples before it too, which those that are added at the end do not change; it goes without
+   * `identity`. Default false.
    */
   readonly exact?: boolean;
   /**
-   * A column that tells samples apart, such as an id: where a sample goes then depends on the seed and its text (or number)
-   * there, so that another order of the samples moves none of them. Default: the index.
+   * A column that tells samples apart, such as an id: where a sample goes then depends on the seed and its
+   * text (or number) there, so that another order of the samples moves none of them. Default: the index.
    */
   readonly identity?: string;
 }
@@ -82,19 +83,22 @@ export function subset<Columns extends ColumnSpecs>(
 }
 
 /**
- * The dataset's samples divided in two, or in three with `test`. Where a sample goes depends on the seed and its index
- * alone, or its value in the column `identity`; so the parts' sizes are near, not exactly at, the asked shares, and adding
- * samples (at the end, without `identity`) moves no old one, with this exception: every part has at least one sample, so
- * where one would be empty, the sample that was drawn nearest to it is moved there. With `stratify` the same holds for every
- * class: training has at least one sample of each, the other parts have one of each class with at least as many samples as
- * there are parts. The order stays. To split a part again by the same `identity`, take another seed.
+ * The dataset's samples divided in two, or in three with `test`. Where a sample goes depends on the seed and
+ * its index alone, or its value in the column `identity`; so the parts' sizes are near, not exactly at, the
+ * asked shares, and adding samples (at the end, without `identity`) moves no old one, with this exception:
+ * every part has at least one sample, so where one would be empty, the sample that was drawn nearest to it is
+ * moved there. With `stratify` the same holds for every class: training has at least one sample of each, the
+ * other parts have one of each class with at least as many samples as there are parts. The order stays. To
+ * split a part again by the same `identity`, take another seed.
  *
- * A part of share p has p·n of n samples (or of a class's n samples) in the mean, and 95 times in 100 no more than
- * 2·√(n·p·(1−p)) more or fewer: 20 ± 8 of 100, 2000 ± 80 of 10 000. That is the least that is possible where a sample's own
- * identity decides alone. With `exact` what is before it decides too, and the deviation is less than a sample.
+ * A part of share p has p·n of n samples (or of a class's n samples) in the mean, and 95 times in 100 no more
+ * than 2·√(n·p·(1−p)) more or fewer: 20 ± 8 of 100, 2000 ± 80 of 10 000. That is the least that is possible
+ * where a sample's own identity decides alone. With `exact` what is before it decides too, and the deviation
+ * is less than a sample.
  *
- * Throws for fewer samples than parts, for a share outside (0, 1), for shares that leave nothing to train on, for a column
- * that is not of the kind, not in memory, or lacks values, and where samples come from a split by the same seed.
+ * Throws for fewer samples than parts, for a share outside (0, 1), for shares that leave nothing to train on,
+ * for a column that is not of the kind, not in memory, or lacks values, and where samples come from a split
+ * by the same seed.
  */
 export function split<Columns extends ColumnSpecs>(
   dataset: Dataset<Columns>,

@@ -12,11 +12,12 @@ import { firstPass, foldsOf, secondPass } from "./statistics/passes.ts";
 import { type Show, type Swept, sweep } from "./statistics/sweep.ts";
 
 /**
- * The statistics an encoder is fitted on. Pass the training samples only: what is fitted on others too makes validation
- * look better than it is. A sample of weight 0 might as well not be there; other weights count for the targets, whose
- * mean or classes are what a model must beat, and not for the features. Computed in float64 from the float32 numbers, in
- * two passes over the samples, some thousand at a time: data on a disk may be larger than memory. Quartiles are exact, those
- * of `numpy.quantile`; where there are hundreds of columns of millions of samples they take further passes.
+ * The statistics an encoder is fitted on. Pass the training samples only: what is fitted on others too makes
+ * validation look better than it is. A sample of weight 0 might as well not be there; other weights count for
+ * the targets, whose mean or classes are what a model must beat, and not for the features. Computed in
+ * float64 from the float32 numbers, in two passes over the samples, some thousand at a time: data on a disk
+ * may be larger than memory. Quartiles are exact, those of `numpy.quantile`; where there are hundreds of
+ * columns of millions of samples they take further passes.
  * Throws for a dataset that is no table.
  */
 export async function statistics(data: Swept & Pick<Dataset, "name" | "schema">): Promise<TableStatistics> {
@@ -42,7 +43,10 @@ export async function statistics(data: Swept & Pick<Dataset, "name" | "schema">)
   };
 }
 
-/** How many training samples have a number beyond these limits, by column: what a model's limits change. In one pass. */
+/**
+ * How many training samples have a number beyond these limits, by column: what a model's limits change. In
+ * one pass.
+ */
 export async function countBeyond(
   data: Swept,
   limits: Readonly<Record<string, { readonly from: number; readonly to: number }>>,
@@ -58,8 +62,9 @@ export async function countBeyond(
 }
 
 /**
- * Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their codes, and the
- * one that stands in for missing values. Of an ordered or cyclic column it keeps all, in order: their codes are ranks.
+ * Keeps the most frequent categories that occur, the earlier of equally frequent ones, in the order of their
+ * codes, and the one that stands in for missing values. Of an ordered or cyclic column it keeps all, in
+ * order: their codes are ranks.
  */
 function categoryStatistics(column: CategoryColumn, fold: CodeFold): CategoryStatistics {
   const { categories } = column;
@@ -82,7 +87,10 @@ function categoryStatistics(column: CategoryColumn, fold: CodeFold): CategorySta
   };
 }
 
-/** The code that stands in for a missing value: a category that was said, or the most frequent one, where there is any. */
+/**
+ * The code that stands in for a missing value: a category that was said, or the most frequent one, where
+ * there is any.
+ */
 function fillCode(
   { categories, whenMissing }: CategoryColumn,
   counts: readonly number[],

@@ -1,4 +1,7 @@
-/** The flags of `microbatch train`: what may be given, what stands for what is left out, and what only a table takes. */
+/**
+ * The flags of `microbatch train`: what may be given, what stands for what is left out, and what only a table
+ * takes.
+ */
 import { type CleaningFlags, cleaningFlags } from "../cleaning.ts";
 import type { DialectFlags } from "../dialect.ts";
 import type { Held, Sampling, TypeOf, Until } from "../options.ts";
@@ -108,8 +111,9 @@ export const tableDefaults = {
 } as const;
 
 /**
- * Samples per update where --batch-size is left out: the power of two nearest to a two-hundredth of the samples, from 32 to
- * 512. Small tables need many small steps to get anywhere; in large ones steps of 32 only take longer to do the same.
+ * Samples per update where --batch-size is left out: the power of two nearest to a two-hundredth of the
+ * samples, from 32 to 512. Small tables need many small steps to get anywhere; in large ones steps of 32 only
+ * take longer to do the same.
  */
 export function defaultBatchSize(samples: number): number {
   const power = Math.round(Math.log2(Math.max(1, samples / 200)));

@@ -6,7 +6,10 @@ import { type Table, type TableOptions, table } from "../../data/table/table.ts"
 import { say } from "../say.ts";
 import { tableInput } from "../table-input.ts";
 
-/** Larger files are read once into the cache: in memory they would take several times their size while they are read. */
+/**
+ * Larger files are read once into the cache: in memory they would take several times their size while they
+ * are read.
+ */
 const largestInMemory = 2 ** 28;
 
 /** Reads the table. folder: where its cache shall lie; asking for one makes one. */

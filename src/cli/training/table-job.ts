@@ -211,7 +211,10 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
   return { training: split.training, validation: judged, test: split.validation };
 }
 
-/** A part in which every row has weight 0 judges nothing: its metrics are no numbers, and nothing would ever improve. */
+/**
+ * A part in which every row has weight 0 judges nothing: its metrics are no numbers, and nothing would ever
+ * improve.
+ */
 async function requireWeights({ training, validation, test }: Parts): Promise<void> {
   const parts = [
     ["train on", training],

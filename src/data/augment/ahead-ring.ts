@@ -58,8 +58,8 @@ export class AheadRing {
   }
 
   /**
-   * How many samples from `at` on lie next to each other in the slot of the first, which are then ready to be taken; 0 where
-   * the first is not coming. A promise where it has to be waited for: then ask again.
+   * How many samples from `at` on lie next to each other in the slot of the first, which are then ready to be
+   * taken; 0 where the first is not coming. A promise where it has to be waited for: then ask again.
    */
   find(samples: Uint32Array, epochs: Uint32Array, at: number): number | Promise<void> {
     const place = this.#search(samples[at]!, epochs[at]!);

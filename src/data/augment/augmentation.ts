@@ -1,7 +1,8 @@
 /**
- * CONTRACT of an augmentation: a random change of an image which leaves what it shows as it is, so that a model sees more
- * than there are samples. It is plain data, a name and options; what the name stands for is a kind, one file each, listed in
- * kinds.ts. A thread so makes from a plan what the plan's own thread would make, byte for byte.
+ * CONTRACT of an augmentation: a random change of an image which leaves what it shows as it is, so that a
+ * model sees more than there are samples. It is plain data, a name and options; what the name stands for is a
+ * kind, one file each, listed in kinds.ts. A thread so makes from a plan what the plan's own thread would
+ * make, byte for byte.
  */
 import type { RandomSequence } from "../../array/random.ts";
 
@@ -22,8 +23,9 @@ export interface ImageShape {
 }
 
 /**
- * Changes one image, uint8 [channels, height, width], where it lies. draw(0) … draw(63) are uniform in [0, 1), and the only
- * source of chance: they belong to this sample in this epoch and this place in the list of changes.
+ * Changes one image, uint8 [channels, height, width], where it lies. draw(0) … draw(63) are uniform in
+ * [0, 1), and the only source of chance: they belong to this sample in this epoch and this place in the list
+ * of changes.
  */
 export type ImageChange = (image: Uint8Array<ArrayBufferLike>, draw: RandomSequence) => void;
 

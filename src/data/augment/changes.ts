@@ -1,4 +1,7 @@
-/** From the lists of a plan to what is done to an image: checked before the first sample, keyed by (seed, epoch, sample). */
+/**
+ * From the lists of a plan to what is done to an image: checked before the first sample, keyed by (seed,
+ * epoch, sample).
+ */
 import { type RandomSequence, randomSequence } from "../../array/random.ts";
 import { formatShape } from "../../array/shape.ts";
 import { fail, kindOf } from "../../errors.ts";
@@ -17,10 +20,10 @@ export type Augment<Columns extends ColumnSpecs = ColumnSpecs> = {
 export type SampleChange = (image: Uint8Array<ArrayBufferLike>, epoch: number, sample: number) => void;
 
 /**
- * The changes of one column. All that is random comes from (seed, epoch, sample, place in the list): not from the column, so
- * that an image and its mask, with equal lists, are changed alike.
- * Throws for a list that is none, for a name that is no kind's, for options that break its rules, for a column that holds
- * no images, and for images that an augmentation cannot change.
+ * The changes of one column. All that is random comes from (seed, epoch, sample, place in the list): not from
+ * the column, so that an image and its mask, with equal lists, are changed alike.
+ * Throws for a list that is none, for a name that is no kind's, for options that break its rules, for a
+ * column that holds no images, and for images that an augmentation cannot change.
  */
 export function openChanges(
   column: string,
@@ -67,7 +70,10 @@ export function checkAugment(data: Pick<Dataset, "name" | "columns">, augment: A
   }
 }
 
-/** The lists as they are recorded: by the columns' names in order, with all options; undefined where nothing is changed. */
+/**
+ * The lists as they are recorded: by the columns' names in order, with all options; undefined where nothing
+ * is changed.
+ */
 export function settleAugment(augment: Augment | undefined): Augment | undefined {
   const lists = Object.entries(augment ?? {})
     .map(([column, list]) => [column, settleList(column, list ?? [])] as const)

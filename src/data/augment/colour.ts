@@ -14,13 +14,13 @@ export interface ColourOptions {
 }
 
 /**
- * Changes brightness, then contrast, then saturation, each by a factor of its own, drawn uniformly. Every step cuts off below
- * 0 and above 255; what comes out is rounded once, to the nearest whole number, halves upwards. Grey is 0.299 red + 0.587
- * green + 0.114 blue; an image of one channel is grey.
+ * Changes brightness, then contrast, then saturation, each by a factor of its own, drawn uniformly. Every
+ * step cuts off below 0 and above 255; what comes out is rounded once, to the nearest whole number, halves
+ * upwards. Grey is 0.299 red + 0.587 green + 0.114 blue; an image of one channel is grey.
  * Throws for an option outside [0, 1]; and, at the start of a run, for images of other than 1 or 3 channels.
- * Source: torchvision.transforms.functional's adjust_brightness, adjust_contrast and adjust_saturation; luma of ITU-R
- * BT.601. Differs from torchvision: the order is fixed, and it cuts off the fractions after every step, which darkens an
- * image by half a level each time.
+ * Source: torchvision.transforms.functional's adjust_brightness, adjust_contrast and adjust_saturation; luma
+ * of ITU-R BT.601. Differs from torchvision: the order is fixed, and it cuts off the fractions after every
+ * step, which darkens an image by half a level each time.
  */
 export function colour(options: ColourOptions): Augmentation {
   return describeAugmentation(colourKind, options);
@@ -71,8 +71,8 @@ const lumaOfRgb = [0.299, 0.587, 0.114];
 const cutOff = (value: number) => (value < 0 ? 0 : value > 255 ? 255 : value);
 
 /**
- * What brightness and contrast make of each of the 256 values. The mean comes from a count of the values: whole numbers,
- * so that no order of adding can matter.
+ * What brightness and contrast make of each of the 256 values. The mean comes from a count of the values:
+ * whole numbers, so that no order of adding can matter.
  */
 function toneCurve(luma: readonly number[], pixels: number) {
   const counts = new Uint32Array(256);

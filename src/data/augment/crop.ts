@@ -8,8 +8,8 @@ export interface CropOptions {
   /** Pixels added at each side before the crop: the image moves by at most so many, up, down, left and right. */
   readonly padding: number;
   /**
-   * What is added: one value ("constant", the default), the pixels of the edge again ("edge"), or the image mirrored at its
-   * edge, whose pixels are not repeated ("reflect").
+   * What is added: one value ("constant", the default), the pixels of the edge again ("edge"), or the image
+   * mirrored at its edge, whose pixels are not repeated ("reflect").
    */
   readonly border?: "constant" | "edge" | "reflect";
   /** The value of a constant border, in every channel, 0 … 255. Default 0; 255 suits ink on white paper. */
@@ -17,10 +17,10 @@ export interface CropOptions {
 }
 
 /**
- * Pads an image at each side and cuts out its own size at a random place: each of the (2 · padding + 1)² places is equally
- * likely. The usual augmentation of small images, with padding of an eighth of the side.
- * Throws for a padding that is no whole number from 1 on; and, at the start of a run, for one that is not smaller than the
- * images.
+ * Pads an image at each side and cuts out its own size at a random place: each of the (2 · padding + 1)²
+ * places is equally likely. The usual augmentation of small images, with padding of an eighth of the side.
+ * Throws for a padding that is no whole number from 1 on; and, at the start of a run, for one that is not
+ * smaller than the images.
  * Source: torchvision.transforms.RandomCrop(size, padding, fill, padding_mode).
  */
 export function crop(options: CropOptions): Augmentation {

@@ -11,8 +11,8 @@ export interface FlipOptions {
 }
 
 /**
- * Mirrors an image with the given probabilities, each by a draw of its own. Not for what a mirror makes something else, such
- * as digits and letters.
+ * Mirrors an image with the given probabilities, each by a draw of its own. Not for what a mirror makes
+ * something else, such as digits and letters.
  * Throws for a probability outside [0, 1].
  */
 export function flip(options: FlipOptions = {}): Augmentation {

@@ -1,6 +1,7 @@
 /**
- * Reads samples augmented. What was hinted is augmented ahead by a thread, in memory that it shares with the reader; what was
- * not, or is not there in time, by the reader itself. The bytes are the same either way: hints only change who makes them.
+ * Reads samples augmented. What was hinted is augmented ahead by a thread, in memory that it shares with the
+ * reader; what was not, or is not there in time, by the reader itself. The bytes are the same either way:
+ * hints only change who makes them.
  */
 import type { TypedArray } from "../../array/dtype.ts";
 import { elementCount } from "../../array/shape.ts";

@@ -20,7 +20,10 @@ export interface AugmentRing {
   readonly slots: number;
   /** Samples that one slot holds. */
   readonly samples: number;
-  /** At `asked` how many slots have been given to the thread so far, at `ended` 1 once it shall end; then a state per slot. */
+  /**
+   * At `asked` how many slots have been given to the thread so far, at `ended` 1 once it shall end; then a
+   * state per slot.
+   */
   readonly control: Int32Array<SharedArrayBuffer>;
   /** Of each slot: how many samples it holds, then which, then in which epoch each. */
   readonly keys: SharedArrayBuffer;

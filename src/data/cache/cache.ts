@@ -24,13 +24,14 @@ export interface CacheOptions {
   /** Default: MICROBATCH_CACHE in the environment, else .cache/microbatch in the home folder. */
   readonly folder?: string;
   /**
-   * A cache of at most so many bytes is held in memory as it is; others are read as they are drawn from. Default: a quarter of
-   * the memory that is free.
+   * A cache of at most so many bytes is held in memory as it is; others are read as they are drawn from.
+   * Default: a quarter of the memory that is free.
    */
   readonly bytesInMemory?: number;
   /**
-   * A larger cache is drawn from block by block (`blockShuffled`), unless the plan has a sampler: the system cannot keep it in
-   * its page cache, and a disk is 50 times slower at random. Default: half of the memory that is free.
+   * A larger cache is drawn from block by block (`blockShuffled`), unless the plan has a sampler: the system
+   * cannot keep it in its page cache, and a disk is 50 times slower at random. Default: half of the memory
+   * that is free.
    */
   readonly bytesInPageCache?: number;
   /** Told before a cache is made, which may take long. Default: nobody. */
@@ -45,10 +46,12 @@ export function cacheFolder({ folder }: Pick<CacheOptions, "folder"> = {}): stri
 }
 
 /**
- * A source's samples as a dataset on disk: for what does not fit in memory, or takes long to read. Made once, in pieces, and
- * opened at once from then on, as long as the source's fingerprint stays. A cache that is damaged is made anew. What the same
- * source gives in memory, such as `report` and `vocabulary`, is there too.
- * Throws what the source throws, when it has no samples, and when the folder cannot be written to; nothing is left behind.
+ * A source's samples as a dataset on disk: for what does not fit in memory, or takes long to read. Made once,
+ * in pieces, and opened at once from then on, as long as the source's fingerprint stays. A cache that is
+ * damaged is made anew. What the same source gives in memory, such as `report` and `vocabulary`, is there
+ * too.
+ * Throws what the source throws, when it has no samples, and when the folder cannot be written to; nothing is
+ * left behind.
  */
 export async function cached<Columns extends ColumnSpecs, Data extends Dataset<Columns> = Dataset<Columns>>(
   source: Source<Columns, Data>,
@@ -219,7 +222,8 @@ async function publish(request: CacheRequest, temporary: string, place: string):
       const code = error instanceof Error && "code" in error ? String(error.code) : "";
       if (attempt === 10 || !/^(ENOTEMPTY|EEXIST|ENOTDIR|EPERM)$/.test(code)) throw error;
     }
-    // From the same source another process has made the same. A second look, should it have been replaced during the first.
+    // From the same source another process has made the same. A second look, should it have been replaced
+    // during the first.
     for (let look = 0; look < 2; look++) {
       if (typeof (await openCache(place, request)) !== "string") return rm(temporary, { recursive: true });
     }

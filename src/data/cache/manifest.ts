@@ -39,8 +39,9 @@ export const manifestFile = "manifest.json";
 const version = 2;
 
 /**
- * The text of the file: JSON that begins with the CRC-32 of what stands behind it. A manifest decides what the numbers mean,
- * so that one changed letter in it (a category, the name of the weights) would be as wrong as a changed sample.
+ * The text of the file: JSON that begins with the CRC-32 of what stands behind it. A manifest decides what
+ * the numbers mean, so that one changed letter in it (a category, the name of the weights) would be as wrong
+ * as a changed sample.
  */
 export function formatManifest(manifest: Omit<Manifest, "version">): string {
   const text = JSON.stringify({ version, ...manifest } satisfies Manifest).slice(1);
@@ -88,8 +89,8 @@ async function lookAt(path: string): Promise<Stats | undefined> {
 }
 
 /**
- * Up to so many bytes every block is checked when a cache is opened; of larger ones the first, the last and some between,
- * unless the file was written to after it was made, or copied.
+ * Up to so many bytes every block is checked when a cache is opened; of larger ones the first, the last and
+ * some between, unless the file was written to after it was made, or copied.
  */
 const fullyChecked = 2 ** 28;
 const checkedBlocks = 32;

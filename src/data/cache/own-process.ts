@@ -1,6 +1,6 @@
 /**
- * A cache made by a process of its own: what reading takes is given back to the last byte, and it has a limit of its own. One
- * side asks (`makeInOwnProcess`), the other is a module that answers one task (`answerTask`).
+ * A cache made by a process of its own: what reading takes is given back to the last byte, and it has a limit
+ * of its own. One side asks (`makeInOwnProcess`), the other is a module that answers one task (`answerTask`).
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fail, MicrobatchError } from "../../errors.ts";

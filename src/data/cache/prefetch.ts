@@ -1,4 +1,7 @@
-/** Reading ahead: a thread brings the records that will be drawn next into shared memory, so that computing never waits. */
+/**
+ * Reading ahead: a thread brings the records that will be drawn next into shared memory, so that computing
+ * never waits.
+ */
 import { Worker } from "node:worker_threads";
 import type { ColumnSpecs } from "../dataset.ts";
 import { moduleBeside } from "../module-beside.ts";
@@ -47,9 +50,10 @@ export class Prefetcher {
   }
 
   /**
-   * Copies the samples' records to the front of `into` and says so, where they are the next of those hinted; some of these
-   * may be passed over, as samples of weight 0 are. False where they are others, such as those of an evaluation in between;
-   * once these are more than what was hinted, that is forgotten. One call at a time.
+   * Copies the samples' records to the front of `into` and says so, where they are the next of those hinted;
+   * some of these may be passed over, as samples of weight 0 are. False where they are others, such as those
+   * of an evaluation in between; once these are more than what was hinted, that is forgotten. One call at a
+   * time.
    */
   take(samples: Uint32Array, into: Uint8Array): boolean | Promise<boolean> {
     const places = this.#find(samples);
@@ -76,7 +80,10 @@ export class Prefetcher {
     Atomics.notify(this.#ring.control, asked);
   }
 
-  /** The places of the samples' records in the ring, and the cursor behind the last; undefined where they do not come. */
+  /**
+   * The places of the samples' records in the ring, and the cursor behind the last; undefined where they do
+   * not come.
+   */
   #find(samples: Uint32Array): Uint32Array | undefined {
     const places = new Uint32Array(samples.length);
     let [slot, place] = [this.#slot, this.#place];
@@ -107,7 +114,8 @@ export class Prefetcher {
 
   #fillSlots(): void {
     const { control, shape } = this.#ring;
-    // A slot is used again once it was copied from, and once the thread is done with it: with what was forgotten it may not be.
+    // A slot is used again once it was copied from, and once the thread is done with it: with what was
+    // forgotten it may not be.
     while (
       this.#waiting.length > 0 &&
       this.#asked - slots < this.#released &&

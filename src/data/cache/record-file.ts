@@ -1,4 +1,7 @@
-/** A file of records on disk: written once from pieces, read at random. Source of the format: NumPy's .npy, version 1. */
+/**
+ * A file of records on disk: written once from pieces, read at random. Source of the format: NumPy's .npy,
+ * version 1.
+ */
 import { closeSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
@@ -123,7 +126,10 @@ export class RecordFile {
     this.descriptor = descriptor;
   }
 
-  /** Reads the records of the samples, in order, to the front of `into`. Neighbours in the file are read in one call. */
+  /**
+   * Reads the records of the samples, in order, to the front of `into`. Neighbours in the file are read in
+   * one call.
+   */
   read(samples: Uint32Array, into: Uint8Array): void {
     const { stride } = this.layout;
     for (let at = 0; at < samples.length; ) {

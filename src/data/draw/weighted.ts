@@ -10,18 +10,19 @@ import { aliasTable } from "./alias.ts";
 import { requirePosition, requireSize } from "./bounds.ts";
 
 /**
- * At every position a sample drawn at random, independent of all others, with a probability in proportion to its number in
- * a column; 0 is never drawn. An epoch has as many positions as there are samples.
+ * At every position a sample drawn at random, independent of all others, with a probability in proportion to
+ * its number in a column; 0 is never drawn. An epoch has as many positions as there are samples.
  *
  *   sampler: await weighted(training, "importance")
  *
  * Numbers from elsewhere do as well: await weighted(arrays({ importance }), "importance").
- * This is another thing than weights of the loss, which keep every sample and count some more; a column that already weighs
- * the loss is refused, since its samples would count by the square.
+ * This is another thing than weights of the loss, which keep every sample and count some more; a column that
+ * already weighs the loss is refused, since its samples would count by the square.
  *
- * data: as many samples as the plan trains on. Keeps 12 bytes per sample; a draw takes the same time whatever their number.
- * Throws for a column of other kinds, for numbers that are negative or not finite, where all are 0, and when an epoch is
- * drawn for another number of samples. Source: Walker's alias method.
+ * data: as many samples as the plan trains on. Keeps 12 bytes per sample; a draw takes the same time whatever
+ * their number.
+ * Throws for a column of other kinds, for numbers that are negative or not finite, where all are 0, and when
+ * an epoch is drawn for another number of samples. Source: Walker's alias method.
  */
 export async function weighted<Columns extends ColumnSpecs>(
   data: Dataset<Columns>,

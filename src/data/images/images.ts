@@ -38,17 +38,19 @@ export interface ImagesSource<Columns extends UnlabelledColumns = LabelledColumn
  *   const flowers = await images("flowers/", { size: [64, 64] });            // flowers/rose/1.jpg, flowers/tulip/…
  *   const { training, validation } = split(flowers, { stratify: "class" });
  *
- * Columns of the dataset: image uint8 [channels, height, width], 0 … 255, and class int32 [], whose categories are the
- * names of the folders in the order of their code points; with labels: false, image alone. Samples are in the order of the
- * code points of their files' paths. A second folder, for test, is given the classes of the first:
+ * Columns of the dataset: image uint8 [channels, height, width], 0 … 255, and class int32 [], whose
+ * categories are the names of the folders in the order of their code points; with labels: false, image alone.
+ * Samples are in the order of the code points of their files' paths. A second folder, for test, is given the
+ * classes of the first:
  *
  *   const test = await images("flowers-test/", { size: [64, 64], classes: flowers.columns.class.categories });
  *
- * A file is what its bytes say, whatever it is called: JPEG, PNG, WebP, GIF, TIFF or AVIF. It is turned upright as its EXIF
- * orientation says, put on the background where it is transparent, and brought to sRGB by its colour profile, from CMYK too;
- * 16 bits become 8; of an animation or of several pages it is the first. It is made smaller by Lanczos' filter, a = 3, and
- * larger by cubic interpolation, which in sharp moves it by half a pixel to the right and down. The same file gives the
- * same pixels with the same version of sharp on one kind of processor.
+ * A file is what its bytes say, whatever it is called: JPEG, PNG, WebP, GIF, TIFF or AVIF. It is turned
+ * upright as its EXIF orientation says, put on the background where it is transparent, and brought to sRGB by
+ * its colour profile, from CMYK too; 16 bits become 8; of an animation or of several pages it is the first.
+ * It is made smaller by Lanczos' filter, a = 3, and larger by cubic interpolation, which in sharp moves it by
+ * half a pixel to the right and down. The same file gives the same pixels with the same version of sharp on
+ * one kind of processor.
  * Folders in a class's folder belong to the class, symbolic links are followed, hidden files are left alone.
  *
  * Throws when the folder is missing, has fewer than two classes or a class without images, or has a folder that is none

@@ -10,8 +10,9 @@ import type { LinesTask } from "./build-json-lines.ts";
 import { checkLinesOptions, type JsonLinesOptions } from "./json-lines.ts";
 
 /**
- * The same as `jsonLines`, with its samples in a cache on disk, as `cachedTable` keeps them: the first time a process of its
- * own reads the file, and from then on it is opened at once, without reading the file, until that changes.
+ * The same as `jsonLines`, with its samples in a cache on disk, as `cachedTable` keeps them: the first time a
+ * process of its own reads the file, and from then on it is opened at once, without reading the file, until
+ * that changes.
  * Throws what `jsonLines` throws.
  */
 export async function cachedJsonLines(

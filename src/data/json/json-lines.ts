@@ -26,8 +26,8 @@ export type JsonLinesOptions = LinesOptions &
 
 interface LinesOptions {
   /**
-   * The keys to read beside target and weight. Default: all but those of `ignore`; with `like`, those of the schema, and
-   * lists are read where they are named here.
+   * The keys to read beside target and weight. Default: all but those of `ignore`; with `like`, those of the
+   * schema, and lists are read where they are named here.
    */
   readonly columns?: readonly string[];
 }
@@ -37,15 +37,16 @@ interface LinesOptions {
  *
  *   const houses = await jsonLines("houses.jsonl", { target: "price" });
  *
- * What the columns are is decided as by `table`, and the dataset is the one that `table` gives for the same values in CSV: a
- * text counts as the cell of a table ("7" is a number, "NA" is missing), true and false are categories, null and a key that
- * is not there are missing values. A list of numbers, as long in every line, is a float32 column [k] (null in it is NaN)
- * beside those of the schema. Without a target the schema has none, and every key is a feature or a list. Empty lines are
- * passed over.
+ * What the columns are is decided as by `table`, and the dataset is the one that `table` gives for the same
+ * values in CSV: a text counts as the cell of a table ("7" is a number, "NA" is missing), true and false are
+ * categories, null and a key that is not there are missing values. A list of numbers, as long in every line,
+ * is a float32 column [k] (null in it is NaN) beside those of the schema. Without a target the schema has
+ * none, and every key is a feature or a list. Empty lines are passed over.
  *
- * Throws what `table` throws; and, naming line and key, for what is no JSON object, has a key twice, an object or a list
- * of anything but numbers under a key, or values of several kinds under one. clean: { badRows: { skip: 10 } } leaves out
- * such lines instead, up to that many, and `report.skipped` says which. The whole table is held in memory.
+ * Throws what `table` throws; and, naming line and key, for what is no JSON object, has a key twice, an
+ * object or a list of anything but numbers under a key, or values of several kinds under one. clean: {
+ * badRows: { skip: 10 } } leaves out such lines instead, up to that many, and `report.skipped` says which.
+ * The whole table is held in memory.
  */
 export async function jsonLines(path: string, options: JsonLinesOptions = {}): Promise<Table> {
   checkLinesOptions(path, options);
@@ -66,9 +67,9 @@ export async function jsonLines(path: string, options: JsonLinesOptions = {}): P
 }
 
 /**
- * The same, piece by piece: a source for who keeps the samples elsewhere. The file is read when the source is opened, to
- * decide what its columns are, and each time its samples are read; what does not fit in memory lies in temporary files.
- * A cache that need not read it to be opened is `cachedJsonLines`.
+ * The same, piece by piece: a source for who keeps the samples elsewhere. The file is read when the source is
+ * opened, to decide what its columns are, and each time its samples are read; what does not fit in memory
+ * lies in temporary files. A cache that need not read it to be opened is `cachedJsonLines`.
  */
 export async function jsonLinesSource(
   path: string,
@@ -119,7 +120,10 @@ async function* readPieces(path: string, options: JsonLinesOptions): AsyncGenera
   }
 }
 
-/** Opens a file, decides its columns and hands it over. The database is gone afterwards; limit: the memory it may take. */
+/**
+ * Opens a file, decides its columns and hands it over. The database is gone afterwards; limit: the memory it
+ * may take.
+ */
 export async function withDecidedLines<Result>(
   path: string,
   options: JsonLinesOptions,

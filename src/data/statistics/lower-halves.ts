@@ -1,6 +1,9 @@
 /** Half of radix selection: float32 numbers whose upper 16 bits are the same, told apart by their lower 16 bits. */
 
-/** Numbers with the same upper half: their lower halves, each by itself or counted, whatever is smaller. 256 KiB at most. */
+/**
+ * Numbers with the same upper half: their lower halves, each by itself or counted, whatever is smaller. 256
+ * KiB at most.
+ */
 export class LowerHalves {
   readonly upper: number;
   /** The rank of its smallest number. */
@@ -38,7 +41,10 @@ export class LowerHalves {
     return lower;
   }
 
-  /** The lower half that comes most often, the smallest of equally frequent ones, and how often. Once all were added. */
+  /**
+   * The lower half that comes most often, the smallest of equally frequent ones, and how often. Once all were
+   * added.
+   */
   get mode(): { readonly lower: number; readonly count: number } {
     let best = { lower: 0, count: 0 };
     const take = (lower: number, count: number) => {

@@ -1,7 +1,8 @@
 /**
- * The mode of float32 numbers, exact, in passes over numbers that need not fit into memory: the first counts them by the
- * upper half of their bits, each further one looks at the lower half of those with the most frequent upper halves, as many as
- * there is memory for, until none is left that could hold a more frequent number.
+ * The mode of float32 numbers, exact, in passes over numbers that need not fit into memory: the first counts
+ * them by the upper half of their bits, each further one looks at the lower half of those with the most
+ * frequent upper halves, as many as there is memory for, until none is left that could hold a more frequent
+ * number.
  */
 import { bitsOf, floatOf, isNanBits, orderOf } from "./float-order.ts";
 import { LowerHalves } from "./lower-halves.ts";

@@ -3,7 +3,10 @@ import type { NumberColumn, NumberStatistics } from "../../array/schema.ts";
 import { ModeFold } from "./mode-fold.ts";
 import { QuartileFold } from "./quartile-fold.ts";
 
-/** Mean, deviation and extremes of numbers, NaN where they are missing: `add` them all, then `addSquares` of them all. */
+/**
+ * Mean, deviation and extremes of numbers, NaN where they are missing: `add` them all, then `addSquares` of
+ * them all.
+ */
 export class NumberFold {
   #count = 0;
   #weight = 0;
@@ -29,7 +32,10 @@ export class NumberFold {
     }
   }
 
-  /** Once all were added: of equal numbers exactly their value, since float64 has 29 bits to spare for a sum of float32. */
+  /**
+   * Once all were added: of equal numbers exactly their value, since float64 has 29 bits to spare for a sum
+   * of float32.
+   */
   get mean(): number {
     return this.#count === 0 ? 0 : this.#sum / this.#weight;
   }
@@ -55,7 +61,10 @@ export class NumberFold {
   }
 }
 
-/** Everything an encoder may ask about a feature: its numbers, their logarithms, their quartiles, what stands in for them. */
+/**
+ * Everything an encoder may ask about a feature: its numbers, their logarithms, their quartiles, what stands
+ * in for them.
+ */
 export class FeatureFold {
   readonly #column: NumberColumn;
   readonly #numbers = new NumberFold();
@@ -76,7 +85,10 @@ export class FeatureFold {
     this.quartiles.count(values);
   }
 
-  /** The second pass; that of the quartiles is made apart, since it may need more memory than there is for all at once. */
+  /**
+   * The second pass; that of the quartiles is made apart, since it may need more memory than there is for all
+   * at once.
+   */
   addSquares(values: Float32Array): void {
     this.#numbers.addSquares(values);
     this.#logarithms.addSquares(signedLogarithms(values));
@@ -90,7 +102,8 @@ export class FeatureFold {
       ...this.#column,
       fill: this.#fill(numbers.mean),
       quartiles: this.quartiles.quartiles,
-      // Equal logarithms, unlike equal float32 numbers, fill float64 to its last bit, and their mean may be another number.
+      // Equal logarithms, unlike equal float32 numbers, fill float64 to its last bit, and their mean may be
+      // another number.
       logarithm: { mean, deviation: numbers.deviation === 0 ? 0 : deviation },
     };
   }

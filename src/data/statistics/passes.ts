@@ -43,8 +43,8 @@ export function firstPass(data: Swept, { features, targets, codes, classes }: Fo
 }
 
 /**
- * Shows the columns of numbers again: for their squares all of them, for their quartiles as many as there is memory for, the
- * others in passes of their own.
+ * Shows the columns of numbers again: for their squares all of them, for their quartiles as many as there is
+ * memory for, the others in passes of their own.
  */
 export async function secondPass(
   data: Swept,

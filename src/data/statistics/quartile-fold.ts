@@ -1,7 +1,8 @@
 /**
- * The quartiles of float32 numbers, exact, in two passes over numbers that need not fit into memory. Numbers in order have
- * their bits in order (with the sign turned around), so the first pass counts by the upper 16 bits and the second looks at
- * the lower 16 bits of those few counts in which a quartile lies: radix selection.
+ * The quartiles of float32 numbers, exact, in two passes over numbers that need not fit into memory. Numbers
+ * in order have their bits in order (with the sign turned around), so the first pass counts by the upper 16
+ * bits and the second looks at the lower 16 bits of those few counts in which a quartile lies: radix
+ * selection.
  */
 import { bitsOf, floatOf, isNanBits, orderOf } from "./float-order.ts";
 import { LowerHalves } from "./lower-halves.ts";
@@ -46,7 +47,10 @@ export class QuartileFold {
     return [this.#quantile(0.25), this.#quantile(0.5), this.#quantile(0.75)];
   }
 
-  /** Between two numbers it lies on the line from one to the other. Source: numpy.quantile, method "linear" (its default). */
+  /**
+   * Between two numbers it lies on the line from one to the other. Source: numpy.quantile, method "linear"
+   * (its default).
+   */
   #quantile(share: number): number {
     if (this.#numbers === 0) return 0;
     const { below, above, part } = placeOf(share, this.#numbers);

@@ -1,4 +1,7 @@
-/** A table in a cache on disk: read once by a process of its own, larger than memory if need be, opened at once from then on. */
+/**
+ * A table in a cache on disk: read once by a process of its own, larger than memory if need be, opened at
+ * once from then on.
+ */
 import { type CacheOptions, datasetOf, openOrMake } from "../cache/cache.ts";
 import { makeInOwnProcess } from "../cache/own-process.ts";
 import { fingerprintOfFiles } from "../file-ranges.ts";
@@ -10,8 +13,9 @@ import { checkOptions, type TableOptions } from "./options.ts";
 import { type Table, type TableReport, tableOf } from "./table-data.ts";
 
 /**
- * The same as `table`, with its samples in a cache on disk (see `cached`): the first time a process of its own reads the
- * file, in about 400 MB of memory whatever its size, and from then on it is opened at once, until the file changes.
+ * The same as `table`, with its samples in a cache on disk (see `cached`): the first time a process of its
+ * own reads the file, in about 400 MB of memory whatever its size, and from then on it is opened at once,
+ * until the file changes.
  * Throws what `table` throws.
  */
 export async function cachedTable(

@@ -1,4 +1,7 @@
-/** What `table` is told, and whether that is anything at all: JavaScript and command lines may pass whatever they like. */
+/**
+ * What `table` is told, and whether that is anything at all: JavaScript and command lines may pass whatever
+ * they like.
+ */
 import type { TableSchema } from "../../array/schema.ts";
 import { fail, kindOf } from "../../errors.ts";
 import { cellOf } from "../numbers.ts";
@@ -7,8 +10,8 @@ import { checkTexts, type EncodedTexts } from "./columns/texts.ts";
 import { checkDialect, type Dialect } from "./csv/csv-dialect.ts";
 
 /**
- * What a feature is: a number, one of some texts, a date as ISO 8601 writes it, or one of the given texts, which stand in an
- * order that means something, from least to most.
+ * What a feature is: a number, one of some texts, a date as ISO 8601 writes it, or one of the given texts,
+ * which stand in an order that means something, from least to most.
  */
 export type ColumnType = "number" | "category" | "date" | readonly string[];
 
@@ -25,9 +28,10 @@ export interface TargetOptions {
   /** The column of sample weights: a number from 0 on in every line. It is no feature. */
   readonly weight?: string;
   /**
-   * Columns that are in the dataset and are no features: what samples are divided by (`splitByGroup`, `splitByTime`), or drawn
-   * by (`weighted`). Whole numbers are int32 [], other numbers float32 [1]; dates are int32 [], days since 1970, or seconds
-   * where one has a time; texts are codes of categories, all of which are listed. `types` may say another one.
+   * Columns that are in the dataset and are no features: what samples are divided by (`splitByGroup`,
+   * `splitByTime`), or drawn by (`weighted`). Whole numbers are int32 [], other numbers float32 [1]; dates
+   * are int32 [], days since 1970, or seconds where one has a time; texts are codes of categories, all of
+   * which are listed. `types` may say another one.
    */
   readonly keep?: readonly string[];
   /** Columns of texts, and how they become codes of one length; no features: a model reads them by their names. */
@@ -66,7 +70,10 @@ export function saidType(name: string, types: TargetOptions["types"] = {}): Colu
 /** Either a target, or the schema of a first table. */
 export type TableOptions = TargetOptions | LikeOptions;
 
-/** Throws for an unknown option, for one of the wrong kind, and for `like` beside options that say the same otherwise. */
+/**
+ * Throws for an unknown option, for one of the wrong kind, and for `like` beside options that say the same
+ * otherwise.
+ */
 export function checkOptions(path: string, options: unknown): void {
   const given = isObject(options) ? Object.entries(options).filter(([, value]) => value !== undefined) : [];
   const names = given.map(([name]) => name);

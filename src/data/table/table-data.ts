@@ -37,8 +37,8 @@ export interface TableReport extends CleaningReport {
   /** How many samples have no value, by column, where there are any. */
   readonly missing: Readonly<Record<string, number>>;
   /**
-   * How many samples have a category that its column does not list, where there are any: beyond the 1000 most frequent, or,
-   * with `like`, one that the first table has not seen.
+   * How many samples have a category that its column does not list, where there are any: beyond the 1000 most
+   * frequent, or, with `like`, one that the first table has not seen.
    */
   readonly unlisted: Readonly<Record<string, number>>;
   /** Columns that are no features, and why. */

@@ -1,4 +1,7 @@
-/** A table in figures, for people to look at before they train: what its columns hold, and what reading makes of them. */
+/**
+ * A table in figures, for people to look at before they train: what its columns hold, and what reading makes
+ * of them.
+ */
 import type { FeatureColumn, TargetColumn } from "../../array/schema.ts";
 import { MicrobatchError } from "../../errors.ts";
 import { type Cells, loadCells } from "./cells/cells.ts";
@@ -68,9 +71,10 @@ export interface ProfiledColumn {
 }
 
 /**
- * Reads a table once and says what is in it: for each column its type, what is missing, how many values differ, means
- * and quantiles, the most frequent values; and what `table` would do with it. Nothing is refused that can be shown: what
- * would end the reading is in `problem`. Statistics are of the numbers as float64, missing ones left out.
+ * Reads a table once and says what is in it: for each column its type, what is missing, how many values
+ * differ, means and quantiles, the most frequent values; and what `table` would do with it. Nothing is
+ * refused that can be shown: what would end the reading is in `problem`. Statistics are of the numbers as
+ * float64, missing ones left out.
  * Memory: 512 MB for the cells, and more on the disk.
  * Throws for a file that cannot be read as a table, and for options that name no column.
  */

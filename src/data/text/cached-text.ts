@@ -16,8 +16,9 @@ import {
 export interface TextWindows extends Dataset<TextColumns> {
   readonly vocabulary: Vocabulary;
   /**
-   * Divides the text by position as that of `characters` does: no code of one part is to be predicted in another. Windows
-   * stay where they are in the text, so those that lie across a cut are in no part. Default validation: 0.2.
+   * Divides the text by position as that of `characters` does: no code of one part is to be predicted in
+   * another. Windows stay where they are in the text, so those that lie across a cut are in no part. Default
+   * validation: 0.2.
    */
   split(options?: PositionSplitOptions): Split<TextWindows>;
 }

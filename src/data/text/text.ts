@@ -51,21 +51,25 @@ export interface TextSource extends Source<TextColumns, CachedText> {
  *   const { training, validation } = text.split({ validation: 0.1 });
  *   text.vocabulary.decode(text.vocabulary.encode("Call me Ishmael."));
  *
- * Columns of the dataset: tokens int32 [context], codes of characters, and next int32 [context], the same one position
- * further on: next[i] is what comes after tokens[0 … i]. Window w begins at character w · stride; characters at the end that
- * fill no window are counted in `report`. The vocabulary is the characters of the text in the order of their code points;
- * a second text is read by that of the first: { like: text.vocabulary }.
- * Line ends stay as they are; a byte order mark at the beginning does not. The text is kept once, 1 byte per character for
- * up to 256 different ones, then 2, then 4, however much the windows overlap.
+ * Columns of the dataset: tokens int32 [context], codes of characters, and next int32 [context], the same one
+ * position further on: next[i] is what comes after tokens[0 … i]. Window w begins at character w · stride;
+ * characters at the end that fill no window are counted in `report`. The vocabulary is the characters of the
+ * text in the order of their code points; a second text is read by that of the first: { like: text.vocabulary
+ * }.
+ * Line ends stay as they are; a byte order mark at the beginning does not. The text is kept once, 1 byte per
+ * character for up to 256 different ones, then 2, then 4, however much the windows overlap.
  *
- * Throws, naming the byte, for what is not UTF-8; with `like`, naming line and character, for one that it lacks; and for
- * a text that is empty or shorter than context + 1.
+ * Throws, naming the byte, for what is not UTF-8; with `like`, naming line and character, for one that it
+ * lacks; and for a text that is empty or shorter than context + 1.
  */
 export async function characters(path: string, options: CharactersOptions): Promise<TextData> {
   return collected(await openCharacters(path, options), options);
 }
 
-/** The same, to be read piece by piece: for a cache on disk, where the text outgrows memory. It is read once to know them. */
+/**
+ * The same, to be read piece by piece: for a cache on disk, where the text outgrows memory. It is read once
+ * to know them.
+ */
 export async function charactersSource(path: string, options: CharactersOptions): Promise<TextSource> {
   return sourceOf(await openCharacters(path, options), options);
 }
@@ -89,10 +93,11 @@ export async function bytesSource(path: string, options: WindowOptions): Promise
  *
  *   const text = await tokens("moby-dick.txt", { tokenizer: "tokenizer.json", context: 64 });
  *
- * Columns and windows are those of `characters`; what the codes mean is told by the tokenizer, see `tokenizerVocabulary`.
- * The text is encoded as a whole, nothing is added between its parts. A MB of text takes one to a few seconds.
- * Throws, naming the byte, for what is not UTF-8; for what is no tokenizer; for a text that it has no tokens for; and for
- * one of no more than context tokens.
+ * Columns and windows are those of `characters`; what the codes mean is told by the tokenizer, see
+ * `tokenizerVocabulary`. The text is encoded as a whole, nothing is added between its parts. A MB of text
+ * takes one to a few seconds.
+ * Throws, naming the byte, for what is not UTF-8; for what is no tokenizer; for a text that it has no tokens
+ * for; and for one of no more than context tokens.
  */
 export async function tokens(path: string, options: TokensOptions): Promise<TextData> {
   return collected(await openTokens(path, options), options);

@@ -12,8 +12,8 @@ export interface WindowOptions {
   /** How many codes a model sees at once: a whole number from 1 on. */
   readonly context: number;
   /**
-   * How many codes further on the next window begins. Default: context, so that every code is to be predicted once in an
-   * epoch. 1: a window at every position.
+   * How many codes further on the next window begins. Default: context, so that every code is to be predicted
+   * once in an epoch. 1: a window at every position.
    */
   readonly stride?: number;
 }
@@ -49,9 +49,9 @@ export interface TextData extends Dataset<TextColumns> {
   readonly vocabulary: Vocabulary;
   readonly report: TextReport;
   /**
-   * Divides the text by position: training is its beginning, then comes validation, then test where it is asked for, each a
-   * share of the codes. No window is on both sides of a cut, and no code of one part is to be predicted in another: what
-   * `split` would do to windows that overlap, or meet. Default validation: 0.2.
+   * Divides the text by position: training is its beginning, then comes validation, then test where it is
+   * asked for, each a share of the codes. No window is on both sides of a cut, and no code of one part is to
+   * be predicted in another: what `split` would do to windows that overlap, or meet. Default validation: 0.2.
    */
   split(options?: PositionSplitOptions): Split<TextData>;
 }
@@ -146,8 +146,8 @@ export function tooShort(name: string, codes: number, context: number): never {
 }
 
 /**
- * Parts of so many codes by position, each made of those from one place to another. Throws where a part is too short for a
- * window.
+ * Parts of so many codes by position, each made of those from one place to another. Throws where a part is
+ * too short for a window.
  */
 export function splitByPosition<Part>(
   name: string,

@@ -102,9 +102,9 @@ const decimalComma = {
 };
 
 /**
- * `number(text)` in SQL, the same as `parseNumber`: what the database casts to a double that float32 can hold. It would
- * take 1_000 and +-1 for numbers too. Every number begins with a sign, a point, a comma, a digit or a blank, which is quickly
- * seen, and cases within cases look at the others no more: "and" would.
+ * `number(text)` in SQL, the same as `parseNumber`: what the database casts to a double that float32 can
+ * hold. It would take 1_000 and +-1 for numbers too. Every number begins with a sign, a point, a comma, a
+ * digit or a blank, which is quickly seen, and cases within cases look at the others no more: "and" would.
  */
 const numberMacro = (condition: string, value: string) => `create macro number(v) as
   case when ascii(v) < 58 then case when ${condition} then

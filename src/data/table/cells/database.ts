@@ -26,7 +26,10 @@ export interface Database {
   rows(query: string): Promise<readonly (readonly DuckDBValue[])[]>;
   /** A large result piece by piece, at most 2048 rows each, in the order of the rows. */
   pieces(query: string): AsyncGenerator<ResultPiece>;
-  /** Opens a table to add rows at its end. They are there when it is closed, which no other statement may come before. */
+  /**
+   * Opens a table to add rows at its end. They are there when it is closed, which no other statement may come
+   * before.
+   */
   appender(table: string): Promise<Appender>;
 }
 

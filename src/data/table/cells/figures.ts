@@ -12,7 +12,10 @@ export interface NumberFigures {
   readonly mean: number;
   /** The population's: √(Σ(x−mean)²/count). */
   readonly deviation: number;
-  /** The number below which a share of the numbers lies, by that share; between two numbers in proportion, as NumPy's are. */
+  /**
+   * The number below which a share of the numbers lies, by that share; between two numbers in proportion, as
+   * NumPy's are.
+   */
   readonly quantiles: Readonly<Record<`${(typeof quantileShares)[number]}`, number>>;
 }
 
@@ -27,7 +30,10 @@ export interface ValueCount {
 /** Up to so many samples, quantiles and counts of different values are exact; they take memory for every value. */
 export const exactLimit = 5_000_000;
 
-/** The figures of columns whose values are all numbers. Of more than `exactLimit` samples the quantiles are estimates. */
+/**
+ * The figures of columns whose values are all numbers. Of more than `exactLimit` samples the quantiles are
+ * estimates.
+ */
 export async function numberFigures(cells: Cells, names: readonly string[]): Promise<NumberFigures[]> {
   const isExact = cells.samples <= exactLimit;
   const figures: NumberFigures[] = [];
@@ -51,7 +57,10 @@ export async function numberFigures(cells: Cells, names: readonly string[]): Pro
   return figures;
 }
 
-/** How many different values each column has: of numbers different numbers, of more than `exactLimit` samples an estimate. */
+/**
+ * How many different values each column has: of numbers different numbers, of more than `exactLimit` samples
+ * an estimate.
+ */
 export async function distinctValues(
   cells: Cells,
   columns: readonly { readonly name: string; readonly isNumber: boolean }[],
@@ -89,7 +98,8 @@ export async function topValues(
 /** How many samples have the same value in every one of the columns, and in every list, as an earlier sample. */
 export async function countDuplicates(cells: Cells, names: readonly string[]): Promise<number> {
   if (names.length === 0) return 0;
-  // 64 bits of each sample, not the samples: two different ones would share them once in 10^8 tables of a million samples.
+  // 64 bits of each sample, not the samples: two different ones would share them once in 10^8 tables of a
+  // million samples.
   const [row] = await cells.database.rows(
     `select count(distinct hash(${sameColumns(cells, names).join(", ")}))::double from ${cells.kept}`,
   );
@@ -102,8 +112,9 @@ export function sameColumns(cells: Cells, names: readonly string[]): string[] {
 }
 
 /**
- * Columns that hold the same in every sample: lists of two and more names, each in the order given. candidates: names by what
- * the columns have in common, since only few columns are worth comparing. termOf: the SQL of what is compared.
+ * Columns that hold the same in every sample: lists of two and more names, each in the order given.
+ * candidates: names by what the columns have in common, since only few columns are worth comparing. termOf:
+ * the SQL of what is compared.
  */
 export async function identicalColumns(
   cells: Cells,

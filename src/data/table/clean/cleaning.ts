@@ -1,41 +1,56 @@
-/** What is done about rows and values that are better left out: said by whoever reads the table, done nowhere else, reported. */
+/**
+ * What is done about rows and values that are better left out: said by whoever reads the table, done nowhere
+ * else, reported.
+ */
 import { fail, kindOf } from "../../../errors.ts";
 import { cellOf, largestFloat32 } from "../../numbers.ts";
 
 /** How a table is cleaned. Whatever is left out keeps everything, and ends at the first row that cannot be read. */
 export interface Cleaning {
   /**
-   * Rows that cannot be read: with too many or too few fields, text behind a closing quote, bytes that are no UTF-8, another
-   * line end than the header's before or behind them; and rows with a text, an infinity or a number beyond float32 where
-   * nine values in ten are numbers or a number is needed. Default "error": the first ends the reading. { skip: 20 } leaves
-   * out at most so many lines, { skip: 0.01 } at most that share of the rows. A row of several lines counts as so many,
-   * since a stray quote may have swallowed as many rows. What is left out is in `report.skipped`.
+   * Rows that cannot be read: with too many or too few fields, text behind a closing quote, bytes that are no
+   * UTF-8, another line end than the header's before or behind them; and rows with a text, an infinity or a
+   * number beyond float32 where nine values in ten are numbers or a number is needed. Default "error": the
+   * first ends the reading. { skip: 20 } leaves out at most so many lines, { skip: 0.01 } at most that share
+   * of the rows. A row of several lines counts as so many, since a stray quote may have swallowed as many
+   * rows. What is left out is in `report.skipped`.
    */
   readonly badRows?: BadRows;
   /**
-   * By column. "drop" leaves out the rows that have no value there. Default "keep": they are filled inside the model, by
-   * what suits the encoder. { fill } says by what; that, too, happens inside the model, and the schema records it.
+   * By column. "drop" leaves out the rows that have no value there. Default "keep": they are filled inside
+   * the model, by what suits the encoder. { fill } says by what; that, too, happens inside the model, and the
+   * schema records it.
    */
   readonly missing?: Readonly<Record<string, MissingPolicy>>;
   /**
-   * By column of numbers: rows to leave out because their number is too far from the others: more than so many deviations
-   * from the mean, or outside two quantiles. The limits are those of all rows that are read, before the table is split.
+   * By column of numbers: rows to leave out because their number is too far from the others: more than so
+   * many deviations from the mean, or outside two quantiles. The limits are those of all rows that are read,
+   * before the table is split.
    */
   readonly outliers?: Readonly<Record<string, OutlierLimits>>;
-  /** Rows that are the same as an earlier one in every column that is read: target, weight, features and what is kept. Default "keep". */
+  /**
+   * Rows that are the same as an earlier one in every column that is read: target, weight, features and what
+   * is kept. Default "keep".
+   */
   readonly duplicates?: "keep" | "drop";
-  /** Categories with fewer rows are not listed: they become the one "other" that categories never seen are. Default 1. */
+  /**
+   * Categories with fewer rows are not listed: they become the one "other" that categories never seen are.
+   * Default 1.
+   */
   readonly rareCategories?: { readonly atLeast: number };
 }
 
 export type MissingPolicy = "keep" | "drop" | Filling;
 
-/** What the encoder puts where a feature has no value: fitted on the samples it is trained on, never on the whole table. */
+/**
+ * What the encoder puts where a feature has no value: fitted on the samples it is trained on, never on the
+ * whole table.
+ */
 export interface Filling {
   /**
-   * Of numbers "mean", "median", "mode" or a constant, which may be a number's text; of categories "mode" or a constant
-   * text, which becomes a category where no row has it. The mode is the most frequent value; of equally frequent ones the
-   * smallest number, or the category that is listed first.
+   * Of numbers "mean", "median", "mode" or a constant, which may be a number's text; of categories "mode" or
+   * a constant text, which becomes a category where no row has it. The mode is the most frequent value; of
+   * equally frequent ones the smallest number, or the category that is listed first.
    */
   readonly fill: "mean" | "median" | "mode" | number | string;
   /** Whether a feature "… is missing" tells where something was filled in. Default true. */

@@ -37,7 +37,8 @@ export class BadRowCount {
   }
 
   /**
-   * A row of so many lines. column: what is wrong there, where that is known. path: the file, where the table has several.
+   * A row of so many lines. column: what is wrong there, where that is known. path: the file, where the table
+   * has several.
    * Throws where that is more than the limit, unless the limit is a share.
    */
   add(

@@ -36,13 +36,15 @@ interface Kind {
 }
 
 /**
- * A feature is a number when every value is one, else a category; a column of dates as ISO 8601 writes them becomes the
- * features that are their parts. It is left out, with the reason, when it tells nothing: no sample has a value (empty), all
- * have the same (constant), or it is text that names samples: every value differs, or there are more than 100 different ones
- * and more than half as many as values (identifier). clean says how many samples a category must have to be listed; a column
- * without such is left out (rare). Columns in an order that was said keep all of theirs.
- * Throws for a column of numbers or dates with a few texts in it, and for numbers with a decimal comma: they would silently
- * become categories; for a value that is not among the ones it is said to have; and for what cannot fill a column of its kind.
+ * A feature is a number when every value is one, else a category; a column of dates as ISO 8601 writes them
+ * becomes the features that are their parts. It is left out, with the reason, when it tells nothing: no
+ * sample has a value (empty), all have the same (constant), or it is text that names samples: every value
+ * differs, or there are more than 100 different ones and more than half as many as values (identifier). clean
+ * says how many samples a category must have to be listed; a column without such is left out (rare). Columns
+ * in an order that was said keep all of theirs.
+ * Throws for a column of numbers or dates with a few texts in it, and for numbers with a decimal comma: they
+ * would silently become categories; for a value that is not among the ones it is said to have; and for what
+ * cannot fill a column of its kind.
  */
 export async function decideFeatures(
   cells: Cells,
@@ -163,8 +165,8 @@ export async function areDates(cells: Cells, { name, present }: ColumnProfile): 
 }
 
 /**
- * Columns that hold the same as an earlier one in every sample, with the name of that one: numbers the same numbers, texts
- * the same texts. Among other columns they tell nothing.
+ * Columns that hold the same as an earlier one in every sample, with the name of that one: numbers the same
+ * numbers, texts the same texts. Among other columns they tell nothing.
  */
 export async function sameAsEarlier(
   cells: Cells,

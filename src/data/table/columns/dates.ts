@@ -13,7 +13,10 @@ export interface DateCounts {
   readonly times: number;
 }
 
-/** A condition in SQL, never null: whether a text is a date. Most texts do not even look like one, which is seen at once. */
+/**
+ * A condition in SQL, never null: whether a text is a date. Most texts do not even look like one, which is
+ * seen at once.
+ */
 const isDateText = (text: string) =>
   `case when ${text} like '____-__-__%'
     then regexp_full_match(${text}, ${sqlText(datePattern)}) and try_cast(left(${text}, 10) as date) is not null

@@ -9,10 +9,11 @@ import { refuseText } from "./mixed.ts";
 import { floatOf, type ValueColumn } from "./values.ts";
 
 /**
- * How a kept column is had, so that different values stay different and later times are greater: whole numbers and dates in
- * int32 [], since float32 would make one of ids and seconds that differ; other numbers in float32 [1], NaN where missing; all
- * else as codes of its texts, however many, −1 where missing. Dates are days since 1970, or seconds where one has a time.
- * What int32 cannot hold, or lacks where a value is missing, becomes codes too, of whole numbers only above 2²⁴.
+ * How a kept column is had, so that different values stay different and later times are greater: whole
+ * numbers and dates in int32 [], since float32 would make one of ids and seconds that differ; other numbers
+ * in float32 [1], NaN where missing; all else as codes of its texts, however many, −1 where missing. Dates
+ * are days since 1970, or seconds where one has a time. What int32 cannot hold, or lacks where a value is
+ * missing, becomes codes too, of whole numbers only above 2²⁴.
  */
 export async function keptValues(
   cells: Cells,

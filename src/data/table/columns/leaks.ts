@@ -58,7 +58,10 @@ function isSame(target: TargetColumn, feature: FeatureColumn, columns: Numbers, 
   return true;
 }
 
-/** A sample's value: the number, the text of its code (as a number where it is one), or undefined where it is missing. */
+/**
+ * A sample's value: the number, the text of its code (as a number where it is one), or undefined where it is
+ * missing.
+ */
 function readerOf(
   column: FeatureColumn | TargetColumn,
   data: ColumnArray,

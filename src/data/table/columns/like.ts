@@ -18,8 +18,8 @@ export function datesIn({ features }: TableSchema): string[] {
 }
 
 /**
- * The schema's columns. Throws, naming line and column, for a text in a column of numbers or dates. A category that the schema does
- * not know is none: its code is the number of categories, as in a saved model.
+ * The schema's columns. Throws, naming line and column, for a text in a column of numbers or dates. A
+ * category that the schema does not know is none: its code is the number of categories, as in a saved model.
  */
 export async function requireLike(
   cells: Cells,

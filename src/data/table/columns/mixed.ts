@@ -1,4 +1,7 @@
-/** Columns where numbers and texts are mixed: a slip of the pen would silently make categories of a column of numbers. */
+/**
+ * Columns where numbers and texts are mixed: a slip of the pen would silently make categories of a column of
+ * numbers.
+ */
 import { fail } from "../../../errors.ts";
 import { parseNumber } from "../../numbers.ts";
 import { type Cells, whereIs } from "../cells/cells.ts";
@@ -16,9 +19,9 @@ export const featureAsText = (name: string) =>
 export const targetAsText = `task: "classification" to predict it as a class`;
 
 /**
- * Throws for a column in which nine values in ten are numbers, since the tenth is a slip and no category, and for numbers
- * with a decimal comma where a point is what the table has, or the other way round (nine in ten again: the others may be
- * marks for missing ones).
+ * Throws for a column in which nine values in ten are numbers, since the tenth is a slip and no category, and
+ * for numbers with a decimal comma where a point is what the table has, or the other way round (nine in ten
+ * again: the others may be marks for missing ones).
  */
 export async function refuseNearlyNumbers(
   cells: Cells,

@@ -3,8 +3,8 @@ import type { Cells } from "../cells/cells.ts";
 import { type ColumnProfile, inGroups } from "../cells/profile.ts";
 
 /**
- * Those of the columns whose rounding to float32 moves a number by more than a thousandth of the column's deviation. Only few
- * are looked at: the others' range says that they have nothing to fear.
+ * Those of the columns whose rounding to float32 moves a number by more than a thousandth of the column's
+ * deviation. Only few are looked at: the others' range says that they have nothing to fear.
  */
 export async function impreciseColumns(
   cells: Cells,

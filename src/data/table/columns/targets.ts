@@ -10,9 +10,9 @@ import { refuseNearlyNumbers, refuseText, targetAsText } from "./mixed.ts";
 const classLimit = 1000;
 
 /**
- * A target is a class when it is text, or when its values are whole numbers of which there are at most 10 different ones,
- * each twice on average; else a number. Classes that are whole numbers are called by them (1.0 is "1") and ordered by
- * size. `task` overrides.
+ * A target is a class when it is text, or when its values are whole numbers of which there are at most 10
+ * different ones, each twice on average; else a number. Classes that are whole numbers are called by them
+ * (1.0 is "1") and ordered by size. `task` overrides.
  * Throws when there is nothing to tell apart: one value only, or a text that names samples; for more than 1000 classes;
  * and for a class with a single sample.
  */

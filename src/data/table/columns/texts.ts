@@ -7,9 +7,15 @@ import type { ValueColumn } from "./values.ts";
 
 /** How a column of texts becomes codes. Plain data, so that a cache is known by it. */
 export interface EncodedText {
-  /** "bytes": the bytes of UTF-8, which every text has; else the path of a tokenizer.json. Nothing is fitted on the table. */
+  /**
+   * "bytes": the bytes of UTF-8, which every text has; else the path of a tokenizer.json. Nothing is fitted
+   * on the table.
+   */
   readonly tokens: string;
-  /** How many codes each text becomes: a whole number from 1 on. Longer texts are cut, and counted in `report.truncated`. */
+  /**
+   * How many codes each text becomes: a whole number from 1 on. Longer texts are cut, and counted in
+   * `report.truncated`.
+   */
   readonly length: number;
   /** Which part of a long text is kept. Default "start". */
   readonly keep?: "start" | "end";
@@ -28,8 +34,9 @@ export interface TextCodes {
 }
 
 /**
- * int32 [length]: the codes of the text, whose categories say what they stand for, then padding: the vocabulary's own code
- * for it, else the number of categories, which is no code of a text. A missing text is all padding.
+ * int32 [length]: the codes of the text, whose categories say what they stand for, then padding: the
+ * vocabulary's own code for it, else the number of categories, which is no code of a text. A missing text is
+ * all padding.
  */
 export async function textValues(
   cells: Cells,

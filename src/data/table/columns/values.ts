@@ -52,7 +52,10 @@ export function weightValues(cells: Cells, name: string): ValueColumn {
   return { name, spec: { dtype: "float32", shape: [] }, sql: floatOf(cells, name) };
 }
 
-/** The SQL of a column's numbers in float32, NaN where they are missing, once all its values are known to be numbers. */
+/**
+ * The SQL of a column's numbers in float32, NaN where they are missing, once all its values are known to be
+ * numbers.
+ */
 export function floatOf(cells: Cells, name: string): string {
   const number = cells.isNumbers(name) ? (cells.raw?.(name) ?? cells.number(name)) : cells.number(name);
   return `coalesce((${number})::float, 'nan'::float)`;

@@ -1,32 +1,38 @@
 /**
- * How a CSV file is written: what stands between fields, around them, in front of comments and of decimals, and its encoding.
- * What nobody says is what RFC 4180 has, but for the delimiter, which the header shows.
+ * How a CSV file is written: what stands between fields, around them, in front of comments and of decimals,
+ * and its encoding. What nobody says is what RFC 4180 has, but for the delimiter, which the header shows.
  */
 import { fail, kindOf } from "../../../errors.ts";
 
 /** How a CSV file is written, as far as that is said. */
 export interface Dialect {
   /**
-   * What stands between fields: one character of ASCII that is no letter, digit, quote or line end. Default: the one of comma,
-   * tab, semicolon and bar that the header has most of.
+   * What stands between fields: one character of ASCII that is no letter, digit, quote or line end. Default:
+   * the one of comma, tab, semicolon and bar that the header has most of.
    */
   readonly delimiter?: string;
-  /** What stands around fields that hold a delimiter or a line end; "" where nothing does, and quotes are text. Default '"'. */
+  /**
+   * What stands around fields that hold a delimiter or a line end; "" where nothing does, and quotes are
+   * text. Default '"'.
+   */
   readonly quote?: '"' | "'" | "";
   /**
-   * What stands in front of a quote inside quotes. Behind a backslash every character stands for itself, also n: "\n" is "n".
-   * Default: the quote itself, so that two of them are one.
+   * What stands in front of a quote inside quotes. Behind a backslash every character stands for itself, also
+   * n: "\n" is "n". Default: the quote itself, so that two of them are one.
    */
   readonly escape?: '"' | "'" | "\\";
   /** The columns of a file without a header line; "" for one to leave out. Default: the first record has the names. */
   readonly names?: readonly string[];
   /** Lines that begin with this character are left out, and so are empty ones in front of the header. Default: none. */
   readonly comment?: string;
-  /** What stands in front of the decimals. With a comma, 1.5 is no number: the point may stand between thousands. Default ".". */
+  /**
+   * What stands in front of the decimals. With a comma, 1.5 is no number: the point may stand between
+   * thousands. Default ".".
+   */
   readonly decimal?: "." | ",";
   /**
-   * How characters are bytes. "latin1" is Windows-1252, as everywhere on the web; "utf-16" goes by its byte order mark, and is
-   * little endian without one. Default "utf-8".
+   * How characters are bytes. "latin1" is Windows-1252, as everywhere on the web; "utf-16" goes by its byte
+   * order mark, and is little endian without one. Default "utf-8".
    */
   readonly encoding?: "utf-8" | "latin1" | "utf-16";
 }
@@ -165,7 +171,8 @@ function checkNames(where: string, names: readonly string[]): void {
 }
 
 /**
- * What is not the default, for people: "decimal commas, Latin-1, no header line". delimiters: those of the files, which may differ.
+ * What is not the default, for people: "decimal commas, Latin-1, no header line". delimiters: those of the
+ * files, which may differ.
  */
 export function dialectWords(delimiters: readonly string[], dialect: Dialect): string {
   const { names, comment, decimal, encoding = "utf-8" } = dialect;

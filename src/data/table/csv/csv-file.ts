@@ -35,8 +35,9 @@ interface Gap {
 }
 
 /**
- * Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. bad: counts records that cannot be read,
- * where those are skipped instead; table: whose count that is, the path of the file or what several are called together.
+ * Scans a file, packed with gzip or not. Throws what is wrong with it, naming its line. bad: counts records
+ * that cannot be read, where those are skipped instead; table: whose count that is, the path of the file or
+ * what several are called together.
  */
 export async function scanCsvFile(
   path: string,
@@ -71,9 +72,9 @@ export async function scanCsvFile(
 }
 
 /**
- * A file for the database, in the given folder, as UTF-8 with the records that are kept and nothing else; the file itself where
- * it is that already. The database so reads what was scanned, whatever it would have made of the rest: it would end a record at
- * a comment's sign inside it, for one.
+ * A file for the database, in the given folder, as UTF-8 with the records that are kept and nothing else; the
+ * file itself where it is that already. The database so reads what was scanned, whatever it would have made
+ * of the rest: it would end a record at a comment's sign inside it, for one.
  */
 export async function keptRecords(file: CsvFile, folder: string): Promise<CsvFile> {
   const { path, dialect, leftOut } = file;
@@ -114,8 +115,9 @@ async function* without(
 }
 
 /**
- * The file's records in SQL: text columns under their ids, in the dialect of the file, which is UTF-8 and has no comments.
- * bufferSize: bytes read at a time, at least those of two lines; left out, the database takes 32 MB for each thread.
+ * The file's records in SQL: text columns under their ids, in the dialect of the file, which is UTF-8 and has
+ * no comments. bufferSize: bytes read at a time, at least those of two lines; left out, the database takes 32
+ * MB for each thread.
  */
 export function csvSource(file: CsvFile, bufferSize?: number): string {
   const { path, isGzip, header, scan, dialect } = file;

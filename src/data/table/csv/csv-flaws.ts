@@ -6,7 +6,10 @@ import { halfCharacter } from "./csv-text.ts";
 /** How lines end, as an error shows it, and as the database takes it. */
 export type LineEnd = "\\n" | "\\r\\n" | "\\r";
 
-/** A byte that UTF-8 does not have; in a text that was not UTF-8, what stands for half a character (see csv-text.ts). */
+/**
+ * A byte that UTF-8 does not have; in a text that was not UTF-8, what stands for half a character (see
+ * csv-text.ts).
+ */
 export function wrongByte(encoding: NonNullable<Dialect["encoding"]>, value: number): Proof {
   const expected = `CSV text in ${encodingWords[encoding]}`;
   if (encoding === "utf-8") {

@@ -16,11 +16,12 @@ export interface CsvHeader {
 const delimiters: readonly string[] = [",", "\t", ";", "|"];
 
 /**
- * Reads the header from the beginning of a file, which must hold the whole first record. The delimiter, where the dialect does
- * not say it, is the one that gives this record most fields (the earliest of comma, tab, semicolon, bar at a tie), or as many
- * as there are names: guessing it from the data, as databases do, lets one damaged line change how the whole file is read.
- * Throws when the file is empty, when a name comes twice, when all names are numbers, which means that there is no header,
- * and when the first record does not have as many fields as the dialect has names.
+ * Reads the header from the beginning of a file, which must hold the whole first record. The delimiter, where
+ * the dialect does not say it, is the one that gives this record most fields (the earliest of comma, tab,
+ * semicolon, bar at a tie), or as many as there are names: guessing it from the data, as databases do, lets
+ * one damaged line change how the whole file is read.
+ * Throws when the file is empty, when a name comes twice, when all names are numbers, which means that there
+ * is no header, and when the first record does not have as many fields as the dialect has names.
  */
 export function readHeader(path: string, beginning: Uint8Array, dialect: Dialect = {}): CsvHeader {
   const whole = new TextDecoder().decode(beginning); // drops a byte order mark
@@ -122,7 +123,10 @@ export function requireSeveralColumns({ name, columns }: Pick<OpenedTable, "name
   });
 }
 
-/** The fields of the first record, trimmed. A quote opens a field at its beginning, or behind one blank; elsewhere it is text. */
+/**
+ * The fields of the first record, trimmed. A quote opens a field at its beginning, or behind one blank;
+ * elsewhere it is text.
+ */
 function firstRecord(text: string, delimiter: string, dialect: Dialect): string[] {
   const { quote, escaping } = quotesOf(dialect);
   const fields: string[] = [];

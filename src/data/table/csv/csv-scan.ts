@@ -27,8 +27,9 @@ export interface CsvScan {
   /** True where the file has "_" or "+-" somewhere: with these the database takes for numbers what is none. */
   readonly hasOddities: boolean;
   /**
-   * True where quotes hold line ends or have blanks around them, or fields that are not quoted hold quotes. Where the database
-   * begins to read in the middle of such a file it may take texts for records: 1.5.5 has left out 9 of 10 without a word.
+   * True where quotes hold line ends or have blanks around them, or fields that are not quoted hold quotes.
+   * Where the database begins to read in the middle of such a file it may take texts for records: 1.5.5 has
+   * left out 9 of 10 without a word.
    */
   readonly hasTraps: boolean;
 }
@@ -52,9 +53,15 @@ export interface ScanOptions {
   readonly dialect?: Dialect;
   /** A record below the header, counted from 0 among those that are kept, whose line to find. */
   readonly wanted?: number;
-  /** Told of each record that cannot be read, in order; without it the first one ends the scan. May throw, which ends it too. */
+  /**
+   * Told of each record that cannot be read, in order; without it the first one ends the scan. May throw,
+   * which ends it too.
+   */
   readonly onBad?: (record: BadRecord) => void;
-  /** Told which bytes of the text to leave out, bad records and comments, from `start` up to `end`, in order. Default: nobody. */
+  /**
+   * Told which bytes of the text to leave out, bad records and comments, from `start` up to `end`, in order.
+   * Default: nobody.
+   */
   readonly onLeftOut?: (start: number, end: number) => void;
 }
 
@@ -69,13 +76,13 @@ export interface CsvScanner {
 }
 
 /**
- * Scans for what a table cannot have: a record with too many or too few fields, text behind a closing quote, an unclosed
- * quote, zero bytes, bytes that are no UTF-8, and a mixture of line ends. Lines count from 1, as an editor shows them,
- * also behind fields that contain line ends. path: for errors.
+ * Scans for what a table cannot have: a record with too many or too few fields, text behind a closing quote,
+ * an unclosed quote, zero bytes, bytes that are no UTF-8, and a mixture of line ends. Lines count from 1, as
+ * an editor shows them, also behind fields that contain line ends. path: for errors.
  *
- * onBad: for who can do without bad records. A record is bad as a whole; one next to another line end than the header's
- * is, too, since it may be half of one. Damage to the header, and a quote that is never closed, end the scan all the same:
- * behind them nothing can be told apart.
+ * onBad: for who can do without bad records. A record is bad as a whole; one next to another line end than
+ * the header's is, too, since it may be half of one. Damage to the header, and a quote that is never closed,
+ * end the scan all the same: behind them nothing can be told apart.
  */
 export function scanCsv(
   path: string,
@@ -251,8 +258,9 @@ const codeOf = (character: string | undefined) =>
 /** Where in a field the scan stands; numbers, since comparing them is most of the work. */
 type State = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 /**
- * blank: behind one blank, where a quote still opens the field; behind two the database takes it for text. quote: behind a quote that closes the field or is the first of two. after: behind a closed field. escaped: behind a
- * backslash inside quotes. commented: in a comment.
+ * blank: behind one blank, where a quote still opens the field; behind two the database takes it for text.
+ * quote: behind a quote that closes the field or is the first of two. after: behind a closed field. escaped:
+ * behind a backslash inside quotes. commented: in a comment.
  */
 const [start, blank, plain, quoted, quote, after, escaped, commented] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 

@@ -18,8 +18,9 @@ export interface CsvOptions {
 }
 
 /**
- * Scans files, packed with gzip or not, which have the same columns, in any order, and each a delimiter of its own where none
- * is given. name: what errors call them together. Throws what is wrong with them; badRows says what is skipped instead.
+ * Scans files, packed with gzip or not, which have the same columns, in any order, and each a delimiter of
+ * its own where none is given. name: what errors call them together. Throws what is wrong with them; badRows
+ * says what is skipped instead.
  */
 export async function openCsv(
   name: string,
@@ -86,7 +87,10 @@ function wordsOf(files: readonly CsvFile[]): string {
 /** 4 MiB: memory is flat from the first megabytes of a file on, and reading takes as long as with 32. */
 const bufferSize = 2 ** 22;
 
-/** The columns of a file under the ids that the first file gives them. Several may have no name: the first is the first. */
+/**
+ * The columns of a file under the ids that the first file gives them. Several may have no name: the first is
+ * the first.
+ */
 function textsInOrder({ header }: CsvFile, columns: readonly string[]): string {
   const left = [...header.names.entries()];
   return columns
@@ -111,8 +115,8 @@ async function placeOf(files: readonly CsvFile[], record: number): Promise<Place
 }
 
 /**
- * Columns that look like numbers become numbers at once, which makes everything that follows several times as fast. Where one
- * turns out to have a text after all, it is read once more as the texts that it has.
+ * Columns that look like numbers become numbers at once, which makes everything that follows several times as
+ * fast. Where one turns out to have a text after all, it is read once more as the texts that it has.
  */
 async function load(
   files: readonly CsvFile[],

@@ -13,7 +13,8 @@ export interface CsvText {
 }
 
 /**
- * Reads a file. Half a character of UTF-16 comes as bytes that are no UTF-8, so that who looks for those finds its line.
+ * Reads a file. Half a character of UTF-16 comes as bytes that are no UTF-8, so that who looks for those
+ * finds its line.
  * Throws, where its first bytes are read, for a file that is no text or has the mark of another encoding.
  */
 export async function readCsvText(path: string, encoding: Encoding = "utf-8"): Promise<CsvText> {
@@ -52,8 +53,9 @@ const decoders: Readonly<Record<Encoding, () => Decoder>> = {
 };
 
 /**
- * The characters 0x80 to 0x9f of Windows-1252; the others are those of Unicode. Not by TextDecoder, which some versions of
- * Node.js have as ISO-8859-1. Source: https://encoding.spec.whatwg.org/#legacy-single-byte-encodings
+ * The characters 0x80 to 0x9f of Windows-1252; the others are those of Unicode. Not by TextDecoder, which
+ * some versions of Node.js have as ISO-8859-1. Source:
+ * https://encoding.spec.whatwg.org/#legacy-single-byte-encodings
  */
 const windows1252 =
   "\u20ac\u0081\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u008d\u017d\u008f" +

@@ -1,6 +1,7 @@
 /**
- * CONTRACT of a table's format: a table that has been looked at, so that its columns are known, and that a database can be
- * shown. A format is one file behind this: CSV, Parquet, a query. What the columns mean is decided by who reads them.
+ * CONTRACT of a table's format: a table that has been looked at, so that its columns are known, and that a
+ * database can be shown. A format is one file behind this: CSV, Parquet, a query. What the columns mean is
+ * decided by who reads them.
  */
 import type { TableDatabase } from "../cells/database.ts";
 import type { BadRowCount } from "../clean/skipped-rows.ts";
@@ -25,11 +26,17 @@ export interface OpenedTable {
   placeOf(record: number): Promise<Place>;
   /** Makes a table or view `cells` of columns, whose rowid is the record. Throws where values cannot be read. */
   load(store: TableDatabase, wanted: WantedColumns): Promise<LoadedColumns>;
-  /** SQL of all columns as they are written, verbatim, as texts c0, c1, …: null where nothing is. In the order of the records. */
+  /**
+   * SQL of all columns as they are written, verbatim, as texts c0, c1, …: null where nothing is. In the order
+   * of the records.
+   */
   texts(store: TableDatabase): Promise<string>;
 }
 
-/** Where a record stands: for text files the line, counted from 1, as an editor shows it; else the record, counted from 1. */
+/**
+ * Where a record stands: for text files the line, counted from 1, as an editor shows it; else the record,
+ * counted from 1.
+ */
 export interface Place {
   readonly path: string;
   readonly unit: "line" | "row";
@@ -57,8 +64,9 @@ export interface LoadedColumns {
   /** True where it lies there as numbers, some of which float32 may not hold. */
   isNumbers(column: string): boolean;
   /**
-   * Where the cells are made anew by every query: the column before what says that a value is missing is taken out, NaN or
-   * "NA". Samples of a column that is known to be numbers, or to have certain categories, are read faster from that.
+   * Where the cells are made anew by every query: the column before what says that a value is missing is
+   * taken out, NaN or "NA". Samples of a column that is known to be numbers, or to have certain categories,
+   * are read faster from that.
    */
   raw?(column: string): string;
 }

@@ -7,8 +7,8 @@ import { parquetProof } from "./parquet-table.ts";
 import { type Query, queryName } from "./query.ts";
 
 /**
- * What tables are read from: the path of a CSV or Parquet file; a pattern of paths, as in "trips/2024-*.csv", or a list of paths,
- * for files with the same columns; or a query.
+ * What tables are read from: the path of a CSV or Parquet file; a pattern of paths, as in "trips/2024-*.csv",
+ * or a list of paths, for files with the same columns; or a query.
  */
 export type TableInput = string | readonly string[] | Query;
 

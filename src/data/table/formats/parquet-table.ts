@@ -1,4 +1,7 @@
-/** Parquet files as a table in the database: read in place, column by column, without a copy. Source: Apache Parquet. */
+/**
+ * Parquet files as a table in the database: read in place, column by column, without a copy. Source: Apache
+ * Parquet.
+ */
 import { resolve } from "node:path";
 import { fail } from "../../../errors.ts";
 import { type Database, sqlPath, type TableDatabase } from "../cells/database.ts";
@@ -52,8 +55,9 @@ export async function openParquet(
 }
 
 /**
- * The files as one relation. The database would make the first file's types of the others' values, and of 2.7 in a later file
- * 3 without a word: numbers of several types get one that holds them all, and nothing else may differ.
+ * The files as one relation. The database would make the first file's types of the others' values, and of 2.7
+ * in a later file 3 without a word: numbers of several types get one that holds them all, and nothing else
+ * may differ.
  */
 async function relationOf(
   database: Database,

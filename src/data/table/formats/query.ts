@@ -16,9 +16,10 @@ export interface Query {
  *     target: "tip",
  *   });
  *
- * One select, whose columns have names. Without "order by" the samples stand in the order in which one thread makes them, which
- * is the same each time for the same files, unless the query draws at random. Paths are those of the process's folder; nothing
- * is downloaded. Throws for what is no text; the query itself is looked at when it is read.
+ * One select, whose columns have names. Without "order by" the samples stand in the order in which one thread
+ * makes them, which is the same each time for the same files, unless the query draws at random. Paths are
+ * those of the process's folder; nothing is downloaded. Throws for what is no text; the query itself is
+ * looked at when it is read.
  */
 export function sql(query: string): Query {
   if (typeof query !== "string" || query.trim() === "") {

@@ -47,9 +47,10 @@ export function isNumberType(type: string): boolean {
 }
 
 /**
- * SQL of the wanted columns of a relation as cells: numbers as they are, but NaN as missing; texts trimmed, and null where
- * they say that a value is missing; booleans as true and false; dates and times as ISO 8601 writes them, in UTC where they know
- * their zone. rowid: the SQL of the record's number, where the relation is to have one.
+ * SQL of the wanted columns of a relation as cells: numbers as they are, but NaN as missing; texts trimmed,
+ * and null where they say that a value is missing; booleans as true and false; dates and times as ISO 8601
+ * writes them, in UTC where they know their zone. rowid: the SQL of the record's number, where the relation
+ * is to have one.
  * Throws for a column of lists or anything else that is not one value.
  */
 export function cellsOf(
