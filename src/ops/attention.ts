@@ -13,7 +13,7 @@ import { floats, numbersAndBytes, requireDType, requireSameDType } from "./requi
 import { cast, equal, greater, not } from "./selection.ts";
 
 /** What a query may look at. */
-export interface AttentionOptions {
+export interface DotProductAttentionOptions {
   /** Whether a position sees only itself and what is before it. Default false. */
   readonly causal?: boolean;
   /** [batch, keys]: not 0 where a key is real, 0 where it is padding. Default: all are real. */
@@ -35,7 +35,7 @@ export function scaledDotProductAttention(
   queries: Tensor,
   keys: Tensor,
   values: Tensor,
-  options: AttentionOptions = {},
+  options: DotProductAttentionOptions = {},
 ): Tensor {
   const { causal = false, mask, drop } = options;
   const { time, size, count } = sizesOf(queries, keys, values);
