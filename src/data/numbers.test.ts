@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
+import { withDatabase } from "../../test/with-database.ts";
 import { isMissing, missingMarkers, parseNumber, trimBlanks } from "./numbers.ts";
 import { defineNumbers } from "./table/cells/cells.ts";
-import { sqlText, withDatabase } from "./table/cells/database.ts";
+import { sqlText } from "./table/cells/database.ts";
 import { csvProof } from "./table/csv/csv-table.ts";
 
 const folder = temporaryFolder();

@@ -1,7 +1,7 @@
 /** The values of JSON objects, column by column: cells of a table, and lists of numbers. */
 import { kindOf, type Proof } from "../../errors.ts";
 import { cellOf } from "../numbers.ts";
-import type { AppendedColumn } from "../table/cells/database.ts";
+import type { AppendedColumn } from "../table/cells/vectors.ts";
 import type { JsonValue } from "./json-object.ts";
 
 /** A key of the file. */

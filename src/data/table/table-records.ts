@@ -5,7 +5,7 @@ import { writeRecords } from "../cache/record-file.ts";
 import type { ColumnSpecs } from "../dataset.ts";
 import type { ColumnArray } from "../memory.ts";
 import type { Piece } from "../source.ts";
-import type { PieceColumn } from "./cells/database.ts";
+import type { PieceColumn } from "./cells/vectors.ts";
 import { LeakWatch } from "./columns/leaks.ts";
 import { truncatedOf } from "./columns/texts.ts";
 import { allocateValues, countUnlisted, store, type ValueColumn } from "./columns/values.ts";

@@ -3,8 +3,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../../../test/temporary-folder.ts";
+import { withDatabase } from "../../../../test/with-database.ts";
 import { csvProof } from "../csv/csv-table.ts";
-import { type Database, sqlText, withDatabase } from "./database.ts";
+import { type Database, sqlText } from "./database.ts";
 
 const folder = temporaryFolder();
 

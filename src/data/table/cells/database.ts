@@ -3,20 +3,10 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  BLOB,
-  blobValue,
-  DOUBLE,
-  DuckDBDataChunk,
-  DuckDBDoubleVector,
-  DuckDBFloatVector,
-  DuckDBInstance,
-  DuckDBIntegerVector,
-  type DuckDBValue,
-  type DuckDBVector,
-  VARCHAR,
-} from "@duckdb/node-api";
-import { fail, messageOf, type Proof } from "../../../errors.ts";
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import type { Proof } from "../../../errors.ts";
+import { explain } from "./database-errors.ts";
+import { type AppendedColumn, chunkOf, type PieceColumn, valuesOf } from "./vectors.ts";
 
 /** An open database. It computes on threads of its own, so the event loop goes on. */
 export interface Database {
@@ -40,23 +30,12 @@ export interface Appender {
   close(): Promise<void>;
 }
 
-/** A column of rows to add: what each row has, or null. */
-export interface AppendedColumn {
-  readonly type: "double" | "varchar" | "blob";
-  readonly values: readonly (number | string | Uint8Array | null)[];
-}
-
 /** Some rows of a result. */
 export interface ResultPiece {
   readonly rows: number;
   /** The values of each column. */
   readonly columns: readonly PieceColumn[];
 }
-
-/** Floats, doubles and integers of which none is missing come as they are, which takes a third of the time. */
-export type PieceColumn = readonly DuckDBValue[] | NumberArray;
-
-type NumberArray = Float32Array | Float64Array | Int32Array;
 
 /** What openDatabase may use. */
 export interface DatabaseOptions {
@@ -69,6 +48,12 @@ export interface DatabaseOptions {
   readonly memoryLimit?: string;
   /** What is said of input that the database cannot read. */
   readonly damaged: Omit<Proof, "got">;
+}
+
+/** What openTableDatabase may use. */
+export interface TableDatabaseOptions extends Pick<DatabaseOptions, "memoryLimit" | "damaged"> {
+  /** Default: as many as there are cores, at most 4. */
+  readonly threads?: number;
 }
 
 /** A database for one table, and a folder for what does not fit in memory. Both are gone when it is closed. */
@@ -97,34 +82,11 @@ export async function openTableDatabase(
   };
 }
 
-/** What it may use. */
-export interface TableDatabaseOptions {
-  /** In the database's words; what does not fit goes to temporary files. */
-  readonly memoryLimit?: string;
-  /** Default: as many as there are cores, at most 4. */
-  readonly threads?: number;
-  /** What is said of input that the database cannot read. */
-  readonly damaged: Omit<Proof, "got">;
-}
-
-/** Opens an empty database in memory, hands it to `use`, and closes it whatever happens. */
-export async function withDatabase<Result>(
-  options: DatabaseOptions,
-  use: (database: Database) => Promise<Result>,
-): Promise<Result> {
-  const { database, close } = await openDatabase(options);
-  try {
-    return await use(database);
-  } finally {
-    close();
-  }
-}
-
 /** Opens an empty database in memory, for who closes it. */
 export async function openDatabase(
   options: DatabaseOptions,
 ): Promise<{ readonly database: Database; close(): void }> {
-  const { threads, temporaryFolder, memoryLimit = defaultMemoryLimit } = options;
+  const { threads, temporaryFolder, memoryLimit = "1GB" } = options;
   const instance = await DuckDBInstance.create(":memory:", {
     threads: String(threads),
     memory_limit: memoryLimit,
@@ -134,37 +96,24 @@ export async function openDatabase(
     autoload_known_extensions: "false",
   });
   const connection = await instance.connect();
-  const explained = async <Result>(work: Promise<Result>) => {
-    try {
-      return await work;
-    } catch (error) {
-      return explain(options, error);
-    }
+  const explained: Explained = (work) => work.catch((error) => explain({ ...options, memoryLimit }, error));
+  const close = () => {
+    connection.closeSync();
+    instance.closeSync();
   };
-  const database: Database = {
+  return { database: databaseOf(connection, explained), close };
+}
+
+/** What comes of work for the database, whose errors are explained. */
+type Explained = <Result>(work: Promise<Result>) => Promise<Result>;
+
+function databaseOf(connection: DuckDBConnection, explained: Explained): Database {
+  return {
     async run(statement) {
       await explained(connection.run(statement));
     },
     rows: async (query) => (await explained(connection.runAndReadAll(query))).getRows(),
-    async *pieces(query) {
-      const result = await explained(connection.stream(query)); // in insertion order, which DuckDB keeps by default
-      let isLast = false;
-      try {
-        for (;;) {
-          const chunk = await explained(result.fetchChunk());
-          const rows = chunk?.rowCount ?? 0; // asks the database, so once only
-          isLast = rows === 0;
-          if (chunk === null || isLast) return;
-          const columns = Array.from({ length: chunk.columnCount }, (_, column) =>
-            valuesOf(chunk.getColumnVector(column), rows),
-          );
-          yield { rows, columns };
-        }
-      } finally {
-        // A result that was not read to its end holds its files until it is collected, or until the next statement.
-        if (!isLast) await connection.run("select 0").catch(() => {}); // an earlier error is the one to tell
-      }
-    },
+    pieces: (query) => piecesOf(connection, explained, query),
     async appender(table) {
       const appender = await explained(connection.createAppender(table));
       return {
@@ -173,113 +122,31 @@ export async function openDatabase(
       };
     },
   };
-  const close = () => {
-    connection.closeSync();
-    instance.closeSync();
-  };
-  return { database, close };
 }
 
-/** The numbers are a copy that the database makes for every piece, so they stay as they are. */
-function valuesOf(vector: DuckDBVector, rows: number): PieceColumn {
-  const isNumbers =
-    vector instanceof DuckDBFloatVector ||
-    vector instanceof DuckDBDoubleVector ||
-    vector instanceof DuckDBIntegerVector;
-  if (!isNumbers) return vector.toArray();
-  // Not in the documented surface of the library, but in its types; 1.5.5 is pinned.
-  const { items, validity } = vector as unknown as NumberVector;
-  return isWhole(validity.data, rows) ? items.subarray(0, rows) : vector.toArray();
-}
-
-/** Whether the bits of all rows are set. */
-function isWhole(bits: BigUint64Array | null, rows: number): boolean {
-  if (bits === null) return true;
-  const words = new Uint32Array(bits.buffer, bits.byteOffset, 2 * bits.length); // numbers are faster than bigints
-  for (let row = 0; row < rows; row += 32) {
-    const wanted = rows - row >= 32 ? 0xffffffff : 2 ** (rows - row) - 1;
-    if ((words[row / 32]! & wanted) >>> 0 !== wanted) return false;
+async function* piecesOf(
+  connection: DuckDBConnection,
+  explained: Explained,
+  query: string,
+): AsyncGenerator<ResultPiece> {
+  const result = await explained(connection.stream(query)); // in insertion order, which DuckDB keeps by default
+  let isLast = false;
+  try {
+    for (;;) {
+      const chunk = await explained(result.fetchChunk());
+      const rows = chunk?.rowCount ?? 0; // asks the database, so once only
+      isLast = rows === 0;
+      if (chunk === null || isLast) return;
+      const columns = Array.from({ length: chunk.columnCount }, (_, column) =>
+        valuesOf(chunk.getColumnVector(column), rows),
+      );
+      yield { rows, columns };
+    }
+  } finally {
+    // A result that was not read to its end holds its files until it is collected, or until the next statement.
+    if (!isLast) await connection.run("select 0").catch(() => {}); // an earlier error is the one to tell
   }
-  return true;
 }
-
-interface NumberVector {
-  readonly items: NumberArray;
-  /** Null where no value is missing. */
-  readonly validity: { readonly data: BigUint64Array | null };
-}
-
-const types = { double: DOUBLE, varchar: VARCHAR, blob: BLOB } as const;
-
-function chunkOf(columns: readonly AppendedColumn[]): DuckDBDataChunk {
-  const chunk = DuckDBDataChunk.create(
-    columns.map(({ type }) => types[type]),
-    columns[0]!.values.length,
-  );
-  for (const [index, { values }] of columns.entries()) {
-    const converted = values.map((value) => (value instanceof Uint8Array ? blobValue(value) : value));
-    chunk.setColumnValues(index, converted);
-  }
-  return chunk;
-}
-
-const defaultMemoryLimit = "1GB";
-
-/** What the machine lacks is no mistake of this package: throws it as a proof, and anything else as it is. */
-function explain(
-  { name, temporaryFolder, memoryLimit = defaultMemoryLimit, damaged }: DatabaseOptions,
-  error: unknown,
-): never {
-  const message = messageOf(error);
-  const cause = { cause: error };
-  const folder = temporaryFolder.replace(/[\\/][^\\/]*$/, "");
-  if (/max_temp_directory_size|No space left on device/.test(message)) {
-    const expected = `room for temporary files in ${folder}`;
-    fail(
-      name,
-      { expected, got: "a full disk", fix: "make room there, or name another folder: TMPDIR=…" },
-      cause,
-    );
-  }
-  if (message.startsWith("Out of Memory Error")) {
-    fail(
-      name,
-      {
-        expected: `a table that ${memoryLimit} of memory and temporary files can hold`,
-        got: "a larger one",
-        fix: "leave columns out that are no features, or read fewer lines",
-      },
-      cause,
-    );
-  }
-  if (message.startsWith("IO Error")) {
-    fail(
-      name,
-      {
-        expected: "a file, and a folder for temporary files, that can be used to the end",
-        got: message.slice("IO Error: ".length).split("\n")[0]!,
-        fix: `check the file and the folder ${folder}`,
-      },
-      cause,
-    );
-  }
-  if (unreadable.test(message)) fail(name, { ...damaged, got: whatItSays(message) }, cause);
-  throw error;
-}
-
-/** What the database says of its input, without the kind of error in front and the statement behind, which is ours. */
-export function whatItSays(message: string, mostLines = 3): string {
-  const [told] = message.replace(/^[A-Z][A-Za-z ]* (Error|Exception): /, "").split(/\n\s*LINE \d+:/);
-  const lines = told!.split("\n").map((line) => line.trim());
-  return lines
-    .filter((line) => line !== "")
-    .slice(0, mostLines)
-    .join(" | ");
-}
-
-/** How messages begin, or what is in them, where the fault is the input's; others are faults of the SQL here. */
-const unreadable =
-  /CSV Error|^(Invalid Input|Invalid|Conversion|Serialization|Not implemented|Out of Range|Missing Extension|TProtocol|Parquet|INTERNAL|Internal)[A-Za-z ]* ?(Error|Exception)/;
 
 /** A text as SQL writes it. */
 export function sqlText(text: string): string {

@@ -4,7 +4,7 @@ import { elementCount } from "../../../array/shape.ts";
 import type { ColumnSpec } from "../../dataset.ts";
 import type { ColumnArray, MemoryColumn } from "../../memory.ts";
 import type { Cells } from "../cells/cells.ts";
-import type { PieceColumn } from "../cells/database.ts";
+import type { PieceColumn } from "../cells/vectors.ts";
 import { codesOf } from "./categories.ts";
 import { datePartValues } from "./dates.ts";
 import { classText } from "./targets.ts";

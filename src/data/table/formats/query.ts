@@ -1,6 +1,7 @@
 /** A query as a table: whatever the database can make of files. */
 import { fail, kindOf, MicrobatchError, messageOf } from "../../../errors.ts";
-import { type Database, type TableDatabase, whatItSays } from "../cells/database.ts";
+import type { Database, TableDatabase } from "../cells/database.ts";
+import { whatItSays } from "../cells/database-errors.ts";
 import type { OpenedTable } from "./format.ts";
 import { cellsOf, describeQuery, requireNames, textsOf, typedColumns } from "./typed-columns.ts";
 
