@@ -51,7 +51,7 @@ export function geometryOf(
 
 /** A number as a pair. Throws unless both are whole numbers from `least` on. */
 export function pairOf(where: string, what: string, value: number | Pair, least = 1): Pair {
-  const pair: readonly number[] = typeof value === "number" ? [value, value] : value;
+  const pair: readonly unknown[] = Array.isArray(value) ? value : [value, value];
   if (pair.length !== 2) {
     fail(where, {
       expected: `${what} to be a number or two, for height and width`,
@@ -60,7 +60,7 @@ export function pairOf(where: string, what: string, value: number | Pair, least 
     });
   }
   for (const one of pair) requireWhole(where, what, one, least);
-  return [pair[0]!, pair[1]!];
+  return [Number(pair[0]), Number(pair[1])];
 }
 
 /** Throws unless the value is a whole number from `least` on. */
@@ -104,6 +104,40 @@ export function convolvedSize(size: Pair, kernel: Pair, { strides, dilations, pa
   return [along(0), along(1)];
 }
 
+/** Height and width that a transposed convolution gives. Throws where that is nothing. */
+export function transposedSize(
+  where: string,
+  size: Pair,
+  kernel: Pair,
+  geometry: Geometry,
+  outputPadding: number | Pair,
+): Pair {
+  const extra = pairOf(where, "outputPadding", outputPadding, 0);
+  const { strides, dilations, pads } = geometry;
+  if (extra.some((one, axis) => one >= strides[axis]!)) {
+    fail(where, {
+      expected: `outputPadding below the stride, ${strides.join(" and ")}`,
+      got: extra.join(" and "),
+      fix: "pad what comes out: pad(y, { after: 1 })",
+    });
+  }
+  const along = (axis: 0 | 1) =>
+    (size[axis] - 1) * strides[axis] -
+    pads[axis] -
+    pads[axis + 2]! +
+    reachOf(kernel[axis], dilations[axis]) +
+    extra[axis];
+  const result: Pair = [along(0), along(1)];
+  if (result.some((dim) => dim < 1)) {
+    fail(where, {
+      expected: "an output of at least 1 × 1",
+      got: `${result.join(" × ")} after the padding`,
+      fix: `a padding smaller than ${pads.slice(0, 2).join(" and ")}, or a larger image`,
+    });
+  }
+  return result;
+}
+
 /** Height and width with the zeros around. */
 export const paddedSize = (size: Pair, pads: Geometry["pads"]): Pair => [
   size[0] + pads[0] + pads[2],
@@ -124,15 +158,18 @@ export function requireImage(where: string, shape: Shape, axes: 3 | 4): void {
   fail(where, { expected: wanted, got: formatShape(shape), fix });
 }
 
-/** Throws unless the kernel lies within the padded image. */
+/** Throws unless the kernel lies within the padded image, or sequence, which is an image of height 1. */
 export function requireFit(where: string, size: Pair, kernel: Pair, geometry: Geometry): void {
   if (convolvedSize(size, kernel, geometry).every((dim) => dim >= 1)) return;
+  const isSequence = size[0] === 1 && kernel[0] === 1;
   const reach = kernel.map((one, axis) => reachOf(one, geometry.dilations[axis]!));
+  const missing = reach.map((one, axis) => Math.max(0, Math.ceil((one - size[axis]!) / 2)));
   const padded = paddedSize(size, geometry.pads);
-  const needed = reach.map((one, axis) => Math.max(0, Math.ceil((one - size[axis]!) / 2)));
   fail(where, {
-    expected: `an image of at least ${reach.join(" × ")} with its padding`,
-    got: padded.join(" × "),
-    fix: `a smaller kernel, or padding: [${needed.join(", ")}]`,
+    expected: isSequence
+      ? `a sequence of at least ${reach[1]} with its padding`
+      : `an image of at least ${reach.join(" × ")} with its padding`,
+    got: isSequence ? String(padded[1]) : padded.join(" × "),
+    fix: `a smaller kernel, or padding: ${isSequence ? missing[1] : `[${missing.join(", ")}]`}`,
   });
 }

@@ -8,11 +8,10 @@ import {
   type Movement,
   type Padding,
   type Pair,
-  pairOf,
-  reachOf,
   requireFit,
   requireImage,
   sizeOf,
+  transposedSize,
 } from "./convolution-geometry.ts";
 import { convolution, convolutionInput } from "./convolution-ops.ts";
 import { affine } from "./matmul.ts";
@@ -79,40 +78,6 @@ export function convolveTransposed(
   const geometry = geometryOf(where, kernel, options);
   const size = transposedSize(where, sizeOf(x.shape), kernel, geometry, options.outputPadding ?? 0);
   return convolutionInput(x, weight, options.bias, size, geometry);
-}
-
-/** Height and width that a transposed convolution gives. Throws where that is nothing. */
-function transposedSize(
-  where: string,
-  size: Pair,
-  kernel: Pair,
-  geometry: Geometry,
-  outputPadding: number | Pair,
-): Pair {
-  const extra = pairOf(where, "outputPadding", outputPadding, 0);
-  const { strides, dilations, pads } = geometry;
-  if (extra.some((one, axis) => one >= strides[axis]!)) {
-    fail(where, {
-      expected: `outputPadding below the stride, ${strides.join(" and ")}`,
-      got: extra.join(" and "),
-      fix: "pad what comes out: pad(y, { after: 1 })",
-    });
-  }
-  const along = (axis: 0 | 1) =>
-    (size[axis] - 1) * strides[axis] -
-    pads[axis] -
-    pads[axis + 2]! +
-    reachOf(kernel[axis], dilations[axis]) +
-    extra[axis];
-  const result: Pair = [along(0), along(1)];
-  if (result.some((dim) => dim < 1)) {
-    fail(where, {
-      expected: "an output of at least 1 × 1",
-      got: `${result.join(" × ")} after the padding`,
-      fix: `a padding below ${pads.slice(0, 2).join(" and ")}`,
-    });
-  }
-  return result;
 }
 
 /** A sequence as an image of height 1: the kernels are the same, and so is their time. */
