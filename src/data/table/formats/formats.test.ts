@@ -44,9 +44,9 @@ async function valuesOf(data: Dataset): Promise<Record<string, Float32Array | In
   return values;
 }
 
-async function piecesOf(input: TableInput): Promise<RawPiece[]> {
+async function piecesOf(input: TableInput, columns = ["city"], numbers = ["size"]): Promise<RawPiece[]> {
   const pieces: RawPiece[] = [];
-  for await (const piece of rawRows(input, { columns: ["city"], numbers: ["size"] })) pieces.push(piece);
+  for await (const piece of rawRows(input, { columns, numbers })) pieces.push(piece);
   return pieces;
 }
 
@@ -192,6 +192,52 @@ test("a decimal is the float32 next to it, and lists of decimals or of enums are
     assert.match(message, /column "size": expected one number, /);
     assert.ok(message.includes(`, got the type ${type}. Fix: `), message);
   }
+});
+
+test("columns whose names differ in case, or are the database's own, have their own values", async () => {
+  const columns =
+    "range as a, 100 - range * range as A, 7 - range as rowid, 2.5 * range as price from range(4)";
+  const query = sql(`select ${columns} union all select ${columns}`);
+  const read = await table(query, { target: "price", clean: { duplicates: "drop" } });
+  const { a, A, rowid, price } = await valuesOf(read);
+  assert.deepEqual(
+    [a, A, rowid, price].map((values) => [...(values as Float32Array)]),
+    [
+      [0, 1, 2, 3],
+      [100, 99, 96, 91],
+      [7, 6, 5, 4],
+      [0, 2.5, 5, 7.5],
+    ],
+  );
+  const [piece] = await piecesOf(query, [], []);
+  assert.deepEqual(piece!.texts[1]!.slice(0, 4), ["100", "99", "96", "91"]);
+  await run(
+    `copy (select 3 - range as file_row_number, range as price from range(4)) to '${at("hidden.parquet")}' (format parquet)`,
+  );
+  assert.equal(
+    await refusal(at("hidden.parquet")),
+    'hidden.parquet, column "file_row_number": expected a name that DuckDB does not give to the place of a row, got one that ' +
+      'it does. Fix: rename it in a query: sql("select * rename (file_row_number as …) from …")',
+  );
+});
+
+test("a query may end in semicolons and comments", async () => {
+  const select = "select range as size, 2.5 * range as price, '; -- a' as note\nfrom range(3)";
+  for (const end of [
+    "",
+    ";",
+    " ; ;\n",
+    "; -- all",
+    "\n-- all of them\n;\n-- it's\n",
+    ";\n-- one\n\n  -- two\n",
+  ]) {
+    const isOdd = end.includes("'"); // it may be the end of a text, and stays
+    const read = table(sql(select + end), { target: "price" });
+    if (isOdd) await assert.rejects(read, /syntax error/);
+    else assert.deepEqual([...((await valuesOf(await read)).size as Float32Array)], [0, 1, 2]);
+  }
+  const note = await piecesOf(sql("select 1 as size, 'a;\n-- b'"), [], []);
+  assert.equal(note[0]!.texts[1]![0], "a;\n-- b");
 });
 
 test("an infinity among typed numbers is refused with its row, and skipped where that was asked for", async () => {

@@ -30,6 +30,7 @@ export async function openParquet(
 ): Promise<OpenedTable> {
   const { relation, columns } = await relationOf(database, paths);
   requireNames(name, columns);
+  requireRecordNumbers(name, columns, paths.length > 1);
   const starts = await startsOf(database, paths);
   const records = starts.pop()!;
   // The file's place among the others, and the record's in the file: nothing is counted or sorted.
@@ -109,6 +110,18 @@ function refuseTypes(path: string, name: string, type: string, first: string, ot
     expected: `the type that it has in ${first}, ${other}`,
     got: type,
     fix: `make one of them in a query: sql("select … union all by name select * replace (${name}::… as ${name}) from …")`,
+  });
+}
+
+/** Throws where a column hides what the database calls the number of a record. */
+function requireRecordNumbers(name: string, columns: readonly TypedColumn[], areSeveral: boolean): void {
+  const hidden = areSeveral ? /^file_(row_number|index)$/i : /^file_row_number$/i;
+  const hiding = columns.find((column) => hidden.test(column.name));
+  if (hiding === undefined) return;
+  fail(`${name}, column "${hiding.name}"`, {
+    expected: "a name that DuckDB does not give to the place of a row",
+    got: "one that it does",
+    fix: `rename it in a query: sql("select * rename (${hiding.name} as …) from …")`,
   });
 }
 

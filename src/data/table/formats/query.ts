@@ -40,10 +40,18 @@ export function queryName({ sql }: Query): string {
 export async function openQuery(query: Query, { database }: TableDatabase): Promise<OpenedTable> {
   const name = queryName(query);
   // In brackets, so that it is one query that changes nothing; on a line of its own, should it end in a comment.
-  const relation = `(\n${query.sql.replace(/[;\s]+$/, "")}\n)`;
-  const columns = await explained(name, describeQuery(database, relation));
+  const relation = `(\n${withoutEnd(query.sql)}\n)`;
+  const described = await explained(name, describeQuery(database, relation));
+  // Under names of our own: to the database "A" is "a", and a column "rowid" would hide the number of the record.
+  const columns = described.map((column, index) => ({ ...column, id: `s${index}` }));
   requireNames(name, columns);
-  await explained(name, inOneThread(database, `create table records as select * from ${relation}`));
+  await explained(
+    name,
+    inOneThread(
+      database,
+      `create table records as select * from ${relation} as q(${columns.map(({ id }) => id).join(", ")})`,
+    ),
+  );
   const [counts] = await database.rows("select count(*)::double from records");
   return {
     name,
@@ -59,6 +67,16 @@ export async function openQuery(query: Query, { database }: TableDatabase): Prom
     },
     texts: async () => textsOf("records", columns),
   };
+}
+
+/** The query without its semicolon, which comments may follow: those that have no quote, and so are no end of a text. */
+function withoutEnd(query: string): string {
+  const lines = query.split("\n");
+  while (/^\s*(--[^'"]*)?$/.test(lines.at(-1) ?? "x")) lines.pop();
+  return lines
+    .join("\n")
+    .replace(/;\s*--[^'"\n]*$/, "")
+    .replace(/[;\s]+$/, "");
 }
 
 /** Several threads would finish in another order each time. */

@@ -10,6 +10,8 @@ export interface TypedColumn {
   readonly name: string;
   /** In the database's words. */
   readonly type: string;
+  /** What it is called in SQL, where that is not its name. */
+  readonly id?: string;
 }
 
 /** The columns of a query, in order. Within another query the second of a name would be renamed. */
@@ -96,7 +98,7 @@ export function typedColumns(columns: readonly TypedColumn[]): LoadedColumns {
 export function textsOf(relation: string, columns: readonly TypedColumn[]): string {
   const texts = columns.map((column, index) => {
     const isText = kindOfType(column.type) === "text";
-    const value = isText ? quoted(column.name) : cellOf(column.type, readable(column));
+    const value = isText ? called(column) : cellOf(column.type, readable(column));
     return `(${value})::varchar as c${index}`;
   });
   return `(select ${texts.join(", ")} from ${relation})`;
@@ -105,7 +107,7 @@ export function textsOf(relation: string, columns: readonly TypedColumn[]): stri
 const idOf = (columns: readonly TypedColumn[], name: string) =>
   `c${columns.findIndex((column) => column.name.trim() === name)}`;
 
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+const called = ({ name, id }: TypedColumn) => id ?? `"${name.replaceAll('"', '""')}"`;
 
 /** The value, or nothing where that says that it is missing. */
 function cellOf(type: string, value: string): string {
@@ -115,8 +117,9 @@ function cellOf(type: string, value: string): string {
 
 const isFloating = (type: string) => type === "FLOAT" || type === "DOUBLE";
 
-function readable({ name, type }: TypedColumn): string {
-  const value = quoted(name);
+function readable(column: TypedColumn): string {
+  const { type } = column;
+  const value = called(column);
   if (/^(VARCHAR|ENUM)/.test(type)) return `trim(${value}::varchar)`;
   if (type.startsWith("TIMESTAMP WITH")) return `(${value} at time zone 'UTC')::varchar`;
   return kindOfType(type) === "other text" ? `${value}::varchar` : value;
