@@ -25,7 +25,7 @@ export interface InputLeaf {
   readonly name: string;
 }
 
-/** Numbers that training changes. Found by walking the graph; there is no registration. */
+/** Numbers that a model holds. Found by walking the graph; there is no registration. */
 export interface ParameterLeaf {
   readonly kind: "parameter";
   /** What the layer calls it, "linear.weight"; made unique ("linear1.weight") when the model is traced. */
@@ -33,6 +33,8 @@ export interface ParameterLeaf {
   readonly initializer: Initializer;
   /** The layer it belongs to, by identity: parameters of one layer are numbered together. */
   readonly owner?: object;
+  /** True for running statistics: kept, hashed and saved with the parameters, but no optimizer changes them. */
+  readonly isStatistic?: true;
 }
 
 /** Numbers known when the model is written. */
@@ -88,6 +90,20 @@ export function parameter(
   label = "parameter",
   owner?: object,
 ): Tensor {
+  return held(shape, { kind: "parameter", label, initializer, ...(owner && { owner }) });
+}
+
+/** Numbers that a layer observes while the rest is trained, such as a running mean: float32, of a fixed shape, no gradient. */
+export function statistic(
+  shape: readonly number[],
+  initializer: Initializer,
+  label = "statistic",
+  owner?: object,
+): Tensor {
+  return held(shape, { kind: "parameter", label, initializer, ...(owner && { owner }), isStatistic: true });
+}
+
+function held(shape: readonly number[], what: ParameterLeaf): Tensor {
   const wrong = shape.find((dim) => !Number.isInteger(dim) || dim < 1);
   if (wrong !== undefined) {
     fail("parameter", {
@@ -96,12 +112,7 @@ export function parameter(
       fix: `replace ${wrong} by a positive whole number`,
     });
   }
-  return leaf(parameterOp, shape, "float32", {
-    kind: "parameter",
-    label,
-    initializer,
-    ...(owner && { owner }),
-  });
+  return leaf(parameterOp, shape, "float32", what);
 }
 
 /** Fixed numbers inside the graph. A plain number becomes a float32 scalar. */

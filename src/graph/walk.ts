@@ -29,7 +29,12 @@ export function sorted(outputs: readonly Tensor[]): Tensor[] {
 
 /** The trainable leaves that `outputs` depend on, in the order of a walk with inputs first. */
 export function parametersOf(outputs: readonly Tensor[]): Tensor[] {
-  return sorted(outputs).filter((tensor) => tensor.leaf?.kind === "parameter");
+  return sorted(outputs).filter(({ leaf }) => leaf?.kind === "parameter" && !leaf.isStatistic);
+}
+
+/** The running statistics that `outputs` read, in the same order. */
+export function statisticsOf(outputs: readonly Tensor[]): Tensor[] {
+  return sorted(outputs).filter(({ leaf }) => leaf?.kind === "parameter" && leaf.isStatistic);
 }
 
 /** The fed leaves that `outputs` depend on. */

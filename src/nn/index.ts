@@ -1,6 +1,7 @@
 /** Layers, initializers, losses, penalties and metrics. A new one is one more line here. */
 export * from "./activation.ts";
 export * from "./attention.ts";
+export * from "./batch-norm.ts";
 export * from "./classification-metrics.ts";
 export * from "./conv-transpose-2d.ts";
 export * from "./conv1d.ts";

@@ -20,18 +20,41 @@ export interface MaskRequest {
   readonly layer: number;
 }
 
-/** What a trace gave, and which masks must be fed to it. */
+/** The statistics of a microbatch that a layer asked to have added up over the batch, and what then moves towards them. */
+export interface StatisticsRequest {
+  /** What the layer gave. Where the loss does not depend on it, nothing is observed. */
+  readonly output: Tensor;
+  /** Of the microbatch, [channels]: the mean, and the variance divided by the number of values. */
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+  /** Values per channel of one sample: 1, or the number of pixels. */
+  readonly valuesPerSample: number;
+  /** The layer's running statistics, [channels]. */
+  readonly running: RunningStatistics;
+  /** The part of the batch's statistics in the next running ones. */
+  readonly momentum: number;
+}
+
+/** A pair of leaves made by `statistic`. */
+export interface RunningStatistics {
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+}
+
+/** What a trace gave, which masks must be fed to it, and which statistics are to be kept. */
 export interface Traced<Result> {
   readonly result: Result;
   readonly masks: readonly MaskRequest[];
+  readonly statistics: readonly StatisticsRequest[];
 }
 
 interface Mode {
   readonly training: boolean;
   readonly masks: MaskRequest[];
+  readonly statistics: StatisticsRequest[];
 }
 
-let current: Mode = { training: false, masks: [] };
+let current: Mode = { training: false, masks: [], statistics: [] };
 
 /** True inside `tracing({ training: true }, …)`. */
 export function isTraining(): boolean {
@@ -39,12 +62,12 @@ export function isTraining(): boolean {
 }
 
 /**
- * Runs `build`, which applies layers to tensors, as training or as inference, and gives its result with the masks that
- * were asked for. Traces nest; the mode is restored even when `build` throws. Throws when `build` is asynchronous.
+ * Runs `build`, which applies layers to tensors, as training or as inference, and gives its result with the masks and
+ * statistics that were asked for. Traces nest; the mode is restored even when `build` throws. Throws when `build` is asynchronous.
  */
 export function tracing<Result>(mode: { readonly training: boolean }, build: () => Result): Traced<Result> {
   const outer = current;
-  const inner: Mode = { training: mode.training, masks: [] };
+  const inner: Mode = { training: mode.training, masks: [], statistics: [] };
   current = inner;
   try {
     const result = build();
@@ -55,7 +78,8 @@ export function tracing<Result>(mode: { readonly training: boolean }, build: () 
         fix: "load what it needs before, and keep async and await out of the model",
       });
     }
-    return Object.freeze({ result, masks: Object.freeze([...inner.masks]) });
+    const [masks, statistics] = [Object.freeze([...inner.masks]), Object.freeze([...inner.statistics])];
+    return Object.freeze({ result, masks, statistics });
   } finally {
     current = outer;
   }
@@ -68,4 +92,9 @@ export function requestMask(shape: readonly number[], rate: number): Tensor {
   const elements = elementCount(shape);
   current.masks.push(Object.freeze({ input: name, shape: Object.freeze([...shape]), elements, rate, layer }));
   return input(name, ["batch", ...shape], "uint8");
+}
+
+/** Asks for statistics of every microbatch of the trace in progress to be kept. */
+export function requestStatistics(request: StatisticsRequest): void {
+  current.statistics.push(Object.freeze(request));
 }

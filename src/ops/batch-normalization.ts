@@ -211,7 +211,7 @@ function perChannel(values: Tensor, x: Tensor): Tensor {
 
 /** Σ over all axes but that of the channels. */
 function sumPerChannel(x: Tensor): Tensor {
-  if (x.shape.length === 2) return sumRows(x);
+  if (x.shape.length === 2 && x.dtype === "float32") return sumRows(x); // by a product with ones, which are float32
   return sum(x, { axes: x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])) });
 }
 

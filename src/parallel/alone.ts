@@ -1,5 +1,4 @@
 /** A crew of one: this thread computes every microbatch, lane after lane. */
-import type { NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
 import { createReduction, type Reduced, type Reduction } from "../runtime/reduction.ts";
 import type { Binding, Session } from "../runtime/runtime.ts";
@@ -18,6 +17,7 @@ import { cutBatch, Evaluation } from "./evaluation.ts";
 import { Feeds, rowsOf } from "./feeds.ts";
 import { busyLanes, type Merge, mergeSchedule } from "./lanes.ts";
 import { type LossSums, sumLoss } from "./loss-sums.ts";
+import { areFinite, LaneStatistics, requireSeveralValues } from "./statistics.ts";
 
 /** Opens a crew of one on this thread. */
 export async function alone(job: CrewJob): Promise<Crew> {
@@ -35,6 +35,7 @@ class Alone implements Crew {
   /** Where the programs put ℓ, and w where the loss has weights of its own. */
   readonly #loss: Float32Array;
   readonly #lossWeights: Float32Array;
+  readonly #statistics: LaneStatistics;
   readonly #evaluations: { readonly job: EvaluationJob; readonly evaluation: Evaluation }[] = [];
 
   constructor(job: CrewJob, reduction: Reduction) {
@@ -43,11 +44,14 @@ class Alone implements Crew {
     this.#feeds = new Feeds(job.dataset, job.gradient.first, job.microbatchSize, job.seed, job.augmented);
     const numbers = elementCount([rowsOf(job.microbatchSize), ...job.gradient.loss.shape]);
     this.#loss = new Float32Array(numbers);
+    this.#statistics = new LaneStatistics(job.gradient.statistics);
     this.#lossWeights = new Float32Array(job.gradient.loss.weights === undefined ? 0 : numbers);
   }
 
   async sumGradients(batch: Batch): Promise<Totals> {
     const microbatches = cutBatch(batch, this.#job.microbatchSize);
+    for (const { samples } of microbatches)
+      requireSeveralValues(this.#job.gradient.statistics, samples.length);
     const busy = busyLanes(this.#job.lanes, microbatches.length);
     const schedule = mergeSchedule(busy.length);
     const lanes: LaneReport[] = [];
@@ -77,12 +81,15 @@ class Alone implements Crew {
       for (const merge of merges) this.#merge(merge, norms, isTotal(merge, busy.length));
     }
     if (busy.length === 1) this.#merge(singleLane, norms, true);
+    const statistics = this.#statistics.at(0);
+    const isLossFinite = Number.isFinite(lossSum) && Number.isFinite(weightSum);
     return {
       lossSum,
       weightSum,
       squaredNorms: norms.total,
       laneSquaredNorms: norms.lanes,
-      isFinite: norms.isFinite && Number.isFinite(lossSum) && Number.isFinite(weightSum),
+      statistics,
+      isFinite: norms.isFinite && areFinite(statistics) && isLossFinite,
       lanes,
     };
   }
@@ -95,6 +102,8 @@ class Alone implements Crew {
       const norms = new LaneNorms();
       this.#merge(singleLane, norms, true);
       if (!norms.isFinite) return { microbatch, samples: request.samples, what: "gradient" };
+      if (!areFinite(this.#statistics.at(0)))
+        return { microbatch, samples: request.samples, what: "statistics" };
     }
     return undefined;
   }
@@ -119,6 +128,7 @@ class Alone implements Crew {
       this.#bindings.set(key, binding);
     }
     await binding.run();
+    this.#statistics.take(samples, slot, isFirst);
     const { shape, weights } = this.#job.gradient.loss;
     const loss = this.#loss.subarray(0, elementCount([samples, ...shape]));
     return sumLoss(
@@ -132,7 +142,7 @@ class Alone implements Crew {
     const program = isFirst ? gradient.first : gradient.add;
     const session = await this.#session(program);
     const feeds = this.#feeds.arrays(samples);
-    const fetches: Record<string, NdArray> = {};
+    const fetches = this.#statistics.fetches();
     const shape = [rowsOf(samples), ...gradient.loss.shape];
     const numbers = elementCount(shape);
     fetches[gradient.loss.loss] = { dtype: "float32", shape, data: this.#loss.subarray(0, numbers) };
@@ -187,6 +197,7 @@ class Alone implements Crew {
     const measuredLanes = this.#job.measureLanes ? own : [];
     const call = { lanes, into: lanes[0]!, layout: arena.layout, measuredLanes, measuresTotal };
     norms.take(merge, this.#reduction.reduceTree(call));
+    this.#statistics.merge(merge.slots);
   }
 }
 

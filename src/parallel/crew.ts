@@ -40,9 +40,20 @@ export interface Totals {
   readonly squaredNorms: Float64Array;
   /** The same per lane, in lane order; lanes without microbatches are left out. Empty unless the job measures lanes. */
   readonly laneSquaredNorms: readonly Float64Array[];
-  /** False where any loss or gradient element is NaN or infinite. */
+  /** What the layers that ask for it have seen in the batch, in the order of the gradient programs' statistics. */
+  readonly statistics: readonly Moments[];
+  /** False where any loss, gradient element or statistic is NaN or infinite. */
   readonly isFinite: boolean;
   readonly lanes: readonly LaneReport[];
+}
+
+/** How values lie per channel: enough to merge the statistics of parts exactly. */
+export interface Moments {
+  /** Values per channel. */
+  readonly count: number;
+  readonly mean: Float64Array;
+  /** Σ (value − mean)². */
+  readonly squares: Float64Array;
 }
 
 /** Where a NaN or infinity first appeared. */
@@ -50,7 +61,7 @@ export interface Culprit {
   /** Index of the microbatch inside its batch. */
   readonly microbatch: number;
   readonly samples: Uint32Array;
-  readonly what: "loss" | "gradient";
+  readonly what: "loss" | "gradient" | "statistics";
 }
 
 /** What one evaluated microbatch gives: for every output of the program one row per sample. */
@@ -101,6 +112,22 @@ export interface GradientPrograms {
   /** Output name → the input of `add` it is written over. */
   readonly sumInputs: Readonly<Record<string, string>>;
   readonly loss: LossOutputs;
+  /** What is observed of every microbatch, one entry per layer that asks for it. */
+  readonly statistics: readonly StatisticsOutputs[];
+}
+
+/** How a gradient program tells the statistics of its microbatch, float32 [channels] each. */
+export interface StatisticsOutputs {
+  /** Name of the layer, for errors. */
+  readonly layer: string;
+  readonly channels: number;
+  /** One per tensor that the layer is applied to. */
+  readonly observed: readonly {
+    readonly mean: string;
+    /** Divided by the number of values. */
+    readonly variance: string;
+    readonly valuesPerSample: number;
+  }[];
 }
 
 /** How a program tells its loss: one number per sample or token, summed in float64 by whoever runs it. */

@@ -127,7 +127,9 @@ export class Feeds {
 
   #fillMasks(request: MicrobatchRequest, rows: number): void {
     if (this.#masks.length === 0) return;
-    for (let row = 0; row < rows; row++) this.#positions[row] = request.position + row;
+    // A copy has its sample's masks, so that layers which look at the whole microbatch see one sample twice.
+    const last = request.samples.length - 1;
+    for (let row = 0; row < rows; row++) this.#positions[row] = request.position + Math.min(row, last);
     for (const { mask, data } of this.#masks) {
       fillMask({
         into: data,

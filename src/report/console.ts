@@ -31,6 +31,7 @@ export function consoleReporter(options: ConsoleOptions): (event: TrainEvent) =>
   let shownAt = -Infinity;
   return (event) => {
     progress.see(event);
+    if (event.type === "started") for (const note of event.notes) terminal.write(`${printable(note)}\n`);
     if (event.type === "step" && now() - shownAt >= everyMs) {
       shownAt = now();
       line.show(progress.line(event));

@@ -22,6 +22,8 @@ export interface StartedEvent {
   readonly validationSamples: number;
   /** Bytes of the arena: parameters, slots, averages and lane sums. */
   readonly arenaBytes: number;
+  /** What should be known of this run, a line each: that batch normalisation makes the result depend on the microbatch size. */
+  readonly notes: readonly string[];
 }
 
 /** After each update. */
@@ -87,7 +89,8 @@ export interface DivergedEvent {
   readonly microbatch: number;
   /** The samples of that microbatch. */
   readonly samples: readonly number[];
-  readonly what: "loss" | "gradient";
+  /** Statistics: those of batch normalisation; a variance may overflow where the loss does not. */
+  readonly what: "loss" | "gradient" | "statistics";
   /** In the first step: a number of these samples that is none, or infinite. Where the model does not fill it, that is why. */
   readonly unfit?: { readonly column: string; readonly sample: number; readonly value: number };
   readonly message: string;
@@ -108,7 +111,7 @@ export interface FinishedEvent {
   readonly epochs: number;
   readonly samples: number;
   readonly seconds: number;
-  /** SHA-256 of the trained parameters as they were after the last step. */
+  /** SHA-256 of the parameters and running statistics as they were after the last step. */
   readonly parametersSha256: string;
   /** SHA-256 of the whole training state: parameters, slots, averages, step, position. */
   readonly stateSha256: string;

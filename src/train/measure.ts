@@ -3,7 +3,7 @@ import type { ColumnSpecs, Dataset } from "../data/dataset.ts";
 import { allSamples, withWeight } from "../data/samples.ts";
 import { fail } from "../errors.ts";
 import { buildProgram } from "../graph/program.ts";
-import { parametersOf } from "../graph/walk.ts";
+import { parametersOf, statisticsOf } from "../graph/walk.ts";
 import type { Metric } from "../nn/metric.ts";
 import { evaluateOnce } from "../parallel/evaluation.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
@@ -28,7 +28,8 @@ export async function measure<Columns extends ColumnSpecs>(
   const { loss, metrics } = of(placeholders(data) as Row<Columns>);
   const weighted = weightedLoss(loss);
   const traced = metricOutputs("measure", metrics);
-  if (parametersOf([weighted.loss, weighted.weights, ...Object.values(traced.outputs)]).length > 0) {
+  const measured = [weighted.loss, weighted.weights, ...Object.values(traced.outputs)];
+  if (parametersOf(measured).length + statisticsOf(measured).length > 0) {
     fail("measure", {
       expected: "a loss and metrics of the columns alone",
       got: "parameters",

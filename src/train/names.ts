@@ -6,5 +6,7 @@ export const names = {
   penalty: "#penalty",
   sum: (parameter: string) => `#sum:${parameter}`,
   into: (parameter: string) => `#into:${parameter}`,
+  mean: (index: number) => `#mean:${index}`,
+  variance: (index: number) => `#variance:${index}`,
   metric: (name: string, index: number) => `#metric:${name}:${index}`,
 } as const;

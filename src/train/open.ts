@@ -50,7 +50,7 @@ export async function openRun(plan: Plan): Promise<Run> {
     arena,
     crew,
     ...(augmented && { augmented }),
-    update: Update.open(arena, traced.update, plan, lanes[0]!),
+    update: Update.open(arena, traced.update, plan, lanes[0]!, runningOf(traced)),
     ...(traced.penalty && {
       penalty: {
         program: traced.penalty,
@@ -60,6 +60,10 @@ export async function openRun(plan: Plan): Promise<Run> {
     }),
   });
 }
+
+/** The numbers that are observed, not trained. */
+const runningOf = ({ parameters }: Trace) =>
+  parameters.flatMap(({ name, isTrained }) => (isTrained ? [] : [name]));
 
 /** Reads what the gradient programs read, augmented; undefined where nothing is. */
 function openAugmented(plan: Plan, traced: Trace, seed: number): AugmentedReader | undefined {

@@ -2,11 +2,13 @@
 import { bug } from "../errors.ts";
 import type { Initializer, ParameterLeaf, Tensor } from "../graph/tensor.ts";
 
-/** A trained tensor: its unique name, shape and first values. */
+/** A tensor that the model holds: its unique name, shape and first values. */
 export interface TracedParameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly initializer: Initializer;
+  /** False for running statistics, which no optimizer changes. */
+  readonly isTrained: boolean;
 }
 
 /** What a run needs to know of each parameter, in the order of their names. */
@@ -15,7 +17,16 @@ export function tracedParameters(parameterNames: ReadonlyMap<Tensor, string>): T
     name,
     shape: tensor.shape as readonly number[], // parameter() takes only numbers
     initializer: parameterLeaf(tensor).initializer,
+    isTrained: isTrained(tensor),
   }));
+}
+
+/** Whether an optimizer changes it. */
+export const isTrained = (tensor: Tensor) => !parameterLeaf(tensor).isStatistic;
+
+/** Those names that an optimizer changes. */
+export function trainedNames(parameterNames: ReadonlyMap<Tensor, string>): Map<Tensor, string> {
+  return new Map([...parameterNames].filter(([tensor]) => isTrained(tensor)));
 }
 
 /**

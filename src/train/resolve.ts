@@ -6,6 +6,7 @@ import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LastBatch } from "./drawing.ts";
 import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
+import type { TracedStatistics } from "./statistics.ts";
 import type { Trace } from "./trace.ts";
 
 /** What makes the bytes of a run, as JSON can hold it. Give it back as `replay` to get the same bytes again. */
@@ -41,6 +42,8 @@ export interface ResolvedPlan {
   /** SHA-256 of each program's bytes. */
   readonly programs: Readonly<Record<string, string>>;
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** Which of the parameters are running statistics, and how fast they move; there where a model has any that move. */
+  readonly statistics?: readonly TracedStatistics[];
   readonly data: { readonly name: string; readonly samples: number; readonly sha256: string };
   /** What was decided rather than given: field → why. */
   readonly decided: Readonly<Record<string, string>>;
@@ -131,6 +134,7 @@ export async function resolvePlan(
       ),
     ),
     parameters: trace.parameters.map(({ name, shape }) => ({ name, shape })),
+    ...(trace.running.length > 0 && { statistics: trace.running }),
     data: { name: plan.data.name, samples: plan.data.size, sha256: await plan.data.fingerprint() },
   };
 }

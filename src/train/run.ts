@@ -20,6 +20,7 @@ import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import { copyRegion, regions, stateRegions } from "./regions.ts";
 import type { ResolvedPlan, Sizes } from "./resolve.ts";
 import { hashRegions, initialState, type TrainingState } from "./state.ts";
+import { moveStatistics, requireCompany, statisticsNotes } from "./statistics.ts";
 import type { Trace } from "./trace.ts";
 import type { Update } from "./update.ts";
 
@@ -49,6 +50,7 @@ const nothing: Totals = {
   weightSum: 0,
   squaredNorms: new Float64Array(0),
   laneSquaredNorms: [],
+  statistics: [],
   isFinite: true,
   lanes: [],
 };
@@ -72,15 +74,19 @@ export class Run {
 
   /** What the first event says. Throws where the first epoch cannot be drawn. */
   started(): StartedEvent {
-    this.#drawing.length(this.state.epoch);
-    const { plan, resolved, trace: traced, arena } = this.#opened;
+    const length = this.#drawing.length(this.state.epoch);
+    const { plan, sizes, resolved, trace: traced, arena } = this.#opened;
+    const { statistics } = traced.gradient;
+    requireCompany(statistics, sizes, length);
+    const trained = traced.parameters.filter(({ isTrained }) => isTrained);
     return {
       type: "started",
       plan: resolved,
-      parameterCount: traced.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+      parameterCount: trained.reduce((sum, { shape }) => sum + elementCount(shape), 0),
       trainingSamples: plan.data.size,
       validationSamples: plan.validation?.data.size ?? 0,
       arenaBytes: arena.memory.buffer.byteLength,
+      notes: statisticsNotes(statistics, sizes),
     };
   }
 
@@ -91,7 +97,7 @@ export class Run {
 
   /** Draws a batch, sums its gradients, updates the parameters. Nothing is touched where a number is not finite. */
   async step(): Promise<StepOutcome> {
-    const { crew, update, plan } = this.#opened;
+    const { arena, crew, update, plan, trace: traced } = this.#opened;
     const began = performance.now();
     const drawn = this.#drawing.batch(this.state);
     const batch = { step: this.state.step, ...joinParts(await withoutWeightless(plan.data, drawn)) };
@@ -110,6 +116,7 @@ export class Run {
         gradientScale: clipScale / totals.weightSum,
         averageDecay: plan.ema?.at(this.state.step) ?? 0,
       });
+      moveStatistics(arena, traced.running, totals.statistics);
     }
     this.#advance(samplesIn(drawn), totals);
     const now = performance.now();

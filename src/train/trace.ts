@@ -6,23 +6,33 @@ import { formatShape } from "../array/shape.ts";
 import { bug, fail, kindOf } from "../errors.ts";
 import { buildProgram, type Program } from "../graph/program.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
-import { inputsOf, parametersOf } from "../graph/walk.ts";
+import { inputsOf, parametersOf, statisticsOf } from "../graph/walk.ts";
 import { tracing } from "../nn/mode.ts";
 import { accumulate, gradient } from "../ops/index.ts";
 import type { GradientPrograms, LoadableProgram } from "../parallel/crew.ts";
 import { metricOutputs, type TracedMetric } from "./evaluate.ts";
 import { loadable, type Sources } from "./loadable.ts";
 import { names } from "./names.ts";
-import { nameParameters, type TracedParameter, tracedParameters } from "./parameters.ts";
+import {
+  isTrained,
+  nameParameters,
+  type TracedParameter,
+  tracedParameters,
+  trainedNames,
+} from "./parameters.ts";
 import { type PenaltyProgram, tracePenalty } from "./penalty.ts";
 import { placeholders } from "./placeholders.ts";
 import type { Plan, Row } from "./plan.ts";
+import { heldLeaves, observedBy, type TracedStatistics, traceStatistics } from "./statistics.ts";
 import { updateProgram } from "./update.ts";
 import { describeLoss, lossOutputs, type WeightedLoss, weightedLoss } from "./weighted-loss.ts";
 
 /** Everything a run computes, as programs. */
 export interface Trace {
+  /** The trained ones first, then running statistics. */
   readonly parameters: readonly TracedParameter[];
+  /** How the running statistics move, in the order of the gradient programs' statistics. */
+  readonly running: readonly TracedStatistics[];
   readonly gradient: GradientPrograms;
   readonly update: Program;
   readonly evaluation: LoadableProgram;
@@ -39,11 +49,9 @@ export interface Trace {
 /** Traces a plan. Throws where the model, the loss or a metric does not fit the data; nothing has been read yet. */
 export function trace(plan: Plan): Trace {
   const row = placeholders(plan.data);
-  const { result: weighted, masks } = tracing({ training: true }, () =>
-    weightedLoss(plan.loss(predicted(plan, row), row)),
-  );
-  const leaves = parametersOf([weighted.loss]);
-  if (leaves.length === 0) {
+  const traced = tracing({ training: true }, () => weightedLoss(plan.loss(predicted(plan, row), row)));
+  const { result: weighted, masks } = traced;
+  if (parametersOf([weighted.loss]).length === 0) {
     fail("plan.model", {
       expected: "a loss that depends on at least one parameter",
       got: "none",
@@ -51,14 +59,18 @@ export function trace(plan: Plan): Trace {
     });
   }
   const columns = Object.keys(plan.data.columns);
-  const parameterNames = nameParameters(leaves, columns);
+  const requests = observedBy(weighted.loss, traced.statistics);
+  const held = nameParameters(heldLeaves(weighted.loss, requests), columns);
+  const parameterNames = new Map([...trainedNames(held), ...[...held].filter(([leaf]) => !isTrained(leaf))]);
   const sources: Sources = { columns, parameterNames, masks };
-  const gradientPrograms = traceGradient(weighted, sources);
+  const statistics = traceStatistics(requests, parameterNames);
+  const gradientPrograms = traceGradient(weighted, statistics, sources);
   const { evaluation, metrics } = traceEvaluation(plan, row, sources);
   const inference = loadable(traceInference(plan, row, parameterNames), sources);
-  const penalty = tracePenalty(plan, parameterNames);
+  const penalty = tracePenalty(plan, trainedNames(parameterNames));
   return {
     parameters: tracedParameters(parameterNames),
+    running: statistics.running,
     gradient: gradientPrograms,
     update: updateProgram(plan),
     evaluation,
@@ -76,14 +88,19 @@ export function trace(plan: Plan): Trace {
   };
 }
 
-function traceGradient(weighted: WeightedLoss, sources: Sources): GradientPrograms {
+function traceGradient(
+  weighted: WeightedLoss,
+  statistics: ReturnType<typeof traceStatistics>,
+  sources: Sources,
+): GradientPrograms {
   const { parameterNames } = sources;
-  const gradients = gradient(weighted.loss, [...parameterNames.keys()], weighted.weights);
-  const first = lossOutputs(weighted);
-  const adding = lossOutputs(weighted);
+  const trained = trainedNames(parameterNames);
+  const gradients = gradient(weighted.loss, [...trained.keys()], weighted.weights);
+  const first = { ...lossOutputs(weighted), ...statistics.tensors };
+  const adding = { ...first };
   const sums: Record<string, string> = {};
   const sumInputs: Record<string, string> = {};
-  [...parameterNames].forEach(([leaf, name], index) => {
+  [...trained].forEach(([leaf, name], index) => {
     const output = names.sum(name);
     first[output] = gradients[index]!;
     adding[output] = accumulate(input(names.into(name), leaf.shape), gradients[index]!);
@@ -99,6 +116,7 @@ function traceGradient(weighted: WeightedLoss, sources: Sources): GradientProgra
     sums,
     sumInputs,
     loss: describeLoss(weighted),
+    statistics: statistics.outputs,
   };
 }
 
@@ -148,7 +166,8 @@ function traceInference(plan: Plan, row: Row, parameterNames: ReadonlyMap<Tensor
 
 /** The model is called more than once: a layer made inside of it would be another one each time, never trained. */
 function requireTrained(outputs: readonly Tensor[], parameterNames: ReadonlyMap<Tensor, string>): void {
-  const other = parametersOf(outputs).find((leaf) => !parameterNames.has(leaf));
+  const held = [...parametersOf(outputs), ...statisticsOf(outputs)];
+  const other = held.find((leaf) => !parameterNames.has(leaf));
   if (other === undefined) return;
   const label = other.leaf?.kind === "parameter" ? other.leaf.label : bug("a parameter that is none");
   fail("plan.model", {

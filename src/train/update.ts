@@ -75,17 +75,30 @@ export class Update {
   readonly #sumRegion: string;
   readonly #slots: readonly string[];
 
-  static open(arena: Arena, program: Program, plan: Plan, sumRegion: string): Update {
+  /** running: names of the tensors that it leaves as they are. */
+  static open(
+    arena: Arena,
+    program: Program,
+    plan: Plan,
+    sumRegion: string,
+    running: readonly string[] = [],
+  ): Update {
     const kernel = instantiateElementwise(compileElementwise(program), arena.memory);
-    return new Update(kernel, arena, plan, sumRegion);
+    return new Update(kernel, arena, plan, sumRegion, running);
   }
 
-  private constructor(kernel: ElementwiseKernel, arena: Arena, plan: Plan, sumRegion: string) {
+  private constructor(
+    kernel: ElementwiseKernel,
+    arena: Arena,
+    plan: Plan,
+    sumRegion: string,
+    running: readonly string[],
+  ) {
     this.#kernel = kernel;
     this.#arena = arena;
     this.#sumRegion = sumRegion;
     this.#slots = Object.keys(plan.optimizer.slots);
-    this.#spans = spansOf(arena, plan.optimizer);
+    this.#spans = spansOf(arena, plan.optimizer, running);
   }
 
   /** Updates every parameter, slot and average in place. */
@@ -110,9 +123,10 @@ export class Update {
   }
 }
 
-function spansOf(arena: Arena, optimizer: Plan["optimizer"]): Span[] {
+function spansOf(arena: Arena, optimizer: Plan["optimizer"], running: readonly string[]): Span[] {
   const spans: Span[] = [];
-  for (const { name, shape, offset, elements } of arena.layout.tensors) {
+  const updated = arena.layout.tensors.filter(({ name }) => !running.includes(name)); // which come last, so no span holds one
+  for (const { name, shape, offset, elements } of updated) {
     const weightDecay = optimizer.decays(name, shape) ? optimizer.weightDecay : 0;
     const last = spans.at(-1);
     if (last?.weightDecay === weightDecay) spans[spans.length - 1] = { ...last, end: offset + elements };
