@@ -37,6 +37,12 @@ export {
   type TensorLike,
 } from "./graph/tensor.ts";
 export { parametersOf } from "./graph/walk.ts";
+export {
+  type OnnxFunction,
+  type OnnxFunctionOptions,
+  onnxFunction,
+} from "./models/onnx-function.ts";
+export type { OnnxWeight, Trainable } from "./models/weights.ts";
 // Two things are called leakyRelu, the op and the layer; the layer is both.
 export { leakyRelu } from "./nn/activation.ts";
 export * from "./nn/index.ts";

@@ -25,4 +25,5 @@ export * from "./data/text/text.ts";
 export { tokenizerVocabulary } from "./data/text/tokenizer.ts";
 export type { TextEncoding, Vocabulary } from "./data/text/vocabulary.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
+export { loadOnnx } from "./train/load-onnx.ts";
 export { loadModel, type RawColumns, type RawValue, type SavedModel } from "./train/saved-model.ts";

@@ -10,6 +10,7 @@ const layers: Readonly<Record<string, number>> = {
   ops: 2,
   onnx: 2,
   nn: 3,
+  models: 3,
   optim: 3,
   data: 3,
   runtime: 3,

@@ -1,4 +1,4 @@
-/** ONNX bytes → what is in them. For now what a file says about itself; whole graphs come with fine-tuning. */
+/** ONNX bytes → what a file says about itself. What it computes is read by graph.ts. */
 import { fromBinary } from "@bufbuild/protobuf";
 import {
   TensorProto_DataType as DataType,
@@ -55,7 +55,7 @@ export interface OnnxSummary {
  * `source` is what errors call the file. Throws when the bytes are no ONNX file.
  */
 export function summarizeOnnx(bytes: Uint8Array, source = "model"): OnnxSummary {
-  const { model, graph } = parse(bytes, source);
+  const { model, graph } = parseOnnx(bytes, source);
   const initializers = graph.initializer.map(describeInitializer);
   const stored = new Set(initializers.map(({ name }) => name));
   return {
@@ -75,9 +75,10 @@ export function summarizeOnnx(bytes: Uint8Array, source = "model"): OnnxSummary 
 }
 
 /** The standard operators' domain has two names. */
-const isStandard = (domain: string) => domain === "" || domain === "ai.onnx";
+export const isStandard = (domain: string) => domain === "" || domain === "ai.onnx";
 
-function parse(
+/** The messages in the bytes. Throws when they are no ONNX file. */
+export function parseOnnx(
   bytes: Uint8Array,
   source: string,
 ): { readonly model: ModelProto; readonly graph: GraphProto } {
@@ -130,7 +131,8 @@ function describeInitializer({ name, dims, dataType }: GraphProto["initializer"]
   return { name, dtype: dtypeName(dataType), shape, elements: elementCount(shape) };
 }
 
-function describeValue({ name, type }: ValueInfoProto): OnnxValue {
+/** A declared value, as the file tells it. */
+export function describeValue({ name, type }: ValueInfoProto): OnnxValue {
   const kind = type?.value;
   if (kind?.case !== "tensorType") return { name, dtype: kindNames[kind?.case ?? "none"], shape: [] };
   const dims = kind.value.shape?.dim ?? [];

@@ -14,6 +14,7 @@ export * from "./gradient.ts";
 export * from "./logic.ts";
 export * from "./matmul.ts";
 export * from "./movement.ts";
+export * from "./product.ts";
 export * from "./reduction.ts";
 export * from "./rounding.ts";
 export * from "./selection.ts";

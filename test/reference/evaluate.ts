@@ -4,7 +4,7 @@ import type { Tensor } from "../../src/graph/tensor.ts";
 import { sorted } from "../../src/graph/walk.ts";
 import { convolution } from "./convolution.ts";
 import { activation, arithmetic, selection } from "./elementwise.ts";
-import { elements, logic, rounding, trigonometric } from "./functions.ts";
+import { elements, logic, product, rounding, trigonometric } from "./functions.ts";
 import { category, classes, date, gather } from "./indexed.ts";
 import { language } from "./language.ts";
 import { movement } from "./movement.ts";
@@ -29,6 +29,7 @@ export const reference: Rules = {
   ...matmul,
   ...movement,
   ...reduction,
+  ...product,
   ...rounding,
   ...selection,
   ...trigonometric,

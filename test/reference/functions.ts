@@ -100,3 +100,15 @@ export const elements: Rules = {
     build([shape.length], ([axis]) => concrete(shape, batch)[axis!]!),
   ),
 };
+
+/** src/ops/product.ts */
+export const product: Rules = {
+  product: rule<{ axes: readonly number[]; keepDims: boolean }>(([x], { axes, keepDims }) => {
+    const kept = x!.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const result = build(kept, () => 1);
+    forEach(x!.shape, (position, index) => {
+      result.data[offsetOf(kept, position)]! *= x!.data[index]!;
+    });
+    return keepDims ? result : { ...result, shape: x!.shape.filter((_, axis) => !axes.includes(axis)) };
+  }),
+};

@@ -1,0 +1,254 @@
+/** An ONNX file as a function of tensors: its weights are constants or parameters, its operators our ops. */
+import type { NdArray } from "../array/array.ts";
+import type { DType } from "../array/dtype.ts";
+import { formatShape, isBatchDim, type Shape } from "../array/shape.ts";
+import { fail, MicrobatchError } from "../errors.ts";
+import { constant, input, isTensor, type Tensor } from "../graph/tensor.ts";
+import type { OnnxValue } from "../onnx/decode.ts";
+import { decodeOnnx, type ExternalData, nodeName, type OnnxGraph } from "../onnx/graph.ts";
+import { fold } from "./fold.ts";
+import { knownOf } from "./known.ts";
+import { type Answer, asValue, NodeReader, type Operator, type Value } from "./operator.ts";
+import { operators } from "./operators.ts";
+import { requireGradients } from "./reach.ts";
+import { type OnnxWeight, type Trainable, weightsOf } from "./weights.ts";
+
+/** How a file becomes a function. */
+export interface OnnxFunctionOptions {
+  /**
+   * Which weights are trained: all, none (the default), or those whose names match: a name, in which * stands for anything, a
+   * regular expression, or a list of them. Matches float32 tensors of at least one axis, stored or in Constant nodes.
+   */
+  readonly trainable?: Trainable;
+  /** Frees a leading 1 of the inputs to be the microbatch, where the graph allows it. Default true. */
+  readonly freeBatch?: boolean;
+  /** Inputs that get fixed values instead of being fed, by name: an axis, a target shape. */
+  readonly values?: Readonly<Record<string, NdArray>>;
+  /** Shapes of inputs whose file leaves sizes open, by name: { image: ["batch", 3, 48, 192] }. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+  /** Bytes of files beside the model, by the location it names. loadOnnx reads them. */
+  readonly external?: ExternalData;
+}
+
+/** A model read from a file: call it with a tensor per input, by name, for a tensor per output. */
+export interface OnnxFunction {
+  (inputs: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>>;
+  /** What it takes: the leading size is "batch" where it was freed; "?" or a name where the file leaves a size open. */
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  /** Every weight of the file, trained or not. */
+  readonly weights: readonly OnnxWeight[];
+  /** The weights that are trained. */
+  readonly parameters: readonly Tensor[];
+  /** Why the batch stayed as the file has it, where it could not be freed. */
+  readonly fixedBatch?: string;
+}
+
+/**
+ * Reads an ONNX file as a function of tensors. `source` is what errors call it.
+ * Float16 weights are widened to float32. Control flow, and operators that are not known, are refused with the names of their
+ * nodes. Throws too for operator sets outside of 7 to 26, damaged files, patterns that match no weight, and weights to be
+ * trained that no gradient reaches.
+ */
+export function onnxFunction(
+  bytes: Uint8Array,
+  options: OnnxFunctionOptions = {},
+  source = "model",
+): OnnxFunction {
+  const graph = decodeOnnx(bytes, source, options.external);
+  requireKnown(graph, source);
+  const weights = weightsOf(graph, options.trainable ?? false, source);
+  const trace = (inputs: ReadonlyMap<string, Tensor>) =>
+    run(graph, weights, inputs, options.values ?? {}, source);
+  const fed = graph.inputs.filter(({ name }) => options.values?.[name] === undefined);
+  const { inputs, outputs, fixedBatch } = placed(graph, fed, options, trace, source, weights);
+  const call = (given: Readonly<Record<string, Tensor>>) => {
+    const made = trace(checked(source, inputs, given));
+    requireGradients(source, [...made.values()], weights);
+    return Object.freeze(Object.fromEntries(made));
+  };
+  const parameters = weights.filter(({ isTrainable }) => isTrainable).map(({ tensor }) => tensor);
+  return Object.freeze(
+    Object.assign(call, { inputs, outputs, weights, parameters, ...(fixedBatch && { fixedBatch }) }),
+  );
+}
+
+const operatorOf = (name: string): Operator | undefined =>
+  Object.hasOwn(operators, name) ? operators[name] : undefined;
+
+/** Nodes that cannot be mapped, all at once. */
+function requireKnown({ nodes }: OnnxGraph, source: string): void {
+  const unknown = nodes.filter(({ operator }) => operatorOf(operator) === undefined);
+  if (unknown.length === 0) return;
+  const kinds = [...new Set(unknown.map(({ operator }) => operator))];
+  const shown = unknown.slice(0, 20).map((node) => nodeName(node));
+  fail(source, {
+    expected: "operators that are known here",
+    got: `${kinds.join(", ")}, in ${shown.join(", ")}${unknown.length > 20 ? ` and ${unknown.length - 20} more` : ""}`,
+    fix: kinds.some((kind) => /^(If|Loop|Scan)$/.test(kind))
+      ? "export the model without control flow, for fixed sizes"
+      : "cut these nodes out before loading, or file an issue that names them",
+  });
+}
+
+interface Placed {
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  readonly fixedBatch?: string;
+}
+
+type Trace = (inputs: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>;
+
+/** The shapes the function takes and gives: with the batch freed if the graph can be computed so. */
+function placed(
+  graph: OnnxGraph,
+  fed: readonly OnnxValue[],
+  options: OnnxFunctionOptions,
+  trace: Trace,
+  source: string,
+  weights: readonly OnnxWeight[],
+): Placed {
+  const declared = fed.map((value) => ({ ...value, shape: options.shapes?.[value.name] ?? value.shape }));
+  const named = declared.map((value) => ({ ...value, shape: value.shape.map(namedBatch) }));
+  const freed = named.map((value) => ({ ...value, shape: value.shape.map(freedBatch) }));
+  const isClosed = named.every(({ shape, dtype }) => shape.every(isSize) && dtype !== "unknown");
+  if (!isClosed) return { inputs: options.freeBatch === false ? named : freed, outputs: graph.outputs };
+  const attempt = (inputs: readonly OnnxValue[]): Placed => {
+    const made = trace(new Map(inputs.map((one) => [one.name, placeholder(one)])));
+    requireGradients(source, [...made.values()], weights);
+    const outputs = [...made].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+    return { inputs, outputs };
+  };
+  const canBeFreed = freed.some(({ shape }, index) =>
+    shape.some((dim, axis) => dim !== named[index]!.shape[axis]),
+  );
+  if (options.freeBatch === false || !canBeFreed) return attempt(named);
+  try {
+    return attempt(freed);
+  } catch (error) {
+    if (!(error instanceof MicrobatchError)) throw error;
+    return { ...attempt(named), fixedBatch: error.message };
+  }
+}
+
+const isSize = (dim: number | string) => typeof dim === "number" || /^batch(\*\d+)?$/.test(dim);
+/** A leading size with a name is the number of samples. */
+const namedBatch = (dim: number | string, axis: number) =>
+  axis === 0 && typeof dim === "string" ? "batch" : dim;
+const freedBatch = (dim: number | string, axis: number) => (axis === 0 && dim === 1 ? "batch" : dim);
+
+function placeholder({ name, shape, dtype }: OnnxValue): Tensor {
+  // isSize has seen every size, and requireDType below refuses dtypes that are not ours.
+  return input(name, shape as Shape, requireDType(name, dtype));
+}
+
+const ours: readonly string[] = ["float32", "float64", "int32", "int64", "uint8", "bool", "string"];
+
+function requireDType(name: string, dtype: string): DType {
+  if (ours.includes(dtype)) return dtype as DType; // it is in the list
+  if (dtype === "float16" || dtype === "bfloat16") return "float32";
+  return fail(`input "${name}"`, {
+    expected: `one of ${ours.join(", ")}`,
+    got: dtype,
+    fix: "convert the model to float32 before loading it",
+  });
+}
+
+/** The tensors a call gives, checked against what the file declares. */
+function checked(
+  source: string,
+  inputs: readonly OnnxValue[],
+  given: Readonly<Record<string, Tensor>>,
+): ReadonlyMap<string, Tensor> {
+  const names = inputs.map(({ name }) => name);
+  const extra = Object.keys(given).find((name) => !names.includes(name));
+  const missing = names.find((name) => !Object.hasOwn(given, name) || !isTensor(given[name]));
+  if (extra !== undefined || missing !== undefined) {
+    fail(source, {
+      expected: `a tensor for each of ${names.join(", ") || "no inputs"}`,
+      got: extra === undefined ? `none for "${missing}"` : `"${extra}" as well`,
+      fix: `call it with { ${names.join(", ")} }`,
+    });
+  }
+  for (const declared of inputs) requireFit(source, declared, given[declared.name]!);
+  return new Map(names.map((name) => [name, given[name]!]));
+}
+
+function requireFit(source: string, { name, dtype, shape }: OnnxValue, tensor: Tensor): void {
+  const isOpen = shape.length === 0; // a file may tell no shape
+  const fits =
+    isOpen ||
+    (shape.length === tensor.shape.length &&
+      shape.every(
+        (dim, axis) =>
+          dim === tensor.shape[axis] ||
+          (typeof dim === "string" && (axis === 0 || !isBatchDim(tensor.shape[axis]!))),
+      ));
+  const wanted = requireDType(name, dtype === "unknown" ? tensor.dtype : dtype);
+  const isJudged = wanted === "float32" && tensor.dtype === "float64"; // tests judge in float64
+  if (fits && (wanted === tensor.dtype || isJudged)) return;
+  fail(`${source}, input "${name}"`, {
+    expected: `${wanted} [${shape.join(", ")}]`,
+    got: `${tensor.dtype} ${formatShape(tensor.shape)}`,
+    fix: wanted === tensor.dtype ? "reshape it to what the model takes" : `cast it: cast(x, "${wanted}")`,
+  });
+}
+
+/** Computes the graph with tensors, node by node. */
+function run(
+  graph: OnnxGraph,
+  weights: readonly OnnxWeight[],
+  inputs: ReadonlyMap<string, Tensor>,
+  fixed: Readonly<Record<string, NdArray>>,
+  source: string,
+): ReadonlyMap<string, Tensor> {
+  const values = new Map<string, Value>();
+  for (const [name, tensor] of inputs) values.set(name, { tensor });
+  for (const [name, array] of Object.entries(fixed)) {
+    values.set(name, { tensor: constant(array), known: knownOf(array) });
+  }
+  for (const [name, array] of graph.initializers) {
+    values.set(name, { tensor: constant(array), known: knownOf(array) });
+  }
+  const trained = new Map(
+    weights.flatMap(({ name, tensor, isTrainable }) => (isTrainable ? [[name, tensor]] : [])),
+  );
+  for (const [name, tensor] of trained) values.set(name, { tensor });
+  for (const node of graph.nodes) {
+    if (node.outputs.some((name) => trained.has(name))) continue; // a Constant node whose weight is trained
+    const reader = new NodeReader(
+      `${source}, ${nodeName(node)}`,
+      graph.opset,
+      node,
+      node.inputs.map((name) => (name === "" ? undefined : values.get(name))),
+    );
+    const answers = answered(reader);
+    node.outputs.forEach((name, index) => {
+      if (name === "") return;
+      const answer =
+        answers[index] ?? reader.refuse(`${index + 1} outputs`, `a node of ${answers.length} here`);
+      values.set(name, answer);
+    });
+  }
+  return new Map(graph.outputs.map(({ name }) => [name, values.get(name)!.tensor] as const));
+}
+
+/** What an entry answers; errors of ops get the node's name in front. */
+function answered(reader: NodeReader): readonly Value[] {
+  try {
+    const answer: Answer = fold(reader) ?? operatorOf(reader.node.operator)!(reader);
+    return (Array.isArray(answer) ? answer : [answer]).map(valueWithConstant);
+  } catch (error) {
+    if (!(error instanceof MicrobatchError) || error.where.startsWith(reader.where)) throw error;
+    fail(`${reader.where}, ${error.where}`, error, { cause: error });
+  }
+}
+
+/** A constant an entry makes is known, if it is small. */
+function valueWithConstant(part: Parameters<typeof asValue>[0]): Value {
+  const value = asValue(part);
+  const { leaf } = value.tensor;
+  return value.known === undefined && leaf?.kind === "constant"
+    ? { ...value, known: knownOf(leaf.value) }
+    : value;
+}
