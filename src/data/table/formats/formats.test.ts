@@ -44,9 +44,9 @@ async function valuesOf(data: Dataset): Promise<Record<string, Float32Array | In
   return values;
 }
 
-async function piecesOf(input: TableInput, columns = ["city"], numbers = ["size"]): Promise<RawPiece[]> {
+async function piecesOf(input: TableInput): Promise<RawPiece[]> {
   const pieces: RawPiece[] = [];
-  for await (const piece of rawRows(input, { columns, numbers })) pieces.push(piece);
+  for await (const piece of rawRows(input, { columns: ["city"], numbers: ["size"] })) pieces.push(piece);
   return pieces;
 }
 
@@ -145,99 +145,6 @@ test("typed columns become numbers, categories or missing values, by their types
     even: ["false", "true"],
   });
   assert.deepEqual(read.report.missing, { holes: 20, letter: 14 });
-});
-
-test("numbers of several types in several files of Parquet get one that holds all, and nothing else may differ", async () => {
-  const write = (name: string, query: string) =>
-    run(`copy (select ${query} from range(4)) to '${at(name)}' (format parquet)`);
-  await mkdir(at("types"));
-  const [first, second] = [at("types/a.parquet"), at("types/b.parquet")];
-  const read = async () => {
-    const values = await valuesOf(await table([first, second], { target: "price" }));
-    return [...(values.size as Float32Array)];
-  };
-  await write("types/a.parquet", "range::int as size, 1.5::double * range as price");
-  await write("types/b.parquet", "10 + range as price, range + 0.75::double as size");
-  assert.deepEqual(await read(), [0, 1, 2, 3, 0.75, 1.75, 2.75, 3.75]);
-  const refused = (type: string) =>
-    `types/b.parquet, column "size": expected the type that it has in types/a.parquet, INTEGER, got ${type}. ` +
-    'Fix: make one of them in a query: sql("select … union all by name select * replace (size::… as size) from …")';
-  for (const [value, type] of [
-    ["'1.7'", "VARCHAR"],
-    ["true", "BOOLEAN"],
-    ["16777217::float", "FLOAT"],
-  ]) {
-    await write("types/b.parquet", `10 + range as price, ${value} as size`);
-    assert.equal(await refusal([first, second]), refused(type!));
-  }
-  await write("types/b.parquet", "10 + range as price, range as size, 1 as weight");
-  assert.equal(
-    await refusal([first, second]),
-    `types/b.parquet: expected the columns of types/a.parquet, size, price, got also weight. ` +
-      'Fix: give the files the same columns, or choose some in a query: sql("select … union all select …")',
-  );
-});
-
-test("a decimal is the float32 next to it, and lists of decimals or of enums are no values", async () => {
-  const query = sql(
-    "select (413317456.0183205376 + 3.5 * range)::decimal(38, 10) as size, range as price from range(9)",
-  );
-  const [size] = (await valuesOf(await table(query, { target: "price" }))).size!;
-  assert.equal(size, Math.fround(413317456.0183205376));
-  for (const [list, type] of [
-    ["[1.5::decimal(3, 1)]", "DECIMAL(3,1)[]"],
-    ["['a'::enum('a', 'b')]", "ENUM('a', 'b')[]"],
-  ]) {
-    const message = await refusal(sql(`select ${list} as size, range as price from range(9)`));
-    assert.match(message, /column "size": expected one number, /);
-    assert.ok(message.includes(`, got the type ${type}. Fix: `), message);
-  }
-});
-
-test("columns whose names differ in case, or are the database's own, have their own values", async () => {
-  const columns =
-    "range as a, 100 - range * range as A, 7 - range as rowid, 2.5 * range as price from range(4)";
-  const query = sql(`select ${columns} union all select ${columns}`);
-  const read = await table(query, { target: "price", clean: { duplicates: "drop" } });
-  const { a, A, rowid, price } = await valuesOf(read);
-  assert.deepEqual(
-    [a, A, rowid, price].map((values) => [...(values as Float32Array)]),
-    [
-      [0, 1, 2, 3],
-      [100, 99, 96, 91],
-      [7, 6, 5, 4],
-      [0, 2.5, 5, 7.5],
-    ],
-  );
-  const [piece] = await piecesOf(query, [], []);
-  assert.deepEqual(piece!.texts[1]!.slice(0, 4), ["100", "99", "96", "91"]);
-  await run(
-    `copy (select 3 - range as file_row_number, range as price from range(4)) to '${at("hidden.parquet")}' (format parquet)`,
-  );
-  assert.equal(
-    await refusal(at("hidden.parquet")),
-    'hidden.parquet, column "file_row_number": expected a name that DuckDB does not give to the place of a row, got one that ' +
-      'it does. Fix: rename it in a query: sql("select * rename (file_row_number as …) from …")',
-  );
-});
-
-test("a query may end in semicolons and comments", async () => {
-  const select = "select range as size, 2.5 * range as price, '; -- a' as note\nfrom range(3)";
-  for (const end of [
-    "",
-    ";",
-    " ; ;\n",
-    "; -- all",
-    "\n-- all of them\n;\n-- it's\n",
-    ";\n-- one\n\n  -- two\n",
-  ]) {
-    const isOdd = end.includes("'"); // it may be the end of a text, and stays
-    const read = table(sql(select + end), { target: "price" });
-    if (isOdd) await assert.rejects(read, /syntax error/);
-    else assert.deepEqual([...((await valuesOf(await read)).size as Float32Array)], [0, 1, 2]);
-  }
-  const note = await piecesOf(sql("select 1 as size, 'a;\n-- b'"), [], []);
-  assert.equal(note[0]!.texts[1]![0], "a;\n-- b");
 });
 
 test("an infinity among typed numbers is refused with its row, and skipped where that was asked for", async () => {
