@@ -54,6 +54,13 @@ export { DivergedError } from "./train/divergence.ts";
 export type { LastBatch } from "./train/drawing.ts";
 export * from "./train/event.ts";
 export { fit, type Reporter } from "./train/fit.ts";
+export {
+  type GenerateOptions,
+  generate,
+  type NextToken,
+  type SamplingOptions,
+  sampleTokens,
+} from "./train/generate.ts";
 export { type Measured, measure, measureBaseline } from "./train/measure.ts";
 export type { Model } from "./train/model.ts";
 export { definePlan, type LossResult, type Plan, type Row, type Validation } from "./train/plan.ts";
