@@ -9,9 +9,11 @@ import { category, classes, date, gather } from "./indexed.ts";
 import { language } from "./language.ts";
 import { movement } from "./movement.ts";
 import { batchNormalization } from "./normalized.ts";
+import { pooling } from "./pooling.ts";
 import type { Rules } from "./rule.ts";
 import { matmul, reduction } from "./sums.ts";
 import { countOf, type Value } from "./value.ts";
+import { normalization } from "./within-samples.ts";
 
 /** What every op computes, by name. An op without an entry fails the contract suite. */
 export const reference: Rules = {
@@ -28,6 +30,8 @@ export const reference: Rules = {
   ...logic,
   ...matmul,
   ...movement,
+  ...normalization,
+  ...pooling,
   ...reduction,
   ...product,
   ...rounding,

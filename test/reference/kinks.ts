@@ -1,7 +1,9 @@
 /** How far the inputs of an op are from a point where its derivative jumps, so that test cases can avoid it. */
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { sorted } from "../../src/graph/walk.ts";
+import type { Windows } from "../../src/ops/pooling-windows.ts";
 import { evaluate, type Feed, reference } from "./evaluate.ts";
+import { gapInWindows } from "./pooling.ts";
 import type { Rules } from "./rule.ts";
 import { broadcast, forEach, read, type Value } from "./value.ts";
 
@@ -30,6 +32,9 @@ const fromTheNext: Distance = ([x], { attributes, op }) => {
   return Math.min(...gaps.filter((gap) => !Number.isNaN(gap)), Number.POSITIVE_INFINITY);
 };
 
+/** The attributes of the ops that come here are their windows. */
+const fromTheNextInWindow: Distance = ([x], { attributes }) => gapInWindows(x!, attributes as Windows);
+
 /** Ops whose derivative jumps somewhere. An op that is smooth needs no entry. */
 const distances: Readonly<Record<string, Distance>> = {
   abs: fromZero,
@@ -44,6 +49,9 @@ const distances: Readonly<Record<string, Distance>> = {
   greaterOrEqual: fromEachOther,
   max: fromTheNext,
   min: fromTheNext,
+  maxPooling: fromTheNextInWindow,
+  pickLargest: fromTheNextInWindow,
+  scatterToLargest: fromTheNextInWindow,
 };
 
 /** The smallest distance of any node that `output` is made of from a point where its derivative jumps. */
