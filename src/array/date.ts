@@ -1,5 +1,8 @@
 /** Dates and times as ISO 8601 writes them, and their parts: the same in a table, in a program and in a saved model. */
 
+/** What errors expect of a text that has to be a date. */
+export const expectedDate = "a date as 2024-03-05, 2024-03-05 14:30 or 2024-03-05T14:30:00Z";
+
 /** The parts of a date, in the order of their columns. */
 export const dateParts = ["year", "month", "day", "weekday", "hour", "minute", "elapsed"] as const;
 

@@ -1,6 +1,6 @@
 /** A table's raw rows as a saved model takes them. */
 import type { AnyArray } from "../array/array.ts";
-import { isDate } from "../array/date.ts";
+import { expectedDate, isDate } from "../array/date.ts";
 import { outputNames, sourceOf } from "../array/schema.ts";
 import type { RawPiece } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
@@ -50,7 +50,7 @@ export async function modelRows(
     const wrong = values.findIndex((value) => value !== null && !isDate(value));
     if (wrong < 0) continue;
     fail(`${await piece.placeOf(wrong)}, column "${name}"`, {
-      expected: "a date as 2024-03-05, 2024-03-05 14:30 or 2024-03-05T14:30:00Z",
+      expected: expectedDate,
       got: JSON.stringify(values[wrong]),
       fix: "correct the value, or leave it empty if it is missing",
     });

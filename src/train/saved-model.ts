@@ -1,6 +1,6 @@
 /** A saved model, loaded back: raw rows in, predictions out, with the columns it was trained on. */
 import type { AnyArray, NdArray, StringArray } from "../array/array.ts";
-import { isDate } from "../array/date.ts";
+import { expectedDate, isDate } from "../array/date.ts";
 import { allocate, type NumericDType, onnxDType } from "../array/dtype.ts";
 import { schemaFromMetadata, sourceOf, type TableSchema } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
@@ -217,8 +217,7 @@ function dateFeed(where: string, { name }: OnnxValue, { all, start, end }: FedRo
     if (isMissing(text)) return "";
     if (isDate(text)) return text;
     return fail(`${where}, column "${name}", row ${start + index}`, {
-      expected:
-        "a date as 2024-03-05, 2024-03-05 14:30 or 2024-03-05T14:30:00Z, or nothing where it is missing",
+      expected: `${expectedDate}, or nothing where it is missing`,
       got: kindOf(value),
       fix: "correct the value, or leave it empty",
     });

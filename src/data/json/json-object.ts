@@ -1,5 +1,5 @@
 /** A line of JSON as an object whose values are exactly those that are written. */
-import type { Proof } from "../../errors.ts";
+import { type Proof, shorten } from "../../errors.ts";
 
 /** A value as JSON has them. */
 export type JsonValue =
@@ -47,7 +47,7 @@ function problem(expected: string, got: string, fix: string): ParsedLine {
 /** At most 60 characters of a line, as a text in quotes. */
 function shortened(text: string): string {
   const trimmed = text.trim();
-  return JSON.stringify(trimmed.length > 60 ? `${trimmed.slice(0, 60)}…` : trimmed);
+  return JSON.stringify(shorten(trimmed));
 }
 
 const isRounded = (value: JsonValue) => Number.isInteger(value) && !Number.isSafeInteger(value);

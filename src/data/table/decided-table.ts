@@ -14,9 +14,8 @@ import { assignRoles, columnsOf, type IgnoredColumn, type Roles } from "./column
 import { decideTarget, decideWeight } from "./columns/targets.ts";
 import { textValues } from "./columns/texts.ts";
 import { featureValues, targetValues, type ValueColumn, weightValues } from "./columns/values.ts";
-import { requireSeveralColumns } from "./csv/csv-header.ts";
 import { inputName, type TableInput } from "./formats/input.ts";
-import { readingOf, requireRecords, withTable } from "./formats/open-table.ts";
+import { readingOf, requireRecords, requireSeveralColumns, withTable } from "./formats/open-table.ts";
 import { checkOptions, saidType, type TableOptions, type TargetOptions } from "./options.ts";
 import type { TableReport } from "./table-data.ts";
 

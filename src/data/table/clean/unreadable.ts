@@ -1,9 +1,10 @@
 /** Rows with values that cannot be read: which values are none of what their column has to hold. */
+import { expectedDate } from "../../../array/date.ts";
 import type { Proof } from "../../../errors.ts";
 import type { Cells } from "../cells/cells.ts";
 import { sqlText } from "../cells/database.ts";
 import { type ColumnProfile, profileColumns } from "../cells/profile.ts";
-import { countDates, expectedDate, isNoDate } from "../columns/dates.ts";
+import { countDates, isNoDate } from "../columns/dates.ts";
 import { datesIn, numbersIn } from "../columns/like.ts";
 import { areNearlyAll } from "../columns/mixed.ts";
 import type { Roles } from "../columns/roles.ts";

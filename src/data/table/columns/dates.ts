@@ -1,5 +1,5 @@
 /** Columns of dates: which ones are, and the parts of their dates in SQL, the same as `datePartsOf` computes them. */
-import { type DatePart, datePattern, firstOfPart } from "../../../array/date.ts";
+import { type DatePart, datePattern, expectedDate, firstOfPart } from "../../../array/date.ts";
 import { type FeatureColumn, sourceOf } from "../../../array/schema.ts";
 import { fail } from "../../../errors.ts";
 import { type Cells, whereIs } from "../cells/cells.ts";
@@ -56,9 +56,6 @@ export async function dateSpan(cells: Cells, name: string): Promise<[string, str
 export function isNoDate(cells: Cells, name: string): string {
   return `(${cells.id(name)} is not null and not (${isDateText(cells.text(name))}))`;
 }
-
-/** What errors expect. */
-export const expectedDate = "a date as 2024-03-05, 2024-03-05 14:30 or 2024-03-05T14:30:00Z";
 
 /** Throws at the first value that is no date. asText: what else may be done, where there is a choice. */
 export async function refuseNoDate(

@@ -2,8 +2,7 @@
  * The header of a CSV file: its delimiter and the names of its columns.
  * Source: RFC 4180, and for the delimiter also tab, semicolon and bar.
  */
-import { fail } from "../../../errors.ts";
-import type { OpenedTable } from "../formats/format.ts";
+import { fail, shorten } from "../../../errors.ts";
 import { type Dialect, quotesOf } from "./csv-dialect.ts";
 
 /** What the first record says, or the dialect in its place. */
@@ -113,16 +112,6 @@ export function isAllComments(beginning: Uint8Array, comment: string | undefined
   return behindComments(new TextDecoder().decode(beginning), comment).length < enough;
 }
 
-/** Throws for a single column: most often another delimiter, and never enough to learn from. */
-export function requireSeveralColumns({ name, columns }: Pick<OpenedTable, "name" | "columns">): void {
-  if (columns.length > 1) return;
-  fail(name, {
-    expected: "at least two columns, separated by comma, tab, semicolon or bar",
-    got: `one column, "${shorten(columns[0]!)}"`,
-    fix: 'add a column: a table needs a target and at least one feature; or name what separates them: dialect: { delimiter: ":" }',
-  });
-}
-
 /**
  * The fields of the first record, trimmed. A quote opens a field at its beginning, or behind one blank;
  * elsewhere it is text.
@@ -174,9 +163,4 @@ function checkNames(path: string, names: readonly string[], { decimal }: Dialect
       fix: 'put a line with names in front, or name the columns: dialect: { names: ["a", "b", …] }',
     });
   }
-}
-
-/** At most 60 characters of a text, for an error. */
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

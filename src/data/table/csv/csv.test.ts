@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Dialect } from "./csv-dialect.ts";
-import { readHeader, requireSeveralColumns } from "./csv-header.ts";
+import { readHeader } from "./csv-header.ts";
 import { scanCsv } from "./csv-scan.ts";
 import { refuseBinary } from "./csv-text.ts";
 
@@ -45,12 +45,6 @@ test("what is no header is refused with what to do", () => {
   });
   assert.throws(() => header("\n \n"), /got an empty file/);
   assert.throws(() => header("\na,b\n"), /got an empty first line\. Fix: remove the empty line/);
-  assert.throws(() => requireSeveralColumns({ name: "a.csv", columns: header("a\n1\n").names }), {
-    message:
-      'a.csv: expected at least two columns, separated by comma, tab, semicolon or bar, got one column, "a". ' +
-      "Fix: add a column: a table needs a target and at least one feature; " +
-      'or name what separates them: dialect: { delimiter: ":" }',
-  });
   assert.throws(() => header("a,b, a\n1,2,3\n"), {
     message:
       'a.csv: expected every column under a name of its own, got "a" as columns 1 and 3. ' +

@@ -1,5 +1,5 @@
 /** Opens a table of any format. */
-import { fail } from "../../../errors.ts";
+import { fail, shorten } from "../../../errors.ts";
 import { openTableDatabase, type TableDatabase, type TableDatabaseOptions } from "../cells/database.ts";
 import type { BadRows } from "../clean/cleaning.ts";
 import type { Dialect } from "../csv/csv-dialect.ts";
@@ -71,6 +71,27 @@ export async function withTable<Result>(
   } finally {
     await store.close();
   }
+}
+
+/** Throws for a single column: in a text most often another delimiter, and never enough to learn from. */
+export function requireSeveralColumns({
+  name,
+  columns,
+  unit,
+}: Pick<OpenedTable, "name" | "columns" | "unit">): void {
+  if (columns.length > 1) return;
+  const [separated, orDelimiter] =
+    unit === "row"
+      ? ["", ""]
+      : [
+          ", separated by comma, tab, semicolon or bar",
+          '; or name what separates them: dialect: { delimiter: ":" }',
+        ];
+  fail(name, {
+    expected: `at least two columns${separated}`,
+    got: `one column, "${shorten(columns[0]!)}"`,
+    fix: `add a column: a table needs a target and at least one feature${orDelimiter}`,
+  });
 }
 
 /** Throws where there are columns and no record. */

@@ -1,5 +1,5 @@
 /** A query as a table: whatever the database can make of files. */
-import { fail, kindOf, MicrobatchError, messageOf } from "../../../errors.ts";
+import { fail, kindOf, MicrobatchError, messageOf, shorten } from "../../../errors.ts";
 import type { Database, TableDatabase } from "../cells/database.ts";
 import { whatItSays } from "../cells/database-errors.ts";
 import type { OpenedTable } from "./format.ts";
@@ -33,7 +33,7 @@ export function sql(query: string): Query {
 /** What errors and caches call a query: its first words. */
 export function queryName({ sql }: Query): string {
   const words = sql.trim().replace(/\s+/g, " ");
-  return `query "${words.length > 60 ? `${words.slice(0, 60)}…` : words}"`;
+  return `query "${shorten(words)}"`;
 }
 
 /** Runs the query, whose result lies in the database's memory or in its temporary files. */

@@ -1,5 +1,5 @@
 /** Columns that come with types of their own, from Parquet files and queries, as the cells of a table. */
-import { fail } from "../../../errors.ts";
+import { fail, shorten } from "../../../errors.ts";
 import { largestFloat32 } from "../../numbers.ts";
 import { cellOfText, textColumns } from "../cells/cells.ts";
 import type { Database } from "../cells/database.ts";
@@ -127,10 +127,9 @@ function readable(column: TypedColumn): string {
 
 function requireCells(where: string, { name, type }: TypedColumn): void {
   if (kindOfType(type) !== "none") return;
-  const shown = type.length > 60 ? `${type.slice(0, 60)}…` : type;
   fail(`${where}, column "${name.trim()}"`, {
     expected: "one number, text, boolean, date or time in each row",
-    got: `the type ${shown}`,
+    got: `the type ${shorten(type)}`,
     fix: `leave it out: ignore: [${JSON.stringify(name.trim())}], or take parts of it in a query: sql("select …")`,
   });
 }
