@@ -12,6 +12,7 @@ export * from "./date.ts";
 export * from "./elements.ts";
 export * from "./gather.ts";
 export * from "./gradient.ts";
+export * from "./log-sum-exp.ts";
 export * from "./logic.ts";
 export * from "./matmul.ts";
 export { maxPooling } from "./max-pooling.ts";

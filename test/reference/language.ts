@@ -1,4 +1,4 @@
-/** Reference of the ops of sequences: src/ops/{cumulative,attention}.ts. */
+/** Reference of the ops of sequences: src/ops/{cumulative,attention,log-sum-exp}.ts. */
 import { type Rules, rule } from "./rule.ts";
 import { build, read, replaced } from "./value.ts";
 
@@ -14,6 +14,15 @@ export const language: Rules = {
         }
         return total;
       }),
+  ),
+  logSumExp: rule<{ axis: number }>(([x], { axis }) =>
+    build(x!.shape.toSpliced(axis, 1), (position) => {
+      const line = Array.from({ length: x!.shape[axis]! }, (_, at) =>
+        read(x!, position.toSpliced(axis, 0, at)),
+      );
+      const largest = Math.max(...line);
+      return largest + Math.log(line.reduce((total, value) => total + Math.exp(value - largest), 0));
+    }),
   ),
   // The op's second input is the softmax of the first, which its gradient reads; what the op means depends on the scores.
   attend: ([scores, , values]) =>
