@@ -96,6 +96,7 @@ export async function openDatabase(
     autoload_known_extensions: "false",
   });
   const connection = await instance.connect();
+  await connection.run("set TimeZone = 'UTC'"); // else a query's times would be those of this machine's zone
   const explained: Explained = (work) => work.catch((error) => explain({ ...options, memoryLimit }, error));
   const close = () => {
     connection.closeSync();

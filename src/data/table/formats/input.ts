@@ -1,5 +1,6 @@
 /** What a table is read from: a file, several files, or a query; and which files those are. */
 import { glob, open, stat } from "node:fs/promises";
+import { homedir } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fail, kindOf } from "../../../errors.ts";
 import { failToAccess, requireFile } from "../../files.ts";
@@ -51,8 +52,9 @@ export function filesOf(input: TableInput): Promise<readonly string[]> {
   return isQuery(input) ? filesIn(input) : pathsOf(inputName(input), input);
 }
 
-/** Changes when a file does, or when a pattern or a query names others. */
+/** Changes when a file does, or when a pattern or a query names others. Throws for a query that computes its paths. */
 export async function fingerprintOfTable(input: TableInput): Promise<string> {
+  if (isQuery(input)) requirePlainPaths(input);
   const paths = await filesOf(input);
   const files: unknown[] = [];
   for (const path of paths) {
@@ -108,11 +110,28 @@ async function pathsOf(name: string, input: string | readonly string[]): Promise
 async function filesIn({ sql }: Query): Promise<string[]> {
   const found = new Set<string>();
   for (const [, single, double] of sql.matchAll(/'((?:[^']|'')+)'|"((?:[^"]|"")+)"/g)) {
-    const text = single?.replaceAll("''", "'") ?? double!.replaceAll('""', '"');
+    const quoted = single?.replaceAll("''", "'") ?? double!.replaceAll('""', '"');
+    const text = quoted.replace(/^file:(\/\/(localhost)?(?=\/))?/, "").replace(/^~(?=\/)/, homedir()); // as DuckDB does
     if (await isFile(text)) found.add(text);
     else if (isPattern(text)) for await (const path of glob(text)) if (await isFile(path)) found.add(path);
   }
   return [...found].sort();
+}
+
+/** Throws where a path is computed: nobody could tell that the file has changed, and what was read once would be kept. */
+function requirePlainPaths(query: Query): void {
+  const isPlain = /^\(\s*(\[\s*)?'([^']|'')*'\s*[,)\]]/;
+  for (const { 0: reading, index } of query.sql.matchAll(
+    /\b(read_\w+|parquet_\w+|glob|sniff_csv)\s*(?=\()/gi,
+  )) {
+    const rest = query.sql.slice(index + reading.length);
+    if (isPlain.test(rest)) continue;
+    fail(queryName(query), {
+      expected: "paths as texts in quotes, which tell when a kept copy of the result is out of date",
+      got: `${reading}${rest.split("\n")[0]!.slice(0, 40)}`,
+      fix: "write the paths out, or read the query without a cache",
+    });
+  }
 }
 
 const exists = (path: string) =>

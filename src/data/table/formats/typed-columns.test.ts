@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../../../test/temporary-folder.ts";
 import type { Dataset } from "../../dataset.ts";
 import { allSamples } from "../../samples.ts";
+import { cachedTable } from "../cached-table.ts";
 import { openTableDatabase } from "../cells/database.ts";
 import { csvProof } from "../csv/csv-table.ts";
 import { rawRows } from "../raw-rows.ts";
@@ -122,4 +123,43 @@ test("a query may end in semicolons and comments", async () => {
     else assert.deepEqual(await numbersOf(await read, "size"), [0, 1, 2]);
   }
   assert.deepEqual(await textsAt(sql("select 1 as size, 'a;\n-- b'"), 1), ["a;\n-- b"]);
+});
+
+test("a query's times are those of UTC wherever it runs", async () => {
+  const query = sql(
+    "select (timestamp '2024-03-10 02:30:00')::timestamptz as moment, range as size from range(2)",
+  );
+  const { TZ } = process.env;
+  process.env.TZ = "America/New_York";
+  try {
+    assert.deepEqual(await textsAt(query, 0), ["2024-03-10 02:30:00", "2024-03-10 02:30:00"]);
+    assert.deepEqual(await textsAt(sql("select current_setting('TimeZone') as zone, 1 as size"), 0), ["UTC"]);
+  } finally {
+    if (TZ === undefined) delete process.env.TZ;
+    else process.env.TZ = TZ;
+  }
+});
+
+test("a query whose paths are computed is not kept, since nobody could tell that a file has changed", async () => {
+  await writeFile(at("a.csv"), "size,price\n1,2.5\n2,3.5\n4,5.5\n");
+  const cache = { folder: at("cache") };
+  const options = { target: "price" };
+  const computed = `select * from read_csv('${folder}' || '/a.csv')`;
+  await table(sql(computed), options);
+  await assert.rejects(cachedTable(sql(computed), options, cache), (error: Error) => {
+    assert.match(error.message, /^query "select \* from read_csv\('/);
+    assert.match(
+      error.message,
+      /: expected paths as texts in quotes, which tell when a kept copy .*, got read_csv\('/,
+    );
+    assert.match(error.message, /\. Fix: write the paths out, or read the query without a cache$/);
+    return true;
+  });
+  for (const path of [`'${at("a.csv")}'`, `'file://${at("a.csv")}'`, `['${at("a.csv")}']`]) {
+    const query = sql(`select * from read_csv(${path}, delim = ',')`);
+    await writeFile(at("a.csv"), "size,price\n1,2.5\n2,3.5\n4,5.5\n");
+    await cachedTable(query, options, cache);
+    await writeFile(at("a.csv"), "size,price\n1,2.5\n2,3.5\n4,5.5\n8,9.5\n");
+    assert.deepEqual(await numbersOf(await cachedTable(query, options, cache), "size"), [1, 2, 4, 8]);
+  }
 });
