@@ -28,6 +28,11 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/\bdialect: \{ names: \["a", "b", …\] \}/g, "--dialect names=a,b,…"],
   [/\bdialect: \{ (\w+): "(.*?)" \}/g, "--dialect $1=$2"],
   [/, option types\b/g, ", --type"],
+  [
+    /(, "((?:[^"\\]|\\.)*)": expected a value of .*)\bfill the column, or leave those samples out with subset/g,
+    '$1leave those rows out with --drop-missing "$2"',
+  ],
+  [/(?<=splitBy\w+: .*Fix: )use split, or a column\b/g, "leave --group or --time out, or name a column"],
   [/\bin a query: sql\("(.*?)"\)/g, "in a query, $1, in a .sql file"],
   [/\bfor example table\("(.*?)", \{ target: "price" \}\)/g, "for example $1"],
   [/ \(clipByGlobalNorm\)/g, " (--clip 1)"],
