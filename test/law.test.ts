@@ -9,7 +9,16 @@ import { randomSequence } from "../src/array/random.ts";
 import { arrays } from "../src/data/arrays.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import type { Tensor } from "../src/graph/tensor.ts";
-import { crossEntropy, dropout, huber, linear, sequence, squaredError, tanh } from "../src/nn/index.ts";
+import {
+  batchNorm,
+  crossEntropy,
+  dropout,
+  huber,
+  linear,
+  sequence,
+  squaredError,
+  tanh,
+} from "../src/nn/index.ts";
 import { mul, reshape } from "../src/ops/index.ts";
 import { clipByGlobalNorm, sgd } from "../src/optim/index.ts";
 import { alone } from "../src/parallel/alone.ts";
@@ -144,8 +153,14 @@ const problems: fc.Arbitrary<Problem> = fc
     size: 1 + Math.floor(part * (rest.batch - 1)),
   }));
 
-/** Smooth activations: at the kink of a relu one rounding flips a whole sample's gradient. */
-function planOf({ samples, kind, isWeighted, seed }: Problem): Plan {
+/**
+ * Smooth activations: at the kink of a relu one rounding flips a whole sample's gradient. hidden: what is before the last
+ * layer, by default without anything that looks at the microbatch.
+ */
+function planOf(
+  { samples, kind, isWeighted, seed }: Problem,
+  hidden = sequence(linear(6), tanh, dropout(0.3)),
+): Plan {
   const draw = randomSequence(seed, "test", 0);
   let at = 0;
   const numbers = (count: number) => Float32Array.from({ length: count }, () => 2 * draw(at++) - 1);
@@ -172,7 +187,6 @@ function planOf({ samples, kind, isWeighted, seed }: Problem): Plan {
   };
   values.weight.data[0] = 1;
   const data = arrays(values, isWeighted ? { weight: "weight" } : {}) as unknown as Dataset;
-  const hidden = sequence(linear(6), tanh, dropout(0.3));
   const last = linear(kind === "squared" || kind === "huber" ? 1 : 3);
   const losses: Record<Problem["kind"], (predicted: Tensor, row: Row) => LossResult> = {
     squared: (predicted, { y }) => squaredError(predicted, y!),
@@ -238,4 +252,43 @@ describe("the law", () => {
       assert.ok(gap > 1000 * allowed, `gap ${gap}, allowed ${allowed}`);
     });
   }
+});
+
+describe("batch normalisation, the law's named exception", () => {
+  const problem: Problem = {
+    samples: 18,
+    batch: 13,
+    size: 5,
+    lanes: 8,
+    kind: "classes",
+    isWeighted: false,
+    seed: 4,
+  };
+  const normalised = (frozen: boolean) => planOf(problem, sequence(linear(6), batchNorm({ frozen }), tanh));
+  const gap = (plan: Plan) => gapOf(plan, batchOf(problem), problem.size, problem.lanes, byTheLaw);
+
+  it("makes the gradient depend on the microbatch size", async () => {
+    const { gap: found, allowed } = await gap(normalised(false));
+    assert.ok(found > 1000 * allowed, `gap ${found}, allowed ${allowed}`);
+  });
+
+  it("keeps the law where its statistics are frozen", async () => {
+    const { gap: found, allowed } = await gap(normalised(true));
+    assert.ok(found <= allowed, `gap ${found}, allowed ${allowed}`);
+  });
+
+  it("with one microbatch size the lanes change the gradient by rounding alone, and the same lanes not at all", async () => {
+    const sums = async (lanes: number) => {
+      const { sums: of, close } = await openSums(normalised(false), problem.size, lanes);
+      const first = await of(batchOf(problem));
+      const again = await of(batchOf(problem));
+      await close();
+      assert.deepEqual(again, first);
+      return first;
+    };
+    const [one, three] = [await sums(1), await sums(3)];
+    const difference = norm2(one.gradient.map((value, index) => value - three.gradient[index]!));
+    assert.ok(difference <= 1e-6 * one.norm, `gap ${difference}, gradient ${one.norm}`);
+    assert.equal(one.lossSum, three.lossSum);
+  });
 });

@@ -101,15 +101,16 @@ function numbersOf(channels: number, affine: boolean, options: BatchNormOptions)
 }
 
 function channelsOf(x: Tensor, known: number | undefined): number {
-  const [batch, channels, ...rest] = x.shape;
-  const isFit = batch !== undefined && isBatchDim(batch) && typeof channels === "number";
-  if (!isFit || !isFloat(x.dtype) || rest.some(isBatchDim)) {
+  const [batch, channels] = x.shape;
+  const isBatchFirst = batch !== undefined && isBatchDim(batch);
+  if (!isBatchFirst || typeof channels !== "number" || !isFloat(x.dtype)) {
+    const order = isBatchFirst
+      ? "move the channels to the second axis, for example by transpose"
+      : "give it what is computed from the samples, the batch axis first and the channels second";
     fail("batchNorm", {
       expected: "floats [batch, channels] or [batch, channels, …]",
       got: `${x.dtype} ${formatShape(x.shape)}`,
-      fix: isFit
-        ? `cast(x, "float32") first`
-        : "move the channels to the second axis, for example by transpose",
+      fix: isFloat(x.dtype) ? order : `cast(x, "float32") first`,
     });
   }
   if (known !== undefined && channels !== known) {

@@ -10,11 +10,11 @@ const events: TrainEvent[] = [];
 for await (const event of train({ ...plan({}), stop: afterEpochs(4) })) events.push(event);
 
 /** What a terminal of so many columns is written, each picture shown. */
-function written(options: Partial<ConsoleOptions>, isTTY: boolean, columns = 200): string {
+function written(options: Partial<ConsoleOptions>, isTTY: boolean, columns = 200, shown = events): string {
   let text = "";
   const terminal = { isTTY, columns, write: (part: string) => (text += part) };
   const report = consoleReporter({ terminal, everyMs: 0, ...options });
-  for (const event of events) report(event);
+  for (const event of shown) report(event);
   return text;
 }
 
@@ -115,4 +115,16 @@ test("numbers are shown as people read them", () => {
     "2 h",
     "?",
   ]);
+});
+
+test("what should be known of a run stays on the screen, a line of its own", () => {
+  const noted = events.map(
+    (event): TrainEvent =>
+      event.type === "started" ? { ...event, notes: ["this run is of a kind\nthat needs words"] } : event,
+  );
+  for (const isTTY of [true, false]) {
+    const lines = written({ epochs: 4 }, isTTY, 200, noted).split("\n");
+    assert.equal(lines[0], "this run is of a kind\\nthat needs words");
+    assert.ok(!lines.slice(1).join("").includes("needs words"));
+  }
 });
