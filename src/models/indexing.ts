@@ -31,19 +31,37 @@ function slice(node: NodeReader): Tensor | Known {
   const ends = node.list("ends", 2) ?? [];
   const axes = node.axes(node.list("axes", 3) ?? [...starts.keys()]);
   const steps = node.numbers(4) ?? starts.map(() => 1);
-  let x = node.input(0);
-  let known = node.known(0);
-  axes.forEach((axis, index) => {
-    const [start, end, step] = [starts[index]!, ends[index]!, steps[index]!];
-    const size = x.shape[axis]!;
-    // A slice of everything may be taken along the batch too.
-    if (start === 0 && step === 1 && (end >= 2 ** 31 - 1 || end === size)) return;
-    const positions = positionsOf(node, node.bounded(fixedSize(node, size), "an axis"), start, end, step);
-    if (positions.length === 0) node.refuse("a slice that holds elements", `${start} … ${end} of ${size}`);
-    x = selected(x, positions, axis);
-    known = known && chosenElements(known, axis, positions);
-  });
-  return known ?? x;
+  const known = node.known(0);
+  const cuts = axes.map((axis, index) => ({
+    axis,
+    start: starts[index]!,
+    end: ends[index]!,
+    step: steps[index]!,
+  }));
+  if (known !== undefined) return cuts.reduce((one, cut) => knownPart(node, one, cut), known);
+  return cuts.reduce((one, cut) => part(node, one, cut), node.input(0));
+}
+
+/** What a slice takes along one axis. */
+interface Cut {
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+  readonly step: number;
+}
+
+function knownPart(node: NodeReader, known: Known, cut: Cut): Known {
+  return chosenElements(known, cut.axis, positionsOf(node, known.shape[cut.axis]!, cut));
+}
+
+function part(node: NodeReader, x: Tensor, cut: Cut): Tensor {
+  const { axis, start, end, step } = cut;
+  const size = x.shape[axis]!;
+  // A slice of everything may be taken along the batch too.
+  if (start === 0 && step === 1 && (end >= 2 ** 31 - 1 || end === size)) return x;
+  const positions = positionsOf(node, node.bounded(fixedSize(node, size), "an axis"), cut);
+  if (positions.length === 0) node.refuse("a slice that holds elements", `${start} … ${end} of ${size}`);
+  return selected(x, positions, axis);
 }
 
 function fixedSize(node: NodeReader, size: Dim): number {
@@ -53,7 +71,7 @@ function fixedSize(node: NodeReader, size: Dim): number {
 }
 
 /** Which elements start … end by step names; both ends count from the end where negative, and are clamped. */
-function positionsOf(node: NodeReader, size: number, start: number, end: number, step: number): number[] {
+function positionsOf(node: NodeReader, size: number, { start, end, step }: Cut): number[] {
   if (!Number.isInteger(step) || step === 0) node.refuse("a step that is no 0", String(step));
   const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
   const clamp = (edge: number) => Math.min(Math.max(edge < 0 ? edge + size : edge, low), high);

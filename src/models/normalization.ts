@@ -75,11 +75,13 @@ function batchNorm(node: NodeReader): Tensor {
       "export the model for inference",
     );
   }
-  const [weight, bias, mean, variance] = [1, 2, 3, 4].map((index) =>
-    perChannel(node.input(index), x.shape.length),
-  );
-  const scale = ops.div(weight!, ops.sqrt(ops.add(variance!, node.float("epsilon", 1e-5))));
-  return ops.add(ops.mul(ops.sub(x, mean!), scale), bias!);
+  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((index) => node.input(index)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ]; // four in, four out
+  return ops.batchNormalization(x, { scale, bias, mean, variance }, node.float("epsilon", 1e-5));
 }
 
 /** Each element over a power of the sum of squares of the channels around it. */

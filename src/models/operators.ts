@@ -1,23 +1,33 @@
 /** Every ONNX operator that is known. A family is one more line here. */
 import { activation } from "./activation.ts";
+import { convolutions } from "./convolution.ts";
 import { elementwise } from "./elementwise.ts";
 import { generators } from "./generators.ts";
 import { indexing } from "./indexing.ts";
 import { losses } from "./losses.ts";
 import { normalization } from "./normalization.ts";
 import type { Operators } from "./operator.ts";
+import { poolings } from "./pooling.ts";
 import { products } from "./products.ts";
+import { quantization } from "./quantization.ts";
+import { recurrents } from "./recurrent.ts";
 import { reductions } from "./reduction.ts";
+import { resizing } from "./resize.ts";
 import { shapes } from "./shapes.ts";
 
 export const operators: Operators = {
   ...activation,
+  ...convolutions,
   ...elementwise,
   ...generators,
   ...indexing,
   ...losses,
   ...normalization,
+  ...poolings,
   ...products,
+  ...quantization,
+  ...recurrents,
   ...reductions,
+  ...resizing,
   ...shapes,
 };

@@ -67,7 +67,7 @@ function requireInside(source: string, location: string): void {
 
 /**
  * Reads a graph. `source` is what errors call the file; `external` holds the bytes of files beside it.
- * Throws when the bytes are no ONNX file, for an operator set outside of 7 to 26, values that are written twice or by
+ * Throws when the bytes are no ONNX file, for an operator set outside of 7 to 26 (or before it, for operators that stayed the same), values that are written twice or by
  * nobody, cycles, and stored tensors whose data is not what their shapes say.
  */
 export function decodeOnnx(
@@ -76,7 +76,7 @@ export function decodeOnnx(
   external: ExternalData = new Map(),
 ): OnnxGraph {
   const { model, graph } = parseOnnx(bytes, source);
-  const opset = standardOpset(model, source);
+  const opset = standardOpset(model, graph, source);
   if (graph.sparseInitializer.length > 0) {
     fail(source, {
       expected: "dense stored tensors",
@@ -97,16 +97,50 @@ export function decodeOnnx(
   return { name: graph.name, opset, inputs, outputs, initializers, nodes: sorted };
 }
 
-/** The oldest and newest operator sets whose differences are known here. */
-const knownOpsets = [7, 26] as const;
+/** The newest operator set whose differences are known here; of those before 7, only what 7 left as it was. */
+const newestOpset = 26;
 
-function standardOpset(model: ModelProto, source: string): number {
+/** Operators that set 7, or one before it, defined anew: broadcasting above all. */
+const changedBySet7: ReadonlySet<string> = new Set([
+  ...[
+    "Add",
+    "And",
+    "BatchNormalization",
+    "Div",
+    "Dropout",
+    "Equal",
+    "GRU",
+    "Gemm",
+    "Greater",
+    "LSTM",
+    "Less",
+    "Mul",
+  ],
+  ...["Or", "PRelu", "Pow", "RNN", "Sub", "Upsample", "Xor"],
+]);
+/** Operators that sets 2 to 6 defined anew. */
+const changedBefore: ReadonlySet<string> = new Set([
+  "Cast",
+  "Concat",
+  "Hardmax",
+  "Pad",
+  "Reshape",
+  "Split",
+  "Tile",
+]);
+
+function standardOpset(model: ModelProto, graph: GraphProto, source: string): number {
   const opset = Number(model.opsetImport.find(({ domain }) => isStandard(domain))?.version ?? 0n);
-  const [oldest, newest] = knownOpsets;
-  if (opset >= oldest && opset <= newest) return opset;
+  if (opset >= 7 && opset <= newestOpset) return opset;
+  const standard = graph.node.filter(({ domain }) => isStandard(domain)).map(({ opType }) => opType);
+  const old = standard.find((type) => changedBySet7.has(type) || (opset < 6 && changedBefore.has(type)));
+  if (opset >= 1 && opset < 7 && old === undefined) return opset;
   return fail(source, {
-    expected: `operators of set ${oldest} to ${newest}`,
-    got: opset === 0 ? "no version of the standard operators" : `set ${opset}`,
+    expected: `operators of set 7 to ${newestOpset}`,
+    got:
+      opset === 0
+        ? "no version of the standard operators"
+        : `set ${opset}${old === undefined ? "" : `, with ${old}`}`,
     fix: "convert the model with onnx.version_converter, or export it again for opset 21",
   });
 }
