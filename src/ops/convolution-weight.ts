@@ -85,9 +85,9 @@ function emitSwapped({ inputs: [x, y], tensors, node, ints, output }: Context, s
 function emitColumns(context: Context, sizes: Sizes): void {
   const { inputs, node, ints } = context;
   const { outputs, channels, kernel, size } = sizes;
-  const x = grouped(context, sizes, padded(context));
   const places = size[0] * size[1];
-  const taps = tapsOf(kernel).map((tap) => window(context, sizes, x, tap, size));
+  const window = windowsOf(context, sizes);
+  const taps = tapsOf(kernel).map((tap) => window(tap, size));
   const columns = flat(context, joined(context, taps), channels * taps.length, places);
   const y = node("Reshape", [inputs[1]!, ints([-1, outputs, places])]);
   finish(context, sizes, [product(context, sizes, y, columns, 1, taps.length)]);
@@ -104,14 +104,12 @@ function emitSlabs(context: Context, sizes: Sizes): void {
   const [stride, dilation] = [geometry.strides[0], geometry.dilations[0]];
   const common = divisor(stride, dilation);
   const [phases, step] = [Math.min(kernel[0], stride / common), dilation / common];
-  const x = grouped(context, sizes, padded(context));
   const y = node("Reshape", [inputs[1]!, ints([-1, outputs, size[0] * size[1]])]);
+  const window = windowsOf(context, sizes);
   const products = Array.from({ length: phases }, (_, first) => {
     const taps = Math.ceil((kernel[0] - first) / phases);
     const rows = size[0] + step * (taps - 1);
-    const slabs = Array.from({ length: kernel[1] }, (_, column) =>
-      window(context, sizes, x, [first, column], [rows, size[1]]),
-    );
+    const slabs = Array.from({ length: kernel[1] }, (_, column) => window([first, column], [rows, size[1]]));
     const side = flat(context, joined(context, slabs), channels * kernel[1], rows * size[1]);
     const repeated = repeat(context, sizes, y, taps, step * taps * size[1]);
     const stacked = taps === 1 ? y : flat(context, repeated, outputs * taps, rows * size[1]);
@@ -138,50 +136,70 @@ function repeat(
 function emitDepthwise(context: Context, sizes: Sizes): void {
   const { inputs, node, ints, output } = context;
   const { groups, kernel, size } = sizes;
-  const x = padded(context);
+  const window = windowsOf(context, sizes);
   const taps = tapsOf(kernel).map((tap) => {
-    const product = node("Mul", [window(context, sizes, x, tap, size), inputs[1]!]);
-    return node("ReduceSum", [product, ints([0, 2, 3])], { keepdims: 1 });
+    const x = node("Reshape", [window(tap, size), ints([-1, groups, ...size])]);
+    return node("ReduceSum", [node("Mul", [x, inputs[1]!]), ints([0, 2, 3])], { keepdims: 1 });
   });
   const all = node("Reshape", [node("Concat", taps, { axis: 0 }), ints([...kernel, groups, 1])]);
   node("Transpose", [all], { perm: [2, 3, 0, 1] }, output);
 }
 
-/** x with its zeros around. */
-function padded({ inputs: [x], attributes: { pads }, node, ints, constant }: Context): string {
-  if (!pads.some(Boolean)) return x!;
+/**
+ * x with its zeros around, and its size then: [samples · groups, channels of one, height, width]. The width is made a
+ * multiple. Groups are counted as samples, which costs nothing.
+ */
+function padded(
+  { inputs, tensors, attributes: { pads }, node, ints, constant }: Context,
+  { groups, channels }: Sizes,
+  multiple: number,
+): readonly [x: string, size: Pair] {
+  const [height, least] = paddedSize(sizeOf(tensors[0]!.shape), pads);
+  const width = Math.ceil(least / multiple) * multiple;
   const [top, left, bottom, right] = pads;
-  return node("Pad", [x!, ints([0, 0, top, left, 0, 0, bottom, right]), constant([0])], { mode: "constant" });
+  const around = [0, 0, top, left, 0, 0, bottom, right + width - least];
+  let x = inputs[0]!;
+  if (around.some(Boolean)) x = node("Pad", [x, ints(around), constant([0])], { mode: "constant" });
+  if (groups > 1) x = node("Reshape", [x, ints([-1, channels, height, width])]);
+  return [x, [height, width]];
 }
 
-/** Groups counted as samples, which costs nothing: [samples · groups, channels of one, height, width]. */
-function grouped({ tensors, attributes, node, ints }: Context, sizes: Sizes, x: string): string {
-  if (sizes.groups === 1) return x;
-  return node("Reshape", [
-    x,
-    ints([-1, sizes.channels, ...paddedSize(sizeOf(tensors[0]!.shape), attributes.pads)]),
-  ]);
+/** Gives the elements of x that one element of the kernel meets: `count` rows and columns of them, a stride apart. */
+type Windows = (tap: Pair, count: Pair) => string;
+
+function windowsOf(context: Context, sizes: Sizes): Windows {
+  const { node, ints } = context;
+  const { strides, dilations } = sizes.geometry;
+  if (strides[1] > 1 && sizes.kernel[1] > 1) return windowsApart(context, sizes);
+  const [x, [height, width]] = padded(context, sizes, 1);
+  return (tap, count) => {
+    const start = [tap[0] * dilations[0], tap[1] * dilations[1]] as const;
+    if (strides.every((one) => one === 1) && count[0] === height && count[1] === width) return x;
+    const end = [start[0] + strides[0] * (count[0] - 1) + 1, start[1] + strides[1] * (count[1] - 1) + 1];
+    return node("Slice", [x, ints(start), ints(end), ints([2, 3]), ints(strides)]);
+  };
 }
 
-/** The elements of x that one element of the kernel meets, `count` of them, a stride apart. */
-function window(
-  { tensors, node, ints }: Context,
-  { geometry }: Sizes,
-  x: string,
-  tap: Pair,
-  count: Pair,
-): string {
-  const { strides, dilations, pads } = geometry;
-  const start = [tap[0] * dilations[0], tap[1] * dilations[1]] as const;
-  const end = [
-    start[0] + strides[0] * (count[0] - 1) + 1,
-    start[1] + strides[1] * (count[1] - 1) + 1,
-  ] as const;
-  const whole = paddedSize(sizeOf(tensors[0]!.shape), pads);
-  const isWhole = [0, 1].every(
-    (axis) => strides[axis] === 1 && start[axis] === 0 && end[axis] === whole[axis],
-  );
-  return isWhole ? x : node("Slice", [x, ints(start), ints(end), ints([2, 3]), ints(strides)]);
+/**
+ * Slice copies elements that lie apart one by one, rows of neighbours at once. So with a stride the columns that it divides
+ * are brought together first, which is one Transpose, and every window is rows of neighbours from there.
+ */
+function windowsApart(context: Context, sizes: Sizes): Windows {
+  const { node, ints } = context;
+  const { strides, dilations } = sizes.geometry;
+  const [down, across] = strides;
+  const [x, [height, width]] = padded(context, sizes, across);
+  const channels = sizes.channels;
+  const cut = node("Reshape", [x, ints([-1, channels, height, width / across, across])]);
+  const moved = node("Transpose", [cut], { perm: [0, 4, 1, 2, 3] });
+  // The columns become channels: ONNX Runtime would carry a Transpose on behind the slices if no Reshape stood between.
+  const apart = node("Reshape", [moved, ints([-1, across * channels, height, width / across])]);
+  return (tap, count) => {
+    const [row, column] = [tap[0] * dilations[0], tap[1] * dilations[1]];
+    const [from, left] = [(column % across) * channels, Math.floor(column / across)];
+    const end = [from + channels, row + down * (count[0] - 1) + 1, left + count[1]];
+    return node("Slice", [apart, ints([from, row, left]), ints(end), ints([1, 2, 3]), ints([1, down, 1])]);
+  };
 }
 
 const joined = ({ node }: Context, list: readonly string[]) =>
