@@ -186,9 +186,8 @@ export const shapes: Operators = {
   DepthToSpace: depthToSpace,
   Dropout: (node) => {
     const x = node.input(0);
-    const ratio = node.known(1)?.elements[0] ?? 0.5;
     const isTraining = node.has(2) && node.numbers(2)?.[0] !== 0;
-    if (isTraining && ratio !== 0) {
+    if (isTraining && (node.numbers(1)?.[0] ?? 0.5) !== 0) {
       node.refuse(
         "dropout that is off, as in inference",
         "training_mode = true",

@@ -1,0 +1,20 @@
+/** ONNX's own cases: as many pass as FEATURES.md says, and every other one has its reason there. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { casesFolder } from "./case.ts";
+import { featuresOf, outcomes, page } from "./features.ts";
+
+const isInstalled = existsSync(casesFolder);
+const missing = "ONNX's cases are not installed: apt-get install libonnx-testdata";
+
+test("at least 700 of ONNX's 932 single-operator cases pass, and FEATURES.md says which do not", async (t) => {
+  if (!isInstalled && process.env.CI !== "true") return t.skip(missing);
+  assert.ok(isInstalled, missing);
+  const results = await outcomes();
+  assert.equal(results.length, 932);
+  const passed = results.filter(({ problem }) => problem === undefined).length;
+  assert.ok(passed >= 700, `${passed} pass`);
+  assert.equal(await readFile(page, "utf8"), featuresOf(results), "run: node test/conformance/features.ts");
+});
