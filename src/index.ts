@@ -33,10 +33,11 @@ export {
   type Initializer,
   input,
   parameter,
+  statistic,
   type Tensor,
   type TensorLike,
 } from "./graph/tensor.ts";
-export { parametersOf } from "./graph/walk.ts";
+export { parametersOf, statisticsOf } from "./graph/walk.ts";
 export {
   type OnnxFunction,
   type OnnxFunctionOptions,

@@ -25,21 +25,25 @@ async function both(outputs: Readonly<Record<string, Tensor>>, feeds: ReadonlyMa
   });
 }
 
-test("in float64 values, statistics and gradients are right to float64", async () => {
-  const x = input("x", ["batch", 3, 4], "float64");
-  const [scale, bias] = [wide([1.5, -0.5, 2]), wide([0.25, 0, -1])];
-  const { output, mean, variance } = normalizeByBatch(x, scale, bias);
-  const weighted = mul(mul(output, output), output);
-  const [dx, dScale, dBias] = gradient(sum(weighted), [x, scale, bias]);
-  const feeds = new Map([[x, numbers(24)]]);
-  for (const { name, error } of await both(
-    { output, mean, variance, dx: dx!, dScale: dScale!, dBias: dBias! },
-    feeds,
-  )) {
-    // The file holds epsilon as a float32: 1e-5 to 2⁻²⁴ of it, beside variances around 0.5.
-    assert.ok(error < 2e-12, `${name}: ${error}`);
-  }
-});
+for (const rest of [[4], [2, 2], []]) {
+  test(`in float64 values, statistics and gradients are right to float64: [batch, ${[3, ...rest]}]`, async () => {
+    const x = input("x", ["batch", 3, ...rest], "float64");
+    const [scale, bias] = [wide([1.5, -0.5, 2]), wide([0.25, 0, -1])];
+    const { output, mean, variance } = normalizeByBatch(x, scale, bias);
+    const weighted = mul(mul(output, output), output);
+    const [dx, dScale, dBias] = gradient(sum(weighted), [x, scale, bias]);
+    const feeds = new Map([
+      [x, { shape: rest.length > 0 ? [2, 3, ...rest] : [8, 3], data: numbers(24).data }],
+    ]);
+    for (const { name, error } of await both(
+      { output, mean, variance, dx: dx!, dScale: dScale!, dBias: dBias! },
+      feeds,
+    )) {
+      // The file holds epsilon as a float32: 1e-5 to 2⁻²⁴ of it, beside variances around 0.5.
+      assert.ok(error < 2e-12, `${name}: ${error}`);
+    }
+  });
+}
 
 test("what other nodes read is left as it is", async () => {
   // The kernel writes the statistics of the microbatch over the ones it is given: none of these may be among them.

@@ -11,6 +11,10 @@ export const batchNormalization: Rules = {
   normalizeByBatch: rule<Epsilon>(([x, scale, bias], { epsilon }) =>
     normalized([x!, scale!, bias!], meanOf(x!).data, varianceOf(x!).data, epsilon),
   ),
+  // What it is given besides was made of x.
+  normalizeRows: rule<Epsilon>(([x, scale, bias], { epsilon }) =>
+    normalized([x!, scale!, bias!], meanOf(x!).data, varianceOf(x!).data, epsilon),
+  ),
   // Their first input is where ONNX Runtime finds them, computed along with it.
   batchMean: ([, x]) => meanOf(x!),
   batchVariance: ([, x]) => varianceOf(x!),
