@@ -5,7 +5,7 @@ import { bug, fail } from "../errors.ts";
 import { defineOp, type EmitContext, type Op } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
 import { add, mul, neg, sub } from "./arithmetic.ts";
-import { matmul, sumRows } from "./matmul.ts";
+import { gemm, matmul, sumRows } from "./matmul.ts";
 import { expand, fill, reshape } from "./movement.ts";
 import { floats, requireDType, requireSameDType, requireShape } from "./require.ts";
 import { cast } from "./selection.ts";
@@ -134,15 +134,16 @@ const layerNormalizationOp = defineOp<Epsilon>({
   gradient: ({ inputs: [x, scale, bias], output, attributes, dy, needs }) => {
     const mean = apply(rowMeanOp, [output, x!], {});
     const inverse = apply(rowInverseOp, [output, x!], attributes);
-    const normalized = mul(sub(x!, mean), inverse);
-    const along = mul(dy, normalized);
+    const centred = sub(x!, mean); // times the inverse where rows are small: one pass less than normalising first
+    const along = mul(dy, centred);
     const slope = () => {
-      const shared = add(mul(normalized, rowMeanOf(along, scale)), rowMeanOf(dy, scale));
+      const slant = mul(mul(inverse, inverse), rowMeanOf(along, scale));
+      const shared = add(mul(centred, slant), rowMeanOf(dy, scale));
       return mul(sub(scale ? mul(dy, scale) : dy, shared), inverse);
     };
     return [
       needs(0) ? slope() : undefined,
-      ...(scale ? [needs(1) ? sumPositions(along) : undefined] : []),
+      ...(scale ? [needs(1) ? sumPositions(along, inverse) : undefined] : []),
       ...(bias ? [needs(2) ? sumPositions(dy) : undefined] : []),
     ];
   },
@@ -223,11 +224,15 @@ const rmsNormalizationOp = defineOp<Epsilon>({
   infer: (inputs) => inferLike("rmsNormalization", inputs),
   gradient: ({ inputs: [x, scale], attributes, dy, needs }) => {
     const inverse = apply(rmsInverseOp, [x!], attributes); // a pass that only reads
-    const normalized = mul(x!, inverse);
-    const along = mul(dy, normalized);
-    const slope = () =>
-      mul(sub(scale ? mul(dy, scale) : dy, mul(normalized, rowMeanOf(along, scale))), inverse);
-    return [needs(0) ? slope() : undefined, ...(scale ? [needs(1) ? sumPositions(along) : undefined] : [])];
+    const along = mul(dy, x!);
+    const slope = () => {
+      const slant = mul(mul(inverse, inverse), rowMeanOf(along, scale));
+      return mul(sub(scale ? mul(dy, scale) : dy, mul(x!, slant)), inverse);
+    };
+    return [
+      needs(0) ? slope() : undefined,
+      ...(scale ? [needs(1) ? sumPositions(along, inverse) : undefined] : []),
+    ];
   },
   // ONNX Runtime takes just these nodes together, scale included, which is twice as fast; opset 21 has no operator for them.
   onnx: (context) => {
@@ -279,9 +284,13 @@ function rowMeanOf(values: Tensor, scale: Tensor | undefined): Tensor {
   return matmul(values, reshape(mul(whole, 1 / features), [features, 1]));
 }
 
-/** Σ over all axes but the last. */
-function sumPositions(x: Tensor): Tensor {
-  return sumRows(reshape(x, [productDim(x.shape.slice(0, -1), "normalisation"), featuresOf(x)]));
+/** Σ over all axes but the last of values · weights, as a product: values [..., features], weights [..., 1] → [features]. */
+function sumPositions(values: Tensor, weights?: Tensor): Tensor {
+  const features = featuresOf(values);
+  const positions = productDim(values.shape.slice(0, -1), "normalisation");
+  const rows = reshape(values, [positions, features]);
+  if (weights === undefined) return sumRows(rows);
+  return reshape(gemm(reshape(weights, [1, positions]), rows), [features]);
 }
 
 const featuresOf = (x: Tensor) => factorOf(x.shape.at(-1)!);

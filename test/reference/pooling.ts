@@ -26,14 +26,6 @@ export const pooling: Rules = {
       return total / (windows.countPadding ? countOf(windows.size) : inside.length);
     }),
   ),
-  globalAveragePool: ([x]) => {
-    const [samples, channels, ...spatial] = x!.shape as [number, number, ...number[]]; // it has three axes or four
-    const count = countOf(spatial);
-    return build([samples, channels], ([sample, channel]) => {
-      const start = (sample! * channels + channel!) * count;
-      return x!.data.slice(start, start + count).reduce((sum, one) => sum + one, 0) / count;
-    });
-  },
   resizeNearest: rule<{ scales: readonly number[] }>(([x], { scales }) => {
     const shape = x!.shape.map((size, axis) => size * (scales[axis - 2] ?? 1));
     return build(shape, (position) =>
