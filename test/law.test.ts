@@ -10,16 +10,25 @@ import { arrays } from "../src/data/arrays.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import type { Tensor } from "../src/graph/tensor.ts";
 import {
+  averagePool,
   batchNorm,
   crossEntropy,
   dropout,
+  flatten,
+  globalAveragePool,
+  groupNorm,
   huber,
+  layerNorm,
   linear,
+  maxPool,
+  residual,
+  rmsNorm,
   sequence,
   squaredError,
   tanh,
+  upsample,
 } from "../src/nn/index.ts";
-import { mul, reshape } from "../src/ops/index.ts";
+import { concat, mul, reshape } from "../src/ops/index.ts";
 import { clipByGlobalNorm, sgd } from "../src/optim/index.ts";
 import { alone } from "../src/parallel/alone.ts";
 import { createArena, layout } from "../src/runtime/arena.ts";
@@ -234,6 +243,37 @@ describe("the law", () => {
         const { gap, allowed } = await gapOf(planOf(problem), batchOf(problem), size, 8, byTheLaw);
         assert.ok(gap <= allowed, `${kind}, microbatches of ${size}: gap ${gap}, allowed ${allowed}`);
       }
+    }
+  });
+
+  it("pooling and the normalisations within a sample do not look at other samples", async () => {
+    const problem: Problem = {
+      samples: 18,
+      batch: 13,
+      size: 1,
+      lanes: 8,
+      kind: "classes",
+      isWeighted: true,
+      seed: 4,
+    };
+    const hidden = () =>
+      sequence(
+        linear(72),
+        (x) => reshape(x, ["batch", 2, 6, 6]),
+        groupNorm(2),
+        residual(sequence(averagePool(3, { stride: 1, padding: 1 }), tanh)),
+        maxPool(2),
+        upsample(2), // blocks of equal numbers: all maxima of the next layer are ties
+        maxPool(3, { stride: 2, padding: 1 }),
+        layerNorm({ axes: 2 }),
+        tanh,
+        (x) => concat([flatten(x), globalAveragePool(x)]),
+        rmsNorm(),
+      );
+    for (const size of [1, 2, 3, 5, 12, 13]) {
+      const plan = planOf(problem, hidden());
+      const { gap, allowed } = await gapOf(plan, batchOf(problem), size, 8, byTheLaw);
+      assert.ok(gap <= allowed, `microbatches of ${size}: gap ${gap}, allowed ${allowed}`);
     }
   });
 
