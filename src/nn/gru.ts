@@ -46,6 +46,6 @@ function recall(
   before: Tensor | undefined,
   { hiddenWeight, hiddenBias }: RecurrentParameters,
 ): Tensor | undefined {
-  if (before === undefined) return hiddenBias && cast(hiddenBias, products.dtype);
-  return gemm(before, hiddenWeight, { transposeB: true, summand: hiddenBias });
+  const bias = hiddenBias && cast(hiddenBias, products.dtype);
+  return before === undefined ? bias : gemm(before, hiddenWeight, { transposeB: true, summand: bias });
 }

@@ -30,4 +30,5 @@ export * from "./residual.ts";
 export * from "./rms-norm.ts";
 export * from "./sequence.ts";
 export * from "./standardize.ts";
+export * from "./transformer-block.ts";
 export * from "./upsample.ts";

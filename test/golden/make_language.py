@@ -48,6 +48,8 @@ RENAMED = {
     "out_proj.": "attention.output.",
     "linear1.": "expand.",
     "linear2.": "contract.",
+    "norm1.": "attentionNorm.",
+    "norm2.": "feedForwardNorm.",
 }
 
 
