@@ -111,6 +111,11 @@ refuses("batchNorm", [
     "batchNorm: expected 2 channels, as in the tensor it saw first, got [batch, 4]. Fix: make another batchNorm() for it",
   ],
   [
+    "a number of channels, as PyTorch takes it",
+    () => batchNorm(64 as unknown as object), // what TypeScript would refuse
+    "batchNorm: expected options, or nothing, got 64. Fix: write batchNorm(): the number of channels is taken from the tensor",
+  ],
+  [
     "a momentum above 1",
     () => batchNorm({ momentum: 1.1 }),
     "batchNorm, momentum: expected a number from 0 to 1, got 1.1. Fix: leave it out for 0.1",

@@ -50,6 +50,13 @@ export interface BatchNormOptions {
  * Source: Ioffe and Szegedy 2015; PyTorch's BatchNorm1d, 2d and 3d, whose momentum None is not here.
  */
 export function batchNorm(options: BatchNormOptions = {}): Layer {
+  if (typeof options !== "object" || options === null) {
+    fail("batchNorm", {
+      expected: "options, or nothing",
+      got: kindOf(options),
+      fix: "write batchNorm(): the number of channels is taken from the tensor",
+    });
+  }
   const { momentum = 0.1, epsilon = 1e-5, affine = true, frozen = false } = options;
   checkNumber("momentum", momentum, momentum >= 0 && momentum <= 1, "a number from 0 to 1", "0.1");
   checkNumber("epsilon", epsilon, epsilon > 0 && epsilon < 1, "a number between 0 and 1", "1e-5");

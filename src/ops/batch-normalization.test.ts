@@ -74,14 +74,17 @@ test("values far from zero are normalised as well as float32 holds them", async 
   const x = input("x", ["batch", 3, 4]);
   const ones = constant({ dtype: "float32", shape: [3], data: new Float32Array(3).fill(1) });
   const { output, mean, variance } = normalizeByBatch(x, ones, ones);
+  const [dx, dScale] = gradient(sum(mul(mul(output, output), output)), [x, ones]);
   const far = numbers(24, 1000);
   const feeds = new Map([[x, { shape: far.shape, data: Float32Array.from(far.data) }]]);
-  const [normalized, average, spread] = await both({ output, mean, variance }, feeds);
+  const outputs = { output, mean, variance, dx: dx!, dScale: dScale! };
+  const [normalized, average, spread, ...gradients] = await both(outputs, feeds);
   // |mean| / deviation is 1400: as many roundings of 2⁻²⁴, a few times over.
   assert.ok(normalized!.error < 4 * 1400 * 2 ** -24, `output: ${normalized!.error}`);
   assert.ok(average!.error < 8 * 2 ** -24, `mean: ${average!.error}`);
   // Distances are taken from the rounded mean, before they are squared: nothing cancels.
   assert.ok(spread!.error < 4 * 1400 * 2 ** -24, `variance: ${spread!.error}`);
+  for (const { name, error } of gradients) assert.ok(error < 8 * 1400 * 2 ** -24, `${name}: ${error}`);
 });
 
 const three = input("three", [3]);

@@ -42,7 +42,10 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
 
   /** Samples per update. Default 32, or all of them where there are fewer. */
   readonly batchSize?: number;
-  /** Samples per forward and backward pass: speed and memory only. Default: the batch in equal parts of at most 128. */
+  /**
+   * Samples per forward and backward pass: speed and memory only, but for a model with `batchNorm`, which looks at them together.
+   * Default: the batch in equal parts of at most 128.
+   */
   readonly microbatchSize?: number;
   /** Slots of the gradient sum. Default 8, on every machine: it is part of what makes the bytes. */
   readonly lanes?: number;

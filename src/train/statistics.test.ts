@@ -17,7 +17,7 @@ import {
   squaredError,
   tanh,
 } from "../nn/index.ts";
-import { add, reshape } from "../ops/index.ts";
+import { add, mul, reshape } from "../ops/index.ts";
 import { ema, sgd } from "../optim/index.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import type { FinishedEvent, StartedEvent, TrainEvent } from "./event.ts";
@@ -220,6 +220,16 @@ describe("running statistics", () => {
     const { means, variances } = momentsOf(x.slice(0, 16).filter((_, i) => i % 4 !== 0));
     assertNear(numbers("batchNorm.runningMean"), means);
     assertNear(numbers("batchNorm.runningVariance"), variances);
+  });
+
+  it("do not move by a batch without weight, which updates nothing", async () => {
+    const loss: Plan["loss"] = (predicted, row) => ({
+      loss: squaredError(predicted, row.y!),
+      weight: mul(row.y!, 0),
+    });
+    const { numbers } = await run(first({ loss, stop: afterSteps(2) }));
+    assert.deepEqual(numbers("batchNorm.runningMean"), [0, 0, 0]);
+    assert.deepEqual(numbers("batchNorm.weight"), [1, 1, 1]);
   });
 
   it("see all tensors that a layer is applied to", async () => {
