@@ -19,7 +19,7 @@ export function addPredict(program: Command): void {
     .argument("<model>", "an ONNX file that train has written")
     .argument(
       "<table>",
-      'the model\'s columns: CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query',
+      'the model\'s columns: CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, a .sql file with a query, or a folder of images',
     )
     .option("--out <file>", "where to write the table with predictions (default: standard output)")
     .addOption(dialectOption())

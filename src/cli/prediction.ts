@@ -1,11 +1,12 @@
 /** microbatch predict: raw rows stream through a saved model and come back with its predictions. */
 import { outputNames, type TargetColumn } from "../array/schema.ts";
 import { writeAtomically } from "../data/files.ts";
-import { type RawPiece, rawRows } from "../data/table/raw-rows.ts";
+import { rawRows } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import { digits, duration } from "../report/console.ts";
 import { loadModel, type SavedModel } from "../train/saved-model.ts";
 import { type DialectFlags, dialectOf } from "./dialect.ts";
+import { imageRows, isFolder, type ModelPiece } from "./image-rows.ts";
 import { Interrupted, onInterrupt } from "./interrupt.ts";
 import { modelRows, type Outputs, requireClasses, tableInputs } from "./model-rows.ts";
 import { requireOut } from "./out.ts";
@@ -82,13 +83,14 @@ async function predictTable(
   unseen: UnseenCategories,
   write: Write,
 ): Promise<number> {
-  const inputs = tableInputs(file, model);
   requireClasses(file, model);
   let rows = 0;
   let added: readonly AddedColumn[] | undefined;
-  for await (const piece of rawRows(await tableInput(path), { ...inputs, ...written })) {
-    const outputs = await model.predict(await modelRows(inputs, piece), path);
-    unseen.add(piece);
+  const pieces = (await isFolder(path))
+    ? imageRows(file, model, path)
+    : tableRows(file, model, path, written, unseen);
+  for await (const piece of pieces) {
+    const outputs = await model.predict(piece.columns, path);
     const isFirst = added === undefined;
     added ??= addedColumns(file, model, outputs);
     const head = isFirst ? `${headerOf(piece, added, delimiter)}\n` : "";
@@ -96,6 +98,21 @@ async function predictTable(
     if (!(await write(head + linesOf(piece, outputs, added, delimiter)))) break;
   }
   return rows;
+}
+
+async function* tableRows(
+  file: string,
+  model: SavedModel,
+  path: string,
+  written: DialectFlags,
+  unseen: UnseenCategories,
+): AsyncGenerator<ModelPiece> {
+  const inputs = tableInputs(file, model);
+  for await (const piece of rawRows(await tableInput(path), { ...inputs, ...written })) {
+    unseen.add(piece);
+    const { names, rows, texts } = piece;
+    yield { names, rows, texts, columns: await modelRows(inputs, piece) };
+  }
 }
 
 /** A column that the model adds: its name, and its text for a row of a piece's outputs. */
@@ -161,7 +178,7 @@ function plain(output: string, outputs: Outputs): AddedColumn[] {
   }));
 }
 
-function headerOf({ names }: RawPiece, added: readonly AddedColumn[], delimiter: string): string {
+function headerOf({ names }: ModelPiece, added: readonly AddedColumn[], delimiter: string): string {
   const taken = new Set(names);
   return [...names, ...added.map(({ name }) => freeName(name, taken))]
     .map((name) => quoted(name, delimiter))
@@ -169,7 +186,7 @@ function headerOf({ names }: RawPiece, added: readonly AddedColumn[], delimiter:
 }
 
 function linesOf(
-  piece: RawPiece,
+  piece: ModelPiece,
   outputs: Outputs,
   added: readonly AddedColumn[],
   delimiter: string,

@@ -23,7 +23,7 @@ export function addTrain(program: Command): void {
     )
     .argument(
       "<table | plan>",
-      'CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query; or a plan.ts',
+      'CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query; a folder of images in a folder for each class; or a plan.ts',
     );
   addTableOptions(command);
   addRunOptions(command);
@@ -90,6 +90,14 @@ function addTableOptions(command: Command): void {
         "--categories <how>",
         "columns of more than 100: one-hot of the commonest, or embedding: trained vectors (default: one-hot)",
       ).choices(Object.keys(categoryNames)),
+    ),
+    group(
+      "The images:",
+      option("--image-size <pixels>", "height and width that images are given", wholeNumber(8, 512), 64),
+      option(
+        "--augment <how>",
+        "random changes of training images: standard flips and shifts them (default: standard)",
+      ).choices(["standard", "none"]),
     ),
     group("What is left out of the table, and what is filled in:", ...cleaningOptions()),
     group(

@@ -74,7 +74,19 @@ export interface TableFlags extends CleaningFlags, DialectFlags {
   readonly cache?: string;
 }
 
-export type TrainFlags = RunFlags & TableFlags;
+/** Flags that say what becomes of a folder of images. */
+export interface ImageFlags {
+  readonly imageSize?: number;
+  readonly augment?: "standard" | "none";
+}
+
+export type TrainFlags = RunFlags & TableFlags & ImageFlags;
+
+/** The flags of ImageFlags as they are typed. */
+export const imageFlags: Readonly<Record<keyof ImageFlags, string>> = {
+  imageSize: "--image-size",
+  augment: "--augment",
+};
 
 /** The flags of TableFlags as they are typed. */
 export const tableFlags: Readonly<Record<keyof TableFlags, string>> = {

@@ -1,11 +1,13 @@
 /** microbatch train, from its flags to its last words. */
+import { fail } from "../../errors.ts";
 import { measureBaseline } from "../../train/measure.ts";
 import { checkPlan } from "../../train/plan.ts";
+import { isFolder } from "../image-rows.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { exitCodes } from "../options.ts";
 import { requireOut } from "../out.ts";
 import { print, say } from "../say.ts";
-import { type TrainFlags, tableDefaults } from "./flags.ts";
+import { imageFlags, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Job } from "./job.ts";
 import { isPlanFile } from "./plan-file.ts";
 import { recordOf } from "./record.ts";
@@ -29,8 +31,17 @@ const heldFiles = ({ validation, test }: TrainFlags) =>
   [validation, test].flatMap((held) => (held !== undefined && "file" in held ? [held.file] : []));
 
 async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
+  if (await isFolder(path)) return (await import("./image-job.ts")).imageJob(path, flags);
+  refuseImageFlags(path, flags);
   if (isPlanFile(path)) return (await import("./plan-job.ts")).planJob(path, flags);
   return (await import("./table-job.ts")).tableJob(path, flags);
+}
+
+function refuseImageFlags(path: string, flags: TrainFlags): void {
+  for (const [name, flag] of Object.entries(imageFlags)) {
+    if (!Object.hasOwn(flags, name)) continue;
+    fail(flag, { expected: "a folder of images", got: path, fix: `leave ${flag} out` });
+  }
 }
 
 async function carryOut(

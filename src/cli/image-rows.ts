@@ -1,0 +1,67 @@
+/** A folder of images as the rows of a saved model: one input of bytes, read in the size that the model was trained on. */
+import { stat } from "node:fs/promises";
+import { images } from "../data/images/images.ts";
+import { fail } from "../errors.ts";
+import type { RawColumns, SavedModel } from "../train/saved-model.ts";
+
+/** Some rows: what is written of them again, by columns, and what the model takes. */
+export interface ModelPiece {
+  readonly names: readonly string[];
+  readonly rows: number;
+  readonly texts: readonly (readonly string[])[];
+  readonly columns: RawColumns;
+}
+
+/** True for a folder; what is wrong with anything else is told where it is read. */
+export function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+/** Images at a time: a pixel takes 8 bytes on its way into the model. */
+const imagesPerPiece = 64;
+
+/**
+ * All images below the folder, in the order of their paths. Throws for a model of anything but images, and what `images`
+ * throws.
+ */
+export async function* imageRows(
+  file: string,
+  model: SavedModel,
+  folder: string,
+): AsyncGenerator<ModelPiece> {
+  const { name, channels, height, width } = imageInput(file, model);
+  const data = await images(folder, { size: [height, width], channels, labels: false });
+  const bytes = channels * height * width;
+  const pixels = new Uint8Array(imagesPerPiece * bytes);
+  for (let first = 0; first < data.size; first += imagesPerPiece) {
+    const rows = Math.min(imagesPerPiece, data.size - first);
+    await data.read(
+      "image",
+      Uint32Array.from({ length: rows }, (_, row) => first + row),
+      pixels,
+    );
+    const values = Array.from({ length: rows }, (_, row) => [
+      ...pixels.subarray(row * bytes, (row + 1) * bytes),
+    ]);
+    const files = data.report.files.slice(first, first + rows);
+    yield { names: ["file"], rows, texts: [files], columns: { [name]: values } };
+  }
+}
+
+function imageInput(
+  file: string,
+  { summary: { inputs } }: SavedModel,
+): { readonly name: string; readonly channels: 1 | 3; readonly height: number; readonly width: number } {
+  const [input, ...others] = inputs;
+  const [, channels, height, width] = input?.shape.map(Number) ?? [];
+  const isImage = input?.dtype === "uint8" && input.shape.length === 4 && (channels === 1 || channels === 3);
+  if (others.length === 0 && isImage) return { name: input.name, channels, height: height!, width: width! };
+  return fail(file, {
+    expected: "a model of one image, uint8 [batch, channels, height, width]",
+    got: inputs.map(({ name, dtype, shape }) => `"${name}" ${dtype} [${shape.join(", ")}]`).join(", "),
+    fix: "name a table, or a model that microbatch train made from a folder of images",
+  });
+}
