@@ -31,9 +31,10 @@ const heldFiles = ({ validation, test }: TrainFlags) =>
   [validation, test].flatMap((held) => (held !== undefined && "file" in held ? [held.file] : []));
 
 async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
-  if (await isFolder(path)) return (await import("./image-job.ts")).imageJob(path, flags);
+  const isPlan = isPlanFile(path);
+  if (!isPlan && (await isFolder(path))) return (await import("./image-job.ts")).imageJob(path, flags);
   refuseImageFlags(path, flags);
-  if (isPlanFile(path)) return (await import("./plan-job.ts")).planJob(path, flags);
+  if (isPlan) return (await import("./plan-job.ts")).planJob(path, flags);
   return (await import("./table-job.ts")).tableJob(path, flags);
 }
 
