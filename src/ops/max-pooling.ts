@@ -99,7 +99,11 @@ function ranks(x: Tensor, { size }: Windows): Tensor {
   return parts.reduce((a, b) => add(a, b));
 }
 
-/** Numbers per window [x, dy], added up at the first of the largest of its window in x; zeros elsewhere. */
+/**
+ * Of [x, dy], one number of dy per window: each added at the first of the largest of its window of x; zeros elsewhere.
+ * For windows that overlap, leave gaps or reach beyond the edge. Comparing place by place of the window and adding up by
+ * Col2Im takes 0.9 to 1.3 of the time, by ConvTranspose more.
+ */
 const scatterToLargestOp: Op<Windows> = defineOp<Windows>({
   name: "scatterToLargest",
   infer: ([x]) => {
