@@ -1,5 +1,5 @@
 /** Group normalisation: the channels of every sample, a group at a time. */
-import { groupNormalization } from "../ops/normalization.ts";
+import { groupNormalization } from "../ops/group-normalization.ts";
 import { affineOf, requireCount, requireEpsilon } from "./affine.ts";
 import type { Layer } from "./layer.ts";
 

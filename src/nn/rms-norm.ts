@@ -1,5 +1,5 @@
 /** Normalisation by the root mean square: layer normalisation without the mean. */
-import { rmsNormalization } from "../ops/normalization.ts";
+import { rmsNormalization } from "../ops/rms-normalization.ts";
 import { affineOf, requireEpsilon } from "./affine.ts";
 import type { Layer } from "./layer.ts";
 

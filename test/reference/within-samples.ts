@@ -1,4 +1,4 @@
-/** Reference of src/ops/normalization.ts. */
+/** Reference of src/ops/{normalization,rms-normalization}.ts. */
 import { type Rules, rule } from "./rule.ts";
 import { build, read, replaced, type Value } from "./value.ts";
 
