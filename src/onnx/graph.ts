@@ -133,14 +133,15 @@ function standardOpset(model: ModelProto, graph: GraphProto, source: string): nu
   const opset = Number(model.opsetImport.find(({ domain }) => isStandard(domain))?.version ?? 0n);
   if (opset >= 7 && opset <= newestOpset) return opset;
   const standard = graph.node.filter(({ domain }) => isStandard(domain)).map(({ opType }) => opType);
-  const old = standard.find((type) => changedBySet7.has(type) || (opset < 6 && changedBefore.has(type)));
-  if (opset >= 1 && opset < 7 && old === undefined) return opset;
+  const isOld = opset >= 1 && opset < 7;
+  const changed = standard.find((type) => changedBySet7.has(type) || (opset < 6 && changedBefore.has(type)));
+  if (isOld && changed === undefined) return opset;
   return fail(source, {
     expected: `operators of set 7 to ${newestOpset}`,
     got:
       opset === 0
         ? "no version of the standard operators"
-        : `set ${opset}${old === undefined ? "" : `, with ${old}`}`,
+        : `set ${opset}${isOld ? `, with ${changed}` : ""}`,
     fix: "convert the model with onnx.version_converter, or export it again for opset 21",
   });
 }

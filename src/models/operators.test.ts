@@ -1,0 +1,256 @@
+/** Operators in the sets that wrote them differently, and those that ONNX's own cases leave out: each against its file. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ForeignModel, foreignModel, type Node, stored, storedInts } from "../../test/foreign-model.ts";
+import { seeded } from "../../test/reference/draw.ts";
+import { load } from "../../test/reference/onnxruntime.ts";
+import { elementCount, type Shape } from "../array/shape.ts";
+import { buildProgram } from "../graph/program.ts";
+import { input } from "../graph/tensor.ts";
+import { onnxFunction } from "./onnx-function.ts";
+import { operators } from "./operators.ts";
+
+/** Two ways to float32 results of a few dozen operations, per unit of the largest: 64 roundings of 2⁻²⁴. */
+const tolerance = 64 * 2 ** -24;
+
+/** The file's outputs by ONNX Runtime, and ours after decoding and encoding, are the same. */
+async function assertSame(model: ForeignModel): Promise<void> {
+  const bytes = foreignModel(model);
+  const call = onnxFunction(bytes, { freeBatch: false });
+  const leaves = Object.fromEntries(
+    call.inputs.map(({ name, shape }) => [name, input(name, shape as Shape)]),
+  ); // closed
+  const made = call(leaves);
+  const program = buildProgram({
+    name: "ours",
+    outputs: Object.fromEntries(Object.entries(made).map(([name, tensor]) => [`our ${name}`, tensor])),
+  });
+  const random = seeded(3);
+  const feeds = Object.fromEntries(
+    call.inputs.map(({ name, shape }) => {
+      const count = elementCount(shape as Shape);
+      return [
+        name,
+        { shape: shape as number[], data: Array.from({ length: count }, () => 4 * random() - 2) },
+      ];
+    }),
+  );
+  const inputs = call.inputs.map(({ name }) => ({ name, tensor: leaves[name]! })); // of the file, read or not
+  const [ours, theirs] = [await load(program), await load({ ...program, inputs }, bytes)];
+  try {
+    const [got, want] = [await ours.run(feeds), await theirs.run(feeds)];
+    for (const [name, expected] of Object.entries(want)) {
+      const actual = got[`our ${name}`]!;
+      assert.deepEqual([actual.shape, actual.dtype], [expected.shape, expected.dtype]);
+      const scale = expected.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
+      const gap = expected.data.reduce(
+        (most, value, at) => Math.max(most, Math.abs(value - actual.data[at]!)),
+        0,
+      );
+      assert.ok(gap <= tolerance * scale, `${name} differs by ${gap}`);
+    }
+  } finally {
+    await ours.close();
+    await theirs.close();
+  }
+}
+
+/** One node from x to y, with what is stored beside it. */
+interface Written {
+  readonly opset: number;
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  readonly node: readonly [string, Node[3]?];
+  readonly stored?: ForeignModel["stored"];
+}
+
+const single = ({
+  opset,
+  from,
+  to,
+  node: [type, attributes = {}],
+  stored: beside = {},
+}: Written): ForeignModel => {
+  const node: Node = [type, ["x", ...Object.keys(beside)], ["y"], attributes];
+  return { opset, inputs: { x: from }, outputs: { y: to }, stored: beside, nodes: [node] };
+};
+
+const float = (value: number) => ({ float: value });
+
+/** The same operator, before and after its attributes became inputs. */
+const written: Readonly<Record<string, readonly Written[]>> = {
+  Squeeze: [
+    { opset: 11, from: [2, 1, 3], to: [2, 3], node: ["Squeeze", { axes: [1] }] },
+    { opset: 13, from: [2, 1, 3], to: [2, 3], node: ["Squeeze"], stored: { axes: storedInts([-2]) } },
+  ],
+  Unsqueeze: [
+    { opset: 11, from: [2, 3], to: [1, 2, 3, 1], node: ["Unsqueeze", { axes: [0, 3] }] },
+    { opset: 13, from: [2, 3], to: [1, 2, 3, 1], node: ["Unsqueeze"], stored: { axes: storedInts([0, -1]) } },
+  ],
+  ReduceSum: [
+    { opset: 11, from: [2, 3], to: [2], node: ["ReduceSum", { axes: [1], keepdims: 0 }] },
+    { opset: 13, from: [2, 3], to: [2, 1], node: ["ReduceSum"], stored: { axes: storedInts([1]) } },
+  ],
+  ReduceMean: [
+    { opset: 13, from: [2, 3], to: [2, 1], node: ["ReduceMean", { axes: [-1] }] },
+    { opset: 18, from: [2, 3], to: [1, 3], node: ["ReduceMean"], stored: { axes: storedInts([0]) } },
+  ],
+  Slice: [
+    { opset: 9, from: [4, 6], to: [2, 3], node: ["Slice", { starts: [1, -4], ends: [3, -1], axes: [0, 1] }] },
+    {
+      opset: 13,
+      from: [4, 6],
+      to: [4, 3],
+      node: ["Slice"],
+      stored: {
+        starts: storedInts([-1]),
+        ends: storedInts([-(2 ** 31)]),
+        axes: storedInts([1]),
+        steps: storedInts([-2]),
+      },
+    },
+  ],
+  Clip: [
+    { opset: 7, from: [2, 3], to: [2, 3], node: ["Clip", { min: float(-0.5), max: float(1) }] },
+    {
+      opset: 13,
+      from: [2, 3],
+      to: [2, 3],
+      node: ["Clip"],
+      stored: { low: stored([-0.5], []), high: stored([1], []) },
+    },
+  ],
+  Pad: [
+    { opset: 10, from: [2, 3], to: [3, 6], node: ["Pad", { pads: [1, 1, 0, 2], value: float(7) }] },
+    {
+      opset: 13,
+      from: [2, 3],
+      to: [2, 5],
+      node: ["Pad", { mode: "reflect" }],
+      stored: { pads: storedInts([0, 2, 0, 0]) },
+    },
+    {
+      opset: 18,
+      from: [2, 3],
+      to: [2, 5],
+      node: ["Pad", { mode: "edge" }],
+      stored: { pads: storedInts([1, 1]), value: stored([0], []), axes: storedInts([1]) },
+    },
+    {
+      opset: 19,
+      from: [2, 3],
+      to: [2, 5],
+      node: ["Pad", { mode: "wrap" }],
+      stored: { pads: storedInts([0, 1, 0, 1]) },
+    },
+    { opset: 13, from: [2, 5], to: [2, 3], node: ["Pad"], stored: { pads: storedInts([0, -1, 0, -1]) } },
+  ],
+  Dropout: [
+    { opset: 7, from: [2, 3], to: [2, 3], node: ["Dropout", { ratio: float(0.3) }] },
+    { opset: 13, from: [2, 3], to: [2, 3], node: ["Dropout"], stored: { ratio: stored([0.3], []) } },
+  ],
+  Upsample: [
+    {
+      opset: 9,
+      from: [1, 1, 2, 3],
+      to: [1, 1, 4, 9],
+      node: ["Upsample"],
+      stored: { scales: stored([1, 1, 2, 3]) },
+    },
+  ],
+  Resize: [
+    {
+      opset: 10,
+      from: [1, 1, 4, 6],
+      to: [1, 1, 2, 9],
+      node: ["Resize"],
+      stored: { scales: stored([1, 1, 0.5, 1.5]) },
+    },
+  ],
+  Softmax: [
+    { opset: 11, from: [2, 3, 4], to: [2, 3, 4], node: ["Softmax", { axis: 1 }] },
+    { opset: 13, from: [2, 3, 4], to: [2, 3, 4], node: ["Softmax", { axis: 1 }] },
+    { opset: 11, from: [2, 3, 4], to: [2, 3, 4], node: ["LogSoftmax"] },
+  ],
+};
+
+for (const [name, cases] of Object.entries(written)) {
+  for (const one of cases) {
+    test(`${name} as set ${one.opset} writes it gives what its file gives`, () => assertSame(single(one)));
+  }
+}
+
+/** Operators that ONNX 1.12 has no case for. */
+const uncased: readonly Written[] = [
+  { opset: 20, from: [3, 4], to: [3, 4], node: ["Gelu"] },
+  { opset: 20, from: [3, 4], to: [3, 4], node: ["Gelu", { approximate: "tanh" }] },
+  { opset: 21, from: [3, 4], to: [3, 4], node: ["com.microsoft.Gelu"] },
+  { opset: 18, from: [3, 4], to: [3, 4], node: ["Mish"] },
+  { opset: 24, from: [3, 4], to: [3, 4], node: ["Swish", { alpha: float(1.5) }] },
+  { opset: 11, from: [3, 4], to: [3, 4], node: ["LpNormalization", { axis: 1 }] },
+  { opset: 11, from: [3, 4], to: [3, 4], node: ["LpNormalization", { axis: 0, p: 1 }] },
+  {
+    opset: 11,
+    from: [1, 2, 5, 4],
+    to: [1, 2, 2, 2],
+    node: ["LpPool", { kernel_shape: [2, 3], strides: [2, 1] }],
+  },
+  { opset: 11, from: [1, 2, 5, 4], to: [1, 2, 1, 1], node: ["GlobalLpPool"] },
+  {
+    opset: 23,
+    from: [3, 4],
+    to: [3, 4],
+    node: ["RMSNormalization"],
+    stored: { scale: stored([1, 2, 3, 4]) },
+  },
+  {
+    opset: 21,
+    from: [2, 4, 3],
+    to: [2, 4, 3],
+    node: ["GroupNormalization", { num_groups: 2 }],
+    stored: { scale: stored([1, 2, 3, 4]), bias: stored([4, 3, 2, 1]) },
+  },
+];
+
+for (const one of uncased) {
+  const [name, attributes] = one.node;
+  test(`${name} ${JSON.stringify(attributes ?? {})} gives what its file gives`, () =>
+    assertSame(single(one)));
+}
+
+test("sums of products by letters, images and recurrent layers give what their files give", async () => {
+  await assertSame({
+    inputs: { a: [2, 3, 4], b: [2, 4, 5] },
+    outputs: { y: [3, 2, 5] },
+    nodes: [["Einsum", ["a", "b"], ["y"], { equation: "bij,bjk->ibk" }]],
+  });
+  await assertSame({
+    inputs: { x: [1, 2, 7] },
+    outputs: { y: [1, 4, 4] },
+    stored: {
+      w: stored(
+        Array.from({ length: 12 }, (_, at) => at / 7 - 1),
+        [4, 1, 3],
+      ),
+      b: stored([1, 2, 3, 4]),
+    },
+    nodes: [["Conv", ["x", "w", "b"], ["y"], { group: 2, strides: [2], pads: [2, 0] }]],
+  });
+  await assertSame({
+    inputs: { x: [1, 2, 3] },
+    outputs: { y: [1, 3, 7] },
+    stored: {
+      w: stored(
+        Array.from({ length: 18 }, (_, at) => at / 7 - 1),
+        [2, 3, 3],
+      ),
+      b: stored([1, 2, 3]),
+    },
+    nodes: [["ConvTranspose", ["x", "w", "b"], ["y"], { strides: [2], pads: [1, 0], output_padding: [1] }]],
+  });
+});
+
+test("every operator is a function under a name of its own", () => {
+  assert.ok(Object.keys(operators).length >= 149);
+  for (const entry of Object.values(operators)) assert.equal(typeof entry, "function");
+});
