@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { arrays } from "../src/data/arrays.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { sequential } from "../src/data/sampler.ts";
+import { buildProgram } from "../src/graph/program.ts";
 import { type Initializer, input, type Tensor } from "../src/graph/tensor.ts";
 import { parametersOf } from "../src/graph/walk.ts";
 import {
@@ -19,6 +20,7 @@ import {
   squaredError,
   tanh,
 } from "../src/nn/index.ts";
+import { encodeOnnx } from "../src/onnx/encode.ts";
 import { flatten, gradient, mean, reshape } from "../src/ops/index.ts";
 import { afterSteps } from "../src/train/stop.ts";
 import { train } from "../src/train/train.ts";
@@ -205,4 +207,17 @@ describe("ten training steps of convolutional models agree with PyTorch", () => 
       }
     }
   }
+});
+
+it("the gradient of a kernel of a thousand elements is a few nodes", () => {
+  const x = input("x", ["batch", 2, 4000]);
+  const output = conv1d(8, 1000)(x);
+  const [weight] = parametersOf([output]);
+  const outputs = { weight: gradient(output, [weight!])[0]! };
+  const program = buildProgram({
+    name: "gradient",
+    outputs,
+    parameterNames: new Map([[weight!, "weight of conv1d"]]),
+  });
+  assert.ok(encodeOnnx(program).length < 4000); // a node takes some 100 bytes
 });

@@ -22,7 +22,7 @@ export function emitInputGradient(context: EmitContext<Geometry & { readonly siz
   const { inputs, tensors, attributes, node, output } = context;
   const kernel = sizeOf(tensors[1]!.shape);
   const pads = turnedPads(attributes, kernel);
-  if (pads !== undefined) {
+  if (pads !== undefined && isTurnedFaster(context, kernel)) {
     const turned = [inputs[0]!, turnedWeight(context, kernel), ...inputs.slice(2)];
     node("Conv", turned, convAttributes({ ...attributes, pads }, kernel), output);
     return;
@@ -36,6 +36,15 @@ export function emitInputGradient(context: EmitContext<Geometry & { readonly siz
     { ...convAttributes(attributes, kernel), output_padding: [left(0), left(1)] },
     output,
   );
+}
+
+/**
+ * ConvTranspose multiplies before it adds up what overlaps, Conv after gathering it: which is less work depends on whether
+ * more channels come in or go out. Measured 0.5 … 0.95 of the time where this says so, and 1.1 … 12 times it elsewhere.
+ */
+function isTurnedFaster({ tensors, attributes: { groups } }: EmitContext<Geometry>, kernel: Pair): boolean {
+  const [outputs, channels] = tensors[1]!.shape.map(factorOf) as [number, number]; // weights have four axes
+  return kernel[0] * kernel[1] === 1 || 4 * channels * groups >= 3 * outputs;
 }
 
 /** The zeros around y for which convolving with turned kernels gives the gradient; none where it would take fewer than 0. */

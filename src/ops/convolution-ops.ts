@@ -132,17 +132,17 @@ const convolutionWeightOp = defineOp<WeightAttributes>({
   ],
   onnx: emitWeightGradient,
   samples: [
-    weighing("swapped", [4, 5, 4], [4, 3, 2], [2, 2], { groups: 2, strides: [2, 2], pads: [1, 0, 1, 1] }),
-    weighing("columns", [4, 3, 4], [2, 4, 2], [2, 3], { groups: 2, strides: [1, 2], pads: [1, 1, 1, 0] }),
-    weighing("columns", [3, 2, 3], [2, 2, 3], [1, 1]),
-    weighing("slabs", [4, 4, 4], [4, 3, 3], [2, 2], { groups: 2 }),
-    weighing("slabs", [2, 5, 4], [2, 2, 2], [4, 3], { strides: [2, 1], pads: [1, 0, 0, 0] }),
+    weighing("swapped", [2, 4, 3], [2, 3, 2], [2, 2], { groups: 2, strides: [2, 2], pads: [1, 0, 1, 1] }),
+    weighing("columns", [4, 2, 4], [2, 3, 2], [2, 3], { groups: 2, strides: [1, 2], pads: [1, 1, 1, 0] }),
+    weighing("columns", [3, 2, 1], [2, 2, 1], [1, 1]),
+    weighing("slabs", [4, 3, 2], [2, 2, 1], [2, 2], { groups: 2 }),
+    weighing("slabs", [1, 5, 3], [2, 2, 1], [4, 3], { strides: [2, 1], pads: [1, 0, 0, 0] }),
     weighing("slabs", [1, 7, 3], [1, 3, 1], [3, 2], {
       strides: [2, 2],
       dilations: [2, 1],
       pads: [1, 0, 1, 0],
     }),
-    weighing("depthwise", [2, 4, 5], [2, 2, 2], [3, 2], { groups: 2, strides: [1, 2], dilations: [1, 2] }),
+    weighing("depthwise", [2, 4, 3], [2, 2, 1], [3, 2], { groups: 2, strides: [1, 2], dilations: [1, 2] }),
   ],
 });
 
