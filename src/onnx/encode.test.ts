@@ -24,6 +24,7 @@ import {
   reshape,
   softmax,
   sum,
+  tanh,
 } from "../ops/index.ts";
 import { type EncodeOptions, encodeOnnx, opset } from "./encode.ts";
 
@@ -266,4 +267,21 @@ test("attributes keep their kinds: whole numbers, floats, texts and lists", () =
     ["none", 7],
   ]);
   assert.deepEqual([node[0]!.domain, name], ["com.microsoft", "p"]);
+});
+
+test("long programs tell the shapes that the runtime cannot infer, so that they load in time", () => {
+  const shapesIn = (steps: number) => {
+    const x = input("x", ["batch", 2, 3]);
+    let y = reshape(x, ["batch*2", 3]);
+    for (let step = 0; step < steps; step++) y = tanh(y);
+    const bytes = encodeOnnx(buildProgram({ name: "p", outputs: { y: reshape(y, ["batch", 6]) } }));
+    const shapes = fromBinary(ModelProtoSchema, bytes).graph!.valueInfo;
+    return shapes.map(({ name, type }) => {
+      const kind = type?.value;
+      const dims = kind?.case === "tensorType" ? (kind.value.shape?.dim ?? []) : [];
+      return [name, ...dims.map(({ value }) => String(value.value))];
+    });
+  };
+  assert.deepEqual(shapesIn(10), []);
+  assert.deepEqual(shapesIn(1000), [["reshape", "batch*2", "3"]]);
 });
