@@ -89,6 +89,8 @@ test("weights that many steps share get one product over all of them", async () 
   assert.equal(twice("gemm"), 2 + 2 + 2); // of the weight, the bias and what flows back
   const often = await counted(steps(5), leaves);
   assert.equal(often("gemm"), 1 + 1 + 5);
+  const wide = leaves.map((leaf, index) => input(`wide${index}`, leaf.shape, "float64"));
+  assert.equal((await counted(steps(5), wide))("gemm"), 1 + 1 + 5);
 });
 
 test("weights shared by steps of different lengths are right", async () => {

@@ -92,9 +92,9 @@ function factorsOf(part: Tensor): Factors | undefined {
   const { transposeA, transposeB } = product.attributes;
   if (transposeB || !isBatchDim(b.shape[0]!)) return undefined;
   if (transposeA) return { a, b };
-  return a.op.name === "fill" && a.attributes.value === 1 && a.shape[0] === 1
-    ? { a: undefined, b }
-    : undefined;
+  const ones = a.op.name === "cast" ? a.inputs[0]! : a; // sumRows casts them for float64
+  const isSum = ones.op.name === "fill" && ones.attributes.value === 1 && a.shape[0] === 1;
+  return isSum ? { a: undefined, b } : undefined;
 }
 
 const areAlike = (one: Factors, other: Factors) =>

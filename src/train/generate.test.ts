@@ -6,7 +6,17 @@ import { arrays } from "../data/arrays.ts";
 import { characterVocabulary } from "../data/text/characters.ts";
 import { windows } from "../data/text/windows.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { attention, crossEntropy, embedding, gru, linear, sequence } from "../nn/index.ts";
+import {
+  attention,
+  crossEntropy,
+  embedding,
+  gru,
+  layerNorm,
+  linear,
+  positional,
+  sequence,
+  transformerBlock,
+} from "../nn/index.ts";
 import { flatten, reshape, slice, softmax } from "../ops/index.ts";
 import { adamw } from "../optim/index.ts";
 import { fit } from "./fit.ts";
@@ -186,6 +196,20 @@ test("tokens that the model does not know are refused", async () => {
   await assert.rejects(generate(model, { prompt: [0, vocabulary.size], length: 1 }), {
     message: `generate, token 1 of the prompt: expected tokens from 0 to ${vocabulary.size - 1}, got ${vocabulary.size}. Fix: encode the prompt by the vocabulary that the model was trained with`,
   });
+});
+
+test("a transformer writes, from any prompt and past its context", async () => {
+  const body = sequence(
+    embedding(vocabulary.size, 16),
+    positional("learned"),
+    transformerBlock({ heads: 2, causal: true, dropout: 0.1 }),
+    layerNorm(),
+    linear(vocabulary.size),
+  );
+  const gpt = await trained(body, 1);
+  const [first, again] = [await continued(gpt, "C", { topK: 5 }), await continued(gpt, "C", { topK: 5 })];
+  assert.equal(first.length, 40);
+  assert.equal(first, again);
 });
 
 test("a model that sees what comes later is refused", async () => {
