@@ -173,7 +173,7 @@ function triangle(node: NodeReader): Tensor {
   const x = node.input(0);
   const rank = x.shape.length;
   const [rows, columns] = [node.fixed(rank - 2), node.fixed(rank - 1)];
-  node.bounded(rows * columns, "a triangle");
+  node.bounded(rows * columns, "a triangle", 2 ** 22);
   const shift = node.numbers(1)?.[0] ?? 0;
   const isUpper = node.flag("upper", true);
   const mask = Array.from({ length: rows * columns }, (_, index) => {

@@ -1,5 +1,5 @@
 /** ONNX operators that give elements mean 0 and deviation 1, or length 1, over some axes. */
-import type { Dim } from "../array/shape.ts";
+import { type Dim, sameShape } from "../array/shape.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import * as ops from "../ops/index.ts";
 import { requireWithin } from "./activation.ts";
@@ -32,6 +32,24 @@ const axesFrom = (x: Tensor, axis: number) => [...x.shape.keys()].slice(axis);
 function layerNorm(node: NodeReader): readonly Tensor[] {
   const x = node.input(0);
   const axes = axesFrom(x, node.axis(node.int("axis", -1)));
+  requireWithin(node, x, axes);
+  const sizes = x.shape.slice(-axes.length);
+  const affine = [node.input(1), node.optional(2)];
+  if (
+    !node.gives(1) &&
+    !node.gives(2) &&
+    affine.every((one) => one === undefined || sameShape(one.shape, sizes))
+  ) {
+    const [weight, bias] = affine;
+    return [
+      ops.layerNormalization(x, {
+        axes: axes.length,
+        epsilon: node.float("epsilon", 1e-5),
+        scale: weight,
+        bias,
+      }),
+    ];
+  }
   const { output, mean, scale } = standardised(node, x, axes, node.float("epsilon", 1e-5));
   const scaled = ops.mul(output, node.input(1));
   return [node.has(2) ? ops.add(scaled, node.input(2)) : scaled, mean, scale];

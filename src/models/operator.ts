@@ -23,7 +23,7 @@ export type Operator = (node: NodeReader) => Answer;
 export type Operators = Readonly<Record<string, Operator>>;
 
 /** The most elements of an array that an entry may make of a node's numbers: a file may claim any size. */
-const mostElements = 2 ** 24;
+const mostElements = 2 ** 20;
 
 /** Reads one node: inputs, attributes and what is known of them. Every problem is told with the node's name. */
 export class NodeReader {
@@ -167,13 +167,9 @@ export class NodeReader {
   }
 
   /** Throws for an array that would take more memory than a file's claim is worth. */
-  bounded(count: number, what: string): number {
-    if (count >= 0 && count <= mostElements) return count;
-    return this.refuse(
-      `${what} of at most ${mostElements} elements`,
-      String(count),
-      "do not trust this file",
-    );
+  bounded(count: number, what: string, most = mostElements): number {
+    if (count >= 0 && count <= most) return count;
+    return this.refuse(`${what} of at most ${most} elements`, String(count), "do not trust this file");
   }
 
   /** Throws with the node's name. */

@@ -73,6 +73,7 @@ function einsum(node: NodeReader): Tensor {
   node.bounded(
     product.shape.reduce<number>((count, dim) => count * (isBatchDim(dim) ? 1 : dim), 1),
     "a product",
+    2 ** 28,
   );
   return ops.sum(product, { axes: summed });
 }

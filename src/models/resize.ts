@@ -87,7 +87,7 @@ function alongAxis(node: NodeReader, x: Tensor, axis: number, line: Line): Tenso
     const clamp = (place: number) => Math.min(Math.max(round(place), 0), from - 1);
     return selected(x, places.map(clamp), axis);
   }
-  node.bounded(from * to, "interpolation weights");
+  node.bounded(from * to, "interpolation weights", 2 ** 22);
   const isExcluded = node.flag("exclude_outside");
   const matrix = new Float64Array(from * to);
   places.forEach((place, at) => {
