@@ -163,6 +163,14 @@ test("wrong options say what to type instead", async () => {
     "generate, prompt: expected at least one token, got none. Fix: vocabulary.encode(text) makes one of a text",
   );
   await refused(
+    { prompt: vocabulary.encode("") },
+    "generate, prompt: expected at least one token, got none. Fix: vocabulary.encode(text) makes one of a text",
+  );
+  await refused(
+    { end: -1 },
+    "generate, end: expected a token, a whole number from 0 on, got -1. Fix: leave it out where there is none",
+  );
+  await refused(
     { prompt: "Call me" },
     'generate, prompt: expected at least one token, got "Call me". Fix: vocabulary.encode(text) makes one of a text',
   );
@@ -189,6 +197,28 @@ test("wrong options say what to type instead", async () => {
   await refused(
     { seed: -1 },
     "random number, seed: expected a whole number from 0 to 9007199254740991, got -1. Fix: pass a seed in that range, for example 1",
+  );
+});
+
+test("as many tokens as anybody asks for are written one by one", async () => {
+  let seen = 0;
+  const long = { prompt: [0], length: Number.MAX_SAFE_INTEGER };
+  for await (const _ of sampleTokens((tokens) => [tokens.length, 0], long)) if (++seen === 100) break;
+  assert.equal(seen, 100);
+});
+
+test("what is no model, and a function that gives no logits, are refused", async () => {
+  const options = { prompt: [0], length: 1 };
+  await assert.rejects(generate("text.onnx" as unknown as Model, options), {
+    message:
+      'generate: expected a trained model, a loaded one, or a function from tokens to logits, got "text.onnx". Fix: generate(await fit(plan), { prompt, length })',
+  });
+  await assert.rejects(
+    generate(() => undefined as unknown as number[], options),
+    {
+      message:
+        "generate: expected logits, one number per token, got undefined. Fix: return a list or a typed array from the function",
+    },
   );
 });
 

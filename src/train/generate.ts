@@ -64,14 +64,15 @@ export async function* sampleTokens(
   model: Model | SavedModel | NextToken,
   options: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
+  checkModel(model);
   checkOptions(options);
   const { prompt, length, seed = 0, end } = options;
   const { next, close } = typeof model === "function" ? functionModel(model) : await languageModel(model);
   try {
-    const tokens = new Int32Array(prompt.length + length);
-    tokens.set(prompt);
+    let tokens = Int32Array.from(prompt);
     for (let drawn = 0; drawn < length; drawn++) {
       const at = prompt.length + drawn;
+      if (at === tokens.length) tokens = withRoom(tokens);
       const logits = await next(tokens.subarray(0, at));
       const token = drawToken(logits, options, uniformAt(seed, "generate", 0, drawn));
       tokens[at] = token;
@@ -83,6 +84,13 @@ export async function* sampleTokens(
   }
 }
 
+/** Twice as long: whoever asks for many tokens may leave after a few. */
+function withRoom(tokens: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(2 * tokens.length);
+  larger.set(tokens);
+  return larger;
+}
+
 const functionModel = (next: NextToken) => ({ next, close: async () => undefined });
 
 /**
@@ -90,6 +98,13 @@ const functionModel = (next: NextToken) => ({ next, close: async () => undefined
  * as it is likely. Throws when logits are NaN or +∞, or all are −∞ (which rules a token out).
  */
 export function drawToken(logits: ArrayLike<number>, options: SamplingOptions, uniform: number): number {
+  if (typeof logits?.length !== "number") {
+    fail("generate", {
+      expected: "logits, one number per token",
+      got: kindOf(logits),
+      fix: "return a list or a typed array from the function",
+    });
+  }
   const { temperature = 1, topK = logits.length, topP = 1 } = options;
   const order = likeliestFirst(logits);
   const largest = logits[order[0]!]!;
@@ -141,7 +156,18 @@ function nucleus(weights: Float64Array, share: number): number {
   return weights.length;
 }
 
-function checkOptions({ prompt, length, temperature = 1, topK = 1, topP = 1 }: GenerateOptions): void {
+function checkModel(model: unknown): void {
+  const isModel = typeof model === "object" && model !== null && ("toOnnx" in model || "summary" in model);
+  if (isModel || typeof model === "function") return;
+  fail("generate", {
+    expected: "a trained model, a loaded one, or a function from tokens to logits",
+    got: kindOf(model),
+    fix: "generate(await fit(plan), { prompt, length })",
+  });
+}
+
+function checkOptions(options: GenerateOptions): void {
+  const { prompt, length, temperature = 1, topK = 1, topP = 1, end = 0 } = options;
   const require = (isFine: boolean, what: string, expected: string, got: unknown, fix: string) => {
     if (!isFine) fail(`generate, ${what}`, { expected, got: kindOrNumber(got), fix });
   };
@@ -154,10 +180,14 @@ function checkOptions({ prompt, length, temperature = 1, topK = 1, topP = 1 }: G
   require(isWhole(length, 0), "length", "a whole number from 0 on", length, "for example 100");
   const isWarm = Number.isFinite(temperature) && temperature >= 0;
   require(isWarm, "temperature", "a number from 0 on", temperature, "for example 0.8");
+  require(isWhole(
+    end,
+    0,
+  ), "end", "a token, a whole number from 0 on", end, "leave it out where there is none");
   require(isWhole(topK, 1), "topK", "a whole number from 1 on", topK, "for example 40, or leave it out");
   require(topP > 0 &&
     topP <= 1, "topP", "a share above 0, up to 1", topP, "for example 0.9, or leave it out");
 }
 
 const kindOrNumber = (value: unknown) =>
-  typeof value === "number" ? String(value) : Array.isArray(value) ? "none" : kindOf(value);
+  Array.isArray(value) || ArrayBuffer.isView(value) ? "none" : kindOf(value);
