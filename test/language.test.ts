@@ -1,4 +1,7 @@
-/** Layers of sequences and models of them against PyTorch: values and all gradients, in float64 and in ONNX Runtime. */
+/**
+ * Layers of sequences and models of them against PyTorch: values and all gradients, in float64 and in ONNX
+ * Runtime.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
@@ -59,7 +62,9 @@ interface Leaves {
   readonly labels: Tensor;
 }
 
-/** Tokens → what the model says of every position, before its last layer: embedding, positions, a block, norm. */
+/**
+ * Tokens → what the model says of every position, before its last layer: embedding, positions, a block, norm.
+ */
 function stack(causal: boolean, dtype: Float) {
   const [embed, place] = [embedding(7, 8), positional("learned")];
   const [block, norm] = [transformerBlock({ heads: 2, causal, hidden: 2 }), layerNorm({ name: "norm" })];
@@ -217,7 +222,10 @@ function recorded(parameters: GoldenCase["parameters"]): (output: Tensor) => Ten
   };
 }
 
-/** Without the biases of keys: they move all scores of a query alike, so their gradient is 0 but for rounding, and AdamW makes steps of rounding. */
+/**
+ * Without the biases of keys: they move all scores of a query alike, so their gradient is 0 but for rounding,
+ * and AdamW makes steps of rounding.
+ */
 function comparable(name: string, values: readonly number[]): readonly number[] {
   if (!name.endsWith("qkv.bias")) return values;
   const size = values.length / 3;
@@ -256,7 +264,8 @@ describe("ten training steps of a tiny GPT are PyTorch's", () => {
         for (const [name, expected] of Object.entries(parametersAfter)) {
           const got = comparable(name, Array.from(event.model.parameters.get(name)!.data, Number));
           comparable(name, numbersOf(expected)).forEach((value, index) => {
-            // PyTorch's own float32 run ends 4.6e-7 from its float64 run; sums in another order may move it a few times that.
+            // PyTorch's own float32 run ends 4.6e-7 from its float64 run; sums in another order may move it a
+            // few times that.
             assert.ok(
               Math.abs(got[index]! - value) < 2e-6,
               `${name}[${index}]: ${got[index]}, PyTorch ${value}`,

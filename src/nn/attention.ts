@@ -16,8 +16,8 @@ export interface AttentionOptions {
   /** Into how many parts the features are divided, each of which attends by itself. Divides the features. */
   readonly heads: number;
   /**
-   * Whether a position sees only itself and what is before it. There is no default: a language model that sees what comes next
-   * learns to copy it, and its loss looks splendid.
+   * Whether a position sees only itself and what is before it. There is no default: a language model that
+   * sees what comes next learns to copy it, and its loss looks splendid.
    */
   readonly causal: boolean;
   /** The probability with which a weight of the mean is dropped in training. Default 0, as PyTorch. */
@@ -31,16 +31,18 @@ export interface AttentionOptions {
 }
 
 /**
- * A layer of sequences, some of which may be filled up: mask [batch, time] is not 0 where a position is real, 0 where it is
- * padding, and nobody looks at padding. Without a mask all positions are real, and it is a plain layer.
+ * A layer of sequences, some of which may be filled up: mask [batch, time] is not 0 where a position is real,
+ * 0 where it is padding, and nobody looks at padding. Without a mask all positions are real, and it is a
+ * plain layer.
  */
 export type SequenceLayer = (x: Tensor, mask?: Tensor) => Tensor;
 
 /**
- * Multi-head self-attention: x [batch, time, features] → the same shape. Queries, keys and values are one product: weight
- * "qkv" [3 · features, features], as PyTorch's in_proj_weight; "output" [features, features] joins the heads.
- * A position that sees nothing but padding attends to nothing: it gets output's bias.
- * First weights: glorotUniform over the whole of qkv, linear's for output; biases 0. As PyTorch's MultiheadAttention.
+ * Multi-head self-attention: x [batch, time, features] → the same shape. Queries, keys and values are one
+ * product: weight "qkv" [3 · features, features], as PyTorch's in_proj_weight; "output" [features, features]
+ * joins the heads. A position that sees nothing but padding attends to nothing: it gets output's bias.
+ * First weights: glorotUniform over the whole of qkv, linear's for output; biases 0. As PyTorch's
+ * MultiheadAttention.
  * Throws for x of another form, and where heads do not divide the features. Source: Vaswani et al. 2017.
  */
 export function attention(options: AttentionOptions): SequenceLayer {

@@ -19,17 +19,21 @@ export interface EmbeddingOptions {
   readonly padding?: number;
 }
 
-/** The layer, and its table for who reads it elsewhere: `affine(x, layer.table)` scores tokens with the same vectors. */
+/**
+ * The layer, and its table for who reads it elsewhere: `affine(x, layer.table)` scores tokens with the same
+ * vectors.
+ */
 export type EmbeddingLayer = Layer & {
   /** [tokens, size]. */
   readonly table: Tensor;
 };
 
 /**
- * A row of a trained table [tokens, size] per token: whole numbers [batch, …] (int32, int64 or uint8, 0 … tokens − 1) →
- * [batch, …, size]. Only the rows that were read have a gradient to compute: it is added row by row, never through a
- * one-hot matrix. The trainer checks the tokens before they are used.
- * Throws for sizes that are no whole numbers from 1 on, and for tokens of another dtype. Source: PyTorch Embedding.
+ * A row of a trained table [tokens, size] per token: whole numbers [batch, …] (int32, int64 or uint8, 0 …
+ * tokens − 1) → [batch, …, size]. Only the rows that were read have a gradient to compute: it is added row by
+ * row, never through a one-hot matrix. The trainer checks the tokens before they are used.
+ * Throws for sizes that are no whole numbers from 1 on, and for tokens of another dtype. Source: PyTorch
+ * Embedding.
  */
 export function embedding(tokens: number, size: number, options: EmbeddingOptions = {}): EmbeddingLayer {
   const where = `embedding(${tokens}, ${size})`;

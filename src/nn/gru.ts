@@ -8,9 +8,10 @@ import type { Layer } from "./layer.ts";
 import { type Cell, gate, type RecurrentOptions, type RecurrentParameters, recurrent } from "./recurrent.ts";
 
 /**
- * A GRU: x [batch, time, features] → its states at every step, [batch, time, hidden]. It starts from zeros and is unrolled
- * over the fixed time, as `lstm` is. Gates in PyTorch's order: reset, update, new; the reset acts behind the product with the
- * state (and its bias), as in PyTorch and cuDNN. Throws for x of another form, and for sizes that are none.
+ * A GRU: x [batch, time, features] → its states at every step, [batch, time, hidden]. It starts from zeros
+ * and is unrolled over the fixed time, as `lstm` is. Gates in PyTorch's order: reset, update, new; the reset
+ * acts behind the product with the state (and its bias), as in PyTorch and cuDNN. Throws for x of another
+ * form, and for sizes that are none.
  * Source: Cho et al. 2014; parameters and first values are those of PyTorch's GRU with batch_first.
  */
 export function gru(hidden: number, options: RecurrentOptions = {}): Layer {

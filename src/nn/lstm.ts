@@ -11,9 +11,12 @@ import { type Cell, gate, type RecurrentOptions, recurrent } from "./recurrent.t
  *
  *   const body = sequence(lstm(64), (states) => flatten(slice(states, { start: -1 }, 1)), linear(1));
  *
- * It starts from zeros and is unrolled over the fixed time, so a program grows with it: some 40 nodes per step and layer.
- * Gates in PyTorch's order: input, forget, cell, output. Throws for x of another form, and for sizes that are none.
- * Source: Hochreiter & Schmidhuber 1997; parameters and first values are those of PyTorch's LSTM with batch_first.
+ * It starts from zeros and is unrolled over the fixed time, so a program grows with it: some 40 nodes per
+ * step and layer.
+ * Gates in PyTorch's order: input, forget, cell, output. Throws for x of another form, and for sizes that are
+ * none.
+ * Source: Hochreiter & Schmidhuber 1997; parameters and first values are those of PyTorch's LSTM with
+ * batch_first.
  */
 export function lstm(hidden: number, options: RecurrentOptions = {}): Layer {
   return recurrent(cell, hidden, options);

@@ -11,11 +11,14 @@ import { normal } from "./initializer.ts";
 import { featuresOf, type Layer } from "./layer.ts";
 
 /**
- * - "learned": a trained vector per position is added. It has as many as the first tensor it is applied to has positions.
- * - "sinusoidal": sine and cosine of each position at wavelengths from 2π to 10000 · 2π are added. Nothing is trained.
+ * - "learned": a trained vector per position is added. It has as many as the first tensor it is applied to
+ *   has positions.
+ * - "sinusoidal": sine and cosine of each position at wavelengths from 2π to 10000 · 2π are added. Nothing
+ *   is trained.
  *   Source: Vaswani et al. 2017, section 3.5.
- * - "rotary": pairs of features are turned by an angle that grows with the position, so that products of two vectors depend
- *   on how far they are apart. For queries and keys: attention({ rotary: true }) applies it.
+ * - "rotary": pairs of features are turned by an angle that grows with the position, so that products of
+ *   two vectors depend on how far they are apart. For queries and keys: attention({ rotary: true }) applies
+ *   it.
  *   Source: Su et al. 2021; feature i is paired with i + size / 2, as in GPT-NeoX and Llama.
  */
 export type PositionalKind = "learned" | "sinusoidal" | "rotary";
@@ -30,8 +33,8 @@ export interface PositionalOptions {
 
 /**
  * Tells positions apart: x [batch, …, time, features] → the same shape.
- * Throws for an axis of time that is not fixed, for more positions than the first tensor had ("learned"), and for an odd
- * number of features ("sinusoidal", "rotary").
+ * Throws for an axis of time that is not fixed, for more positions than the first tensor had ("learned"), and
+ * for an odd number of features ("sinusoidal", "rotary").
  */
 export function positional(kind: PositionalKind, options: PositionalOptions = {}): Layer {
   const where = `positional("${kind}")`;

@@ -16,7 +16,9 @@ export interface RecurrentOptions {
   readonly dropout?: number;
   /** Whether biases are added. Default true. */
   readonly bias?: boolean;
-  /** What its parameters are called: "lstm" gives "lstm.inputWeight"; with two layers "lstm1.…" and "lstm2.…". */
+  /**
+   * What its parameters are called: "lstm" gives "lstm.inputWeight"; with two layers "lstm1.…" and "lstm2.…".
+   */
   readonly name?: string;
 }
 
@@ -39,8 +41,8 @@ export interface Cell<State> {
   /** What is added to the products of all inputs, once for all steps. */
   inputBias(parameters: RecurrentParameters): Tensor | undefined;
   /**
-   * One step: products [batch, gates · hidden] of the step's input, with their bias, and the state before it, none before the
-   * first.
+   * One step: products [batch, gates · hidden] of the step's input, with their bias, and the state before it,
+   * none before the first.
    */
   step(products: Tensor, before: State | undefined, parameters: RecurrentParameters): State;
   /** What the layer gives of a state: [batch, hidden]. */
@@ -106,7 +108,9 @@ function parametersOf(
   };
 }
 
-/** How many steps x has. Throws unless it is [batch, time, features], with the features it had the first time. */
+/**
+ * How many steps x has. Throws unless it is [batch, time, features], with the features it had the first time.
+ */
 function checkInput(where: string, x: Tensor, known: RecurrentParameters | undefined): number {
   const features = featuresOf(where, x);
   const time = x.shape[1]!;

@@ -12,21 +12,27 @@ import { linear } from "./linear.ts";
 
 /** Options of `transformerBlock`. */
 export interface TransformerBlockOptions extends Pick<AttentionOptions, "heads" | "causal" | "rotary"> {
-  /** How many times wider than the features the hidden layer is. Default 4, as in Vaswani et al. 2017 and GPT-2. */
+  /**
+   * How many times wider than the features the hidden layer is. Default 4, as in Vaswani et al. 2017 and
+   * GPT-2.
+   */
   readonly hidden?: number;
   /**
-   * The probability with which a weight of the attention's mean, a hidden number, and a number of either branch is dropped in
-   * training. Default 0 (PyTorch's TransformerEncoderLayer: 0.1): a model that sees its data once needs none.
+   * The probability with which a weight of the attention's mean, a hidden number, and a number of either
+   * branch is dropped in training. Default 0 (PyTorch's TransformerEncoderLayer: 0.1): a model that sees its
+   * data once needs none.
    */
   readonly dropout?: number;
-  /** What its parameters are called: "block" gives "block.attention.qkv.weight", "block.attentionNorm.weight". */
+  /**
+   * What its parameters are called: "block" gives "block.attention.qkv.weight", "block.attentionNorm.weight".
+   */
   readonly name?: string;
 }
 
 /**
- * A transformer block that normalises first: x + attention(attentionNorm(x)), then + contract(gelu(expand(feedForwardNorm(·)))).
- * x [batch, time, features] → the same shape; mask [batch, time] says what is padding, as in `attention`. Behind the last
- * block belongs a norm of its own:
+ * A transformer block that normalises first: x + attention(attentionNorm(x)), then +
+ * contract(gelu(expand(feedForwardNorm(·)))). x [batch, time, features] → the same shape; mask [batch, time]
+ * says what is padding, as in `attention`. Behind the last block belongs a norm of its own:
  *
  *   const gpt = sequence(
  *     embedding(vocabulary.size, 128),

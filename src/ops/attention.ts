@@ -1,4 +1,6 @@
-/** Scaled dot-product attention: every query takes the mean of the values, weighed by how well their keys fit. */
+/**
+ * Scaled dot-product attention: every query takes the mean of the values, weighed by how well their keys fit.
+ */
 import { int32 } from "../array/array.ts";
 import { formatShape, isBatchDim, type Shape, sameShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
@@ -27,8 +29,8 @@ export interface DotProductAttentionOptions {
  * queries [batch, heads, time, size], keys [batch, heads, keys, size], values [batch, heads, keys, any] →
  * [batch, heads, time, any].
  *
- * A query all of whose keys are padding, or lie behind it, gets zeros, and so do its gradients; nothing is ever NaN.
- * Memory is batch · heads · time · keys. Throws where shapes or dtypes do not fit.
+ * A query all of whose keys are padding, or lie behind it, gets zeros, and so do its gradients; nothing is
+ * ever NaN. Memory is batch · heads · time · keys. Throws where shapes or dtypes do not fit.
  * Source: Vaswani et al. 2017, PyTorch scaled_dot_product_attention (which gives NaN for such a query).
  */
 export function scaledDotProductAttention(
@@ -51,8 +53,8 @@ export function scaledDotProductAttention(
   const real = mask && realKeys(mask, queries, count);
   const added = penalties(real, causal ? cast(laterKeys(count), queries.dtype) : undefined);
   const scores = added === undefined ? products : add(products, added);
-  // Padding weighs less than a real key and more than a later one: where nothing else is left it has all of the weight,
-  // and its values are zeros.
+  // Padding weighs less than a real key and more than a later one: where nothing else is left it has all of
+  // the weight, and its values are zeros.
   const kept = real === undefined ? values : mul(values, reshape(real, [real.shape[0]!, 1, count, 1]));
   const probabilities = softmax(scores);
   return drop === undefined
@@ -110,7 +112,10 @@ function realKeys(mask: Tensor, queries: Tensor, count: number): Tensor {
   return reshape(cast(isReal, queries.dtype), [expected[0]!, 1, 1, count]);
 }
 
-/** 1 where a key is later than the query, else 0: [time, time]. The positions are constants, so the runtime folds it. */
+/**
+ * 1 where a key is later than the query, else 0: [time, time]. The positions are constants, so the runtime
+ * folds it.
+ */
 function laterKeys(time: number): Tensor {
   const known = laterByTime.get(time);
   if (known !== undefined) return known;
@@ -131,9 +136,10 @@ function penalties(real: Tensor | undefined, later: Tensor | undefined): Tensor 
 }
 
 /**
- * softmax(scores) · values. The probabilities are an input so that backwards they are not computed again. All of the
- * scores' gradient is given here, since Σ P · dP over the keys is Σ output · dy over the size: a shorter pass than over
- * all probabilities (8 % of forward and backward). Source: Dao et al. 2022, section 3.1, "D".
+ * softmax(scores) · values. The probabilities are an input so that backwards they are not computed again. All
+ * of the scores' gradient is given here, since Σ P · dP over the keys is Σ output · dy over the size: a
+ * shorter pass than over all probabilities (8 % of forward and backward). Source: Dao et al. 2022, section
+ * 3.1, "D".
  */
 const attendOp = defineOp({
   name: "attend",

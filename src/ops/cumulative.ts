@@ -17,7 +17,8 @@ export interface CumulativeOptions {
 
 /**
  * The sum of the elements up to each one, along one axis: [1, 2, 3] → [1, 3, 6]. The same shape and dtype.
- * Refused along the batch: a running total over samples would depend on how the batch is cut. Source: ONNX CumSum-14.
+ * Refused along the batch: a running total over samples would depend on how the batch is cut. Source: ONNX
+ * CumSum-14.
  */
 export function cumulativeSum(x: Tensor, options: CumulativeOptions = {}): Tensor {
   const { axis = -1, reverse = false, exclusive = false } = options;

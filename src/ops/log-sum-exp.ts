@@ -9,15 +9,18 @@ import { reshape } from "./movement.ts";
 import { floats, requireDType } from "./require.ts";
 
 /**
- * log Σ eˣ along one axis (default the last), without that axis: the logarithm of what softmax divides by. The maximum is
- * taken out first, so nothing overflows, and −∞ counts for nothing beside numbers; its gradient is the softmax.
+ * log Σ eˣ along one axis (default the last), without that axis: the logarithm of what softmax divides by.
+ * The maximum is taken out first, so nothing overflows, and −∞ counts for nothing beside numbers; its
+ * gradient is the softmax.
  * Refused along the batch: it would couple samples. Source: ONNX ReduceLogSumExp-18, PyTorch logsumexp.
  */
 export function logSumExp(x: Tensor, axis = -1): Tensor {
   return apply(logSumExpOp, [x], { axis: normalizeAxis(axis, x.shape.length, "logSumExp") });
 }
 
-/** log(sigmoid(x)), exact where sigmoid is 0 or 1 in float32. Source: PyTorch LogSigmoid; through softplus. */
+/**
+ * log(sigmoid(x)), exact where sigmoid is 0 or 1 in float32. Source: PyTorch LogSigmoid; through softplus.
+ */
 export function logSigmoid(x: Tensor): Tensor {
   return neg(softplus(neg(x)));
 }

@@ -6,9 +6,9 @@ import { gemm, sumRows } from "./matmul.ts";
 import { concat, pad, reshape } from "./movement.ts";
 
 /**
- * The sum of tensors of one shape.
- * What was cut apart by slices is put together again, instead of filled up with zeros and added: of n slices each pass would
- * be over all n. Weights that many steps share get one product over the stacked steps instead of a sum of products.
+ * The sum of tensors of one shape. What was cut apart by slices is put together again, instead of filled up
+ * with zeros and added: of n slices each pass would be over all n. Weights that many steps share get one
+ * product over the stacked steps instead of a sum of products.
  */
 export function total(parts: readonly Tensor[]): Tensor {
   if (parts.length === 1) return parts[0]!;

@@ -11,15 +11,15 @@ export type NextToken = (tokens: Int32Array) => ArrayLike<number> | Promise<Arra
 /** How tokens are drawn. */
 export interface SamplingOptions {
   /**
-   * What logits are divided by. Default 1, what the model learned; below, likely tokens become likelier; 0 takes the likeliest
-   * (of equal ones the first).
+   * What logits are divided by. Default 1, what the model learned; below, likely tokens become likelier; 0
+   * takes the likeliest (of equal ones the first).
    */
   readonly temperature?: number;
   /** Only so many of the likeliest tokens are drawn from. Default: all. */
   readonly topK?: number;
   /**
-   * Only the fewest of the likeliest tokens whose probabilities add up to this share are drawn from. Default 1: all.
-   * Counted behind temperature and topK. Source: Holtzman et al. 2019, "nucleus sampling".
+   * Only the fewest of the likeliest tokens whose probabilities add up to this share are drawn from. Default
+   * 1: all. Counted behind temperature and topK. Source: Holtzman et al. 2019, "nucleus sampling".
    */
   readonly topP?: number;
 }
@@ -42,13 +42,14 @@ export interface GenerateOptions extends SamplingOptions {
  *   const prompt = vocabulary.encode("Call me ");
  *   const text = vocabulary.decode(await generate(model, { prompt, length: 200, temperature: 0.8, seed: 1 }));
  *
- * model: what `fit` gave, what `loadModel` read, or a function from all tokens so far to logits. A model takes one column of
- * tokens [batch, context] and gives logits [batch, context, tokens], each from what is before it alone (causal attention,
- * lstm, gru); or logits [batch, tokens] of what comes behind the context. It sees the last `context` tokens, and the n-th is
- * drawn by number n of (seed, "generate"), whatever was drawn before.
+ * model: what `fit` gave, what `loadModel` read, or a function from all tokens so far to logits. A model
+ * takes one column of tokens [batch, context] and gives logits [batch, context, tokens], each from what is
+ * before it alone (causal attention, lstm, gru); or logits [batch, tokens] of what comes behind the context.
+ * It sees the last `context` tokens, and the n-th is drawn by number n of (seed, "generate"), whatever was
+ * drawn before.
  *
- * Throws for options out of their range, for tokens the model does not know, for a model of another form, for one that puts
- * out probabilities, and for one that looks at what comes later.
+ * Throws for options out of their range, for tokens the model does not know, for a model of another form, for
+ * one that puts out probabilities, and for one that looks at what comes later.
  */
 export async function generate(
   model: Model | SavedModel | NextToken,
@@ -94,8 +95,9 @@ function withRoom(tokens: Int32Array): Int32Array<ArrayBuffer> {
 const functionModel = (next: NextToken) => ({ next, close: async () => undefined });
 
 /**
- * The token that a number in [0, 1) draws from logits: tokens lie side by side from 0 to 1, the likeliest first, each as wide
- * as it is likely. Throws when logits are NaN or +∞, or all are −∞ (which rules a token out).
+ * The token that a number in [0, 1) draws from logits: tokens lie side by side from 0 to 1, the likeliest
+ * first, each as wide as it is likely. Throws when logits are NaN or +∞, or all are −∞ (which rules a token
+ * out).
  */
 export function drawToken(logits: ArrayLike<number>, options: SamplingOptions, uniform: number): number {
   if (typeof logits?.length !== "number") {

@@ -96,7 +96,8 @@ function nextBy(form: Form, run: Run): (tokens: Int32Array) => Promise<ArrayLike
         fix: "begin with a longer text, or train a model that gives logits at every position",
       });
     }
-    // What is behind the tokens must not matter. Two rows tell, and a microbatch of one would be computed as two anyway.
+    // What is behind the tokens must not matter. Two rows tell, and a microbatch of one would be computed as
+    // two anyway.
     const rows = [0, vocabulary - 1].map((filler) => {
       const row = new Int32Array(context).fill(filler);
       row.set(seen);

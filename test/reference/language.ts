@@ -24,7 +24,8 @@ export const language: Rules = {
       return largest + Math.log(line.reduce((total, value) => total + Math.exp(value - largest), 0));
     }),
   ),
-  // The op's second input is the softmax of the first, which its gradient reads; what the op means depends on the scores.
+  // The op's second input is the softmax of the first, which its gradient reads; what the op means depends on
+  // the scores.
   attend: ([scores, , values]) =>
     build([...scores!.shape.slice(0, 3), values!.shape[3]!], ([sample, head, time, place]) => {
       const keys = Array.from({ length: scores!.shape[3]! }, (_, key) => key);
