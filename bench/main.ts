@@ -16,6 +16,7 @@ import { article } from "./tables/article.ts";
 import { data } from "./tables/data.ts";
 import { large } from "./tables/large.ts";
 import { memory } from "./tables/memory.ts";
+import { models } from "./tables/models.ts";
 import { reading } from "./tables/reading.ts";
 import { linear, mlp } from "./tables/training.ts";
 import { update } from "./tables/update.ts";
@@ -30,8 +31,9 @@ const tables: Readonly<Record<string, Table>> = {
   data,
   large,
   reading,
+  models,
 };
-const tablesWithPyTorch = ["mlp", "linear", "update"];
+const tablesWithPyTorch = ["mlp", "linear", "update", "models"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -3,6 +3,7 @@ import { afterEpochs, afterSeconds, sequential, shuffled, train, whenReached } f
 import { addingRun, memoryCopy, separateRuns } from "./ours-accumulation.ts";
 import { drawing, stored } from "./ours-data.ts";
 import { large, makeLarge } from "./ours-large.ts";
+import { modelTraining } from "./ours-models.ts";
 import { planOf } from "./ours-plan.ts";
 import { reading } from "./ours-reading.ts";
 import { update } from "./ours-update.ts";
@@ -84,6 +85,7 @@ async function runUntilLoss(what: UntilLossCase): Promise<Record<string, number>
 const hello = { name: "microbatch", version: "", threads: 1 };
 await serve(hello, {
   training,
+  model: modelTraining,
   stored,
   drawing,
   large,

@@ -13,6 +13,8 @@ import time
 import torch
 from torch.nn import functional
 
+from pytorch_models import ModelTraining
+
 DTYPES = {"float32": torch.float32, "int32": torch.int32}
 RULES = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=1e-3),
@@ -86,7 +88,7 @@ class Update:
         return {"ms": ms}
 
 
-CASES = {"training": Training, "update": Update}
+CASES = {"training": Training, "update": Update, "model": ModelTraining}
 
 
 def probe():
