@@ -3,6 +3,7 @@ import { type Dim, formatShape } from "../array/shape.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import * as ops from "../ops/index.ts";
 import { requireWithin } from "./activation.ts";
+import { constantOf } from "./arrays.ts";
 import type { NodeReader, Operators } from "./operator.ts";
 import { type Geometry, geometryOf } from "./windows.ts";
 
@@ -118,7 +119,11 @@ function window(node: NodeReader, x: Tensor, start: number, end: number, axis: n
   const bias = node.optional(2);
   const padded = ops.pad(inside, { after: end - size }, axis);
   if (bias === undefined) return padded;
-  const rest = ops.pad(ops.cast(ops.fill(inside.shape, 0), x.dtype), { after: end - size, value: 1 }, axis);
+  const rest = ops.pad(
+    ops.expand(constantOf([0], [], "float32"), inside.shape),
+    { after: end - size, value: 1 },
+    axis,
+  );
   return ops.add(padded, ops.mul(rest, ops.reshape(bias, [bias.shape[0]!, 1, 1])));
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../array/shape.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import * as ops from "../ops/index.ts";
+import { constantOf } from "./arrays.ts";
 import { type Known, knownSizes, tensorOf, withShape } from "./known.ts";
 import type { NodeReader, Operators } from "./operator.ts";
 
@@ -194,7 +195,7 @@ export const shapes: Operators = {
         "export the model for inference",
       );
     }
-    return node.gives(1) ? [x, ops.cast(ops.fill(x.shape, 1), "bool")] : x;
+    return node.gives(1) ? [x, ops.expand(constantOf([1], [], "bool"), x.shape)] : x;
   },
   Expand: expand,
   Flatten: flatten,

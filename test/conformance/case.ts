@@ -13,6 +13,7 @@ import { onnxFunction } from "../../src/models/onnx-function.ts";
 import { summarizeOnnx } from "../../src/onnx/decode.ts";
 import { elementTypeName, storedArray } from "../../src/onnx/stored-tensor.ts";
 import { load } from "../reference/onnxruntime.ts";
+import { slopeProblem } from "./slope.ts";
 
 /** How a case ended. */
 export interface Outcome {
@@ -24,6 +25,8 @@ export interface Outcome {
   readonly problem?: string;
   /** True where a gradient goes from an output to an input that is a float. */
   readonly hasGradient: boolean;
+  /** What is wrong with that gradient, or why it could not be checked. */
+  readonly gradientProblem?: string;
 }
 
 /** The folder of Debian's libonnx-testdata that holds a case per operator and form. */
@@ -52,8 +55,7 @@ export async function runCase(name: string, folder = casesFolder): Promise<Outco
     const [inputs, outputs] = [await read("input_"), await read("output_")];
     const names = summary.inputs.map((one) => one.name);
     const fed = new Map(names.map((one, index) => [one, inputs[index]!] as const));
-    const { problem, hasGradient } = await attempts(bytes, name, fed, outputs);
-    return { ...facts, hasGradient, ...(problem !== undefined && { problem }) };
+    return { ...facts, ...(await attempts(bytes, name, fed, outputs)) };
   } catch (error) {
     if (error instanceof Unsupported || error instanceof MicrobatchError)
       return { ...facts, problem: error.message };
@@ -72,13 +74,15 @@ function readTensor(bytes: Uint8Array, file: string): NdArray {
   return storedArray(proto, file, new Map());
 }
 
+type Found = Pick<Outcome, "problem" | "hasGradient" | "gradientProblem">;
+
 /** First with every input fed; where shapes depend on what is fed, with the inputs behind the first given beforehand. */
 async function attempts(
   bytes: Uint8Array,
   name: string,
   fed: ReadonlyMap<string, NdArray>,
   outputs: readonly NdArray[],
-): Promise<{ problem?: string; hasGradient: boolean }> {
+): Promise<Found> {
   const names = [...fed.keys()];
   const whole = names.slice(1).filter((one) => !fed.get(one)!.dtype.startsWith("float"));
   let problem: unknown;
@@ -100,7 +104,7 @@ async function compared(
   fed: ReadonlyMap<string, NdArray>,
   outputs: readonly NdArray[],
   fixed: readonly string[],
-): Promise<{ problem?: string; hasGradient: boolean }> {
+): Promise<Found> {
   const values = Object.fromEntries(fixed.map((one) => [one, fed.get(one)!]));
   const free = [...fed].filter(([one]) => !fixed.includes(one));
   const shapes = Object.fromEntries(free.map(([one, { shape }]) => [one, shape]));
@@ -131,9 +135,24 @@ async function compared(
       const problem = difference(results[`output ${index}`]!, want);
       if (problem !== undefined) return { problem: `output ${index + 1}: ${problem}`, hasGradient };
     }
-    return { hasGradient };
+    return { hasGradient, ...(hasGradient && gradientOf(made, leaves, fed)) };
   } finally {
     await loaded.close();
+  }
+}
+
+function gradientOf(
+  outputs: readonly Tensor[],
+  leaves: Readonly<Record<string, Tensor>>,
+  fed: ReadonlyMap<string, NdArray>,
+): Pick<Outcome, "gradientProblem"> {
+  const inputs = new Map(Object.entries(leaves).map(([name, leaf]) => [leaf, fed.get(name)!] as const));
+  const output = outputs.find((one) => leadsBack([one], [...inputs.keys()]));
+  try {
+    const problem = output === undefined ? "no output has one" : slopeProblem(output, inputs);
+    return problem === undefined ? {} : { gradientProblem: problem };
+  } catch (error) {
+    return { gradientProblem: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -150,7 +169,9 @@ function difference(
     if (Object.is(mine, value) || mine === value) return false;
     return !(Math.abs(mine - value) <= tolerance.absolute + tolerance.relative * Math.abs(value));
   });
-  return index < 0 ? undefined : `element ${index} is ${got.data[index]}, not ${wanted[index]}`;
+  return index < 0
+    ? undefined
+    : `element ${index} is ${got.data[index]?.toPrecision(4)}, not ${wanted[index]?.toPrecision(4)}`;
 }
 
 function leadsBack(outputs: readonly Tensor[], inputs: readonly Tensor[]): boolean {

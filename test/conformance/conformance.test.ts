@@ -9,12 +9,15 @@ import { featuresOf, outcomes, page } from "./features.ts";
 const isInstalled = existsSync(casesFolder);
 const missing = "ONNX's cases are not installed: apt-get install libonnx-testdata";
 
-test("at least 700 of ONNX's 932 single-operator cases pass, and FEATURES.md says which do not", async (t) => {
+test("at least 700 of ONNX's 932 single-operator cases pass, with gradients that differences confirm; FEATURES.md says which do not", async (t) => {
   if (!isInstalled && process.env.CI !== "true") return t.skip(missing);
   assert.ok(isInstalled, missing);
   const results = await outcomes();
   assert.equal(results.length, 932);
   const passed = results.filter(({ problem }) => problem === undefined).length;
   assert.ok(passed >= 700, `${passed} pass`);
+  const smooth = results.filter(({ problem, hasGradient }) => problem === undefined && hasGradient);
+  const right = smooth.filter(({ gradientProblem }) => gradientProblem === undefined).length;
+  assert.ok(right >= 550, `the gradients of ${right} of ${smooth.length} are confirmed`);
   assert.equal(await readFile(page, "utf8"), featuresOf(results), "run: node test/conformance/features.ts");
 });
