@@ -27,11 +27,16 @@ function celu(node: NodeReader): Tensor {
 
 const clipped = (x: Tensor, low: number, high: number) => ops.minimum(ops.maximum(x, low), high);
 
+/** The tanh approximation. Source: Hendrycks & Gimpel 2016. */
+export function tanhGelu(x: Tensor): Tensor {
+  const cubic = ops.add(x, ops.mul(ops.mul(ops.square(x), x), 0.044715));
+  return ops.mul(ops.mul(x, 0.5), ops.add(ops.tanh(ops.mul(cubic, Math.sqrt(2 / Math.PI))), 1));
+}
+
 function gelu(node: NodeReader): Tensor {
   const x = node.input(0);
   if (node.text("approximate", "none") === "none") return ops.gelu(x);
-  const inner = ops.mul(ops.add(x, ops.mul(ops.mul(ops.square(x), x), 0.044715)), Math.sqrt(2 / Math.PI));
-  return ops.mul(ops.mul(x, 0.5), ops.add(ops.tanh(inner), 1));
+  return tanhGelu(x);
 }
 
 function shrink(node: NodeReader): Tensor {
@@ -83,7 +88,6 @@ export const activation: Operators = {
   Celu: celu,
   Elu: (node) => elu(node.input(0), node.float("alpha", 1)),
   Gelu: gelu,
-  "com.microsoft.Gelu": unary(ops.gelu),
   HardSigmoid: (node) => {
     const line = ops.mul(node.input(0), node.float("alpha", 0.2));
     return clipped(ops.add(line, node.float("beta", 0.5)), 0, 1);

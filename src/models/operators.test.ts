@@ -210,6 +210,57 @@ const uncased: readonly Written[] = [
     node: ["GroupNormalization", { num_groups: 2 }],
     stored: { scale: stored([1, 2, 3, 4]), bias: stored([4, 3, 2, 1]) },
   },
+  {
+    opset: 21,
+    from: [3, 4],
+    to: [3, 4],
+    node: ["com.microsoft.FastGelu"],
+    stored: { bias: stored([1, 2, 3, 4]) },
+  },
+  {
+    opset: 21,
+    from: [3, 4],
+    to: [3, 4],
+    node: ["com.microsoft.BiasGelu"],
+    stored: { bias: stored([1, 2, 3, 4]) },
+  },
+  { opset: 21, from: [3, 4], to: [3, 4], node: ["com.microsoft.QuickGelu", { alpha: float(1.5) }] },
+  {
+    opset: 21,
+    from: [3, 4],
+    to: [3, 4],
+    node: ["SimplifiedLayerNormalization"],
+    stored: { scale: stored([1, 2, 3, 4]) },
+  },
+  {
+    opset: 21,
+    from: [2, 3],
+    to: [2, 2],
+    node: ["com.microsoft.FusedMatMul", { transB: 1, alpha: float(0.5) }],
+    stored: { b: stored([1, 2, 3, 4, 5, 6], [2, 3]) },
+  },
+  {
+    opset: 21,
+    from: [1, 2, 4],
+    to: [1, 2, 4],
+    node: ["com.microsoft.SkipLayerNormalization", { epsilon: float(1e-5) }],
+    stored: {
+      skip: stored([1, 2, 3, 4, 4, 3, 2, 1], [1, 2, 4]),
+      gamma: stored([1, 2, 3, 4]),
+      beta: stored([1, 1, 0, 0]),
+    },
+  },
+  {
+    opset: 21,
+    from: [1, 2, 4],
+    to: [1, 2, 4],
+    node: ["com.microsoft.SkipSimplifiedLayerNormalization"],
+    stored: {
+      skip: stored([1, 2, 3, 4, 4, 3, 2, 1], [1, 2, 4]),
+      gamma: stored([1, 2, 3, 4]),
+      bias: stored([1, 1, 0, 0]),
+    },
+  },
 ];
 
 for (const one of uncased) {

@@ -1,5 +1,6 @@
 /** Every ONNX operator that is known. A family is one more line here. */
 import { activation } from "./activation.ts";
+import { contributed } from "./contributed.ts";
 import { convolutions } from "./convolution.ts";
 import { elementwise } from "./elementwise.ts";
 import { generators } from "./generators.ts";
@@ -17,6 +18,7 @@ import { shapes } from "./shapes.ts";
 
 export const operators: Operators = {
   ...activation,
+  ...contributed,
   ...convolutions,
   ...elementwise,
   ...generators,
