@@ -22,6 +22,9 @@ import {
 } from "../src/nn/index.ts";
 import { encodeOnnx } from "../src/onnx/encode.ts";
 import { flatten, gradient, mean, reshape } from "../src/ops/index.ts";
+import { sgd } from "../src/optim/index.ts";
+import { nodeRuntime } from "../src/runtime/ort-node.ts";
+import { fit } from "../src/train/fit.ts";
 import { afterSteps } from "../src/train/stop.ts";
 import { train } from "../src/train/train.ts";
 import { type GoldenTraining, type Nested, numbersOf, optimizerOf, shapeOf } from "./golden-models.ts";
@@ -207,6 +210,24 @@ describe("ten training steps of convolutional models agree with PyTorch", () => 
       }
     }
   }
+});
+
+it("blocked convolutions are trained with where the runtime has them, recorded, and in no saved file", async () => {
+  const { channelBlock } = await nodeRuntime();
+  const body = sequence(conv2d(channelBlock ?? 8, 3), relu, (x) => flatten(x), linear(1));
+  const x = { data: Float32Array.from({ length: 100 }, (_, index) => index / 100), shape: [4, 1, 5, 5] };
+  const y = { data: Float32Array.of(0, 1, 0, 1), shape: [4, 1] };
+  const model = await fit({
+    data: arrays({ x, y }),
+    model: (row) => body(row.x),
+    loss: (predicted, row) => squaredError(predicted, row.y),
+    optimizer: sgd({ learningRate: 0.01 }),
+    batchSize: 4,
+    stop: afterSteps(1),
+  });
+  const blocked = { convolution: `in blocks of ${channelBlock} channels, where they fit` };
+  assert.deepEqual(model.plan.lowerings, { all: "plain", ...(channelBlock !== undefined && blocked) });
+  assert.ok(!Buffer.from(model.toOnnx()).includes("nchwc"));
 });
 
 it("the gradient of a kernel of a thousand elements is a few nodes", () => {

@@ -59,6 +59,11 @@ export interface EmitContext<A extends Attributes = Attributes> {
   ): string;
   /** The outputs that follow the first of the node which wrote `value`, for an op that reads what another computes anyway. */
   further(value: string): readonly string[];
+  /**
+   * How many channels the blocked convolutions of the runtime take at a time. Absent in files, and where it has none: what
+   * is written then is plain ONNX.
+   */
+  readonly channelBlock?: number;
   /** A shared constant: an int64 list (or scalar with shape []). */
   ints(values: readonly number[], shape?: readonly number[]): string;
   /** An int64 list of length 1 holding the size of a dimension, known only at run time if it grows with the microbatch. */

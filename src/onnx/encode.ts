@@ -24,6 +24,11 @@ import type { Tensor } from "../graph/tensor.ts";
 export interface EncodeOptions {
   /** Inputs that become constants of the file, by name: trained parameters in a saved model. */
   readonly values?: ReadonlyMap<string, NdArray>;
+  /**
+   * Convolutions are written in ONNX Runtime's own blocked form, so many channels to a block (Runtime.channelBlock): for
+   * sessions of the very runtime that says so, never for a file.
+   */
+  readonly channelBlock?: number | undefined;
   /** Metadata of the file: columns, labels, training run. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -56,7 +61,7 @@ export function encodeOnnx(program: Program, options: EncodeOptions = {}): Uint8
       });
     }
   }
-  const pen = new Pen(program, values);
+  const pen = new Pen(program, values, options.channelBlock);
   const model = create(ModelProtoSchema, {
     irVersion,
     producerName: "microbatch",
@@ -103,9 +108,11 @@ class Pen {
   readonly #further = new Map<string, readonly string[]>();
   readonly #usedDomains = new Set<string>();
   readonly #program: Program;
+  readonly #channelBlock: number | undefined;
 
-  constructor(program: Program, values: ReadonlyMap<string, NdArray>) {
+  constructor(program: Program, values: ReadonlyMap<string, NdArray>, channelBlock: number | undefined) {
     this.#program = program;
+    this.#channelBlock = channelBlock;
     for (const { name, tensor } of program.inputs) {
       this.#names.set(tensor, name);
       this.#taken.add(name);
@@ -149,6 +156,7 @@ class Pen {
       outputTensor: tensor,
       output,
       attributes: tensor.attributes,
+      ...(this.#channelBlock !== undefined && { channelBlock: this.#channelBlock }),
       node: (type, from, attributes = {}, to = this.#fresh(type), domain = "", unread = 0) =>
         this.#node(type, from, attributes, to, domain, unread),
       further: (value) => this.#further.get(value) ?? [],

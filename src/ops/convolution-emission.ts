@@ -1,31 +1,29 @@
-/** How convolutions and the gradients of their inputs are written in plain ONNX. */
+/** How convolutions and the gradients of their inputs are written: in plain ONNX, or for a runtime that has blocked kernels. */
 import { factorOf } from "../array/shape.ts";
 import type { EmitContext } from "../graph/op.ts";
 import { type Geometry, type Pair, paddedSize, reachOf, sizeOf } from "./convolution-geometry.ts";
 
-/** One ONNX Conv. */
+/** One convolution. */
 export function emitConvolution(context: EmitContext<Geometry>): void {
-  const { inputs, tensors, attributes, node, output } = context;
-  node("Conv", inputs, convAttributes(attributes, sizeOf(tensors[1]!.shape)), output);
+  const { inputs, tensors, attributes } = context;
+  const [outputs, channels] = tensors[1]!.shape.map(factorOf) as [number, number]; // weights have four axes
+  const kernel = sizeOf(tensors[1]!.shape);
+  writeConv(context, inputs, { outputs, channels, kernel, geometry: attributes });
 }
-
-const convAttributes = ({ strides, dilations, pads, groups }: Geometry, kernel: Pair) => ({
-  kernel_shape: kernel,
-  strides,
-  dilations,
-  pads,
-  group: groups,
-});
 
 /** A convolution with the kernels turned around, where that can be and is faster; else an ONNX ConvTranspose. */
 export function emitInputGradient(context: EmitContext<Geometry & { readonly size: Pair }>): void {
   const { inputs, tensors, attributes, node, output } = context;
   const kernel = sizeOf(tensors[1]!.shape);
+  const { groups } = attributes;
   const pads = turnedPads(attributes, kernel);
-  if (pads !== undefined && isTurnedFaster(context, kernel)) {
-    const turned = [inputs[0]!, turnedWeight(context, kernel), ...inputs.slice(2)];
-    node("Conv", turned, convAttributes({ ...attributes, pads }, kernel), output);
-    return;
+  if (pads !== undefined) {
+    const [channels, outputs] = [factorOf(tensors[1]!.shape[0]!), factorOf(context.outputTensor.shape[1]!)];
+    const conv = { outputs, channels: channels / groups, kernel, geometry: { ...attributes, pads } };
+    if (isBlocked(context, conv) || isTurnedFaster(context, kernel)) {
+      writeConv(context, [inputs[0]!, turnedWeight(context, kernel), ...inputs.slice(2)], conv);
+      return;
+    }
   }
   const { size, strides, dilations } = attributes;
   const left = (axis: 0 | 1) =>
@@ -37,6 +35,77 @@ export function emitInputGradient(context: EmitContext<Geometry & { readonly siz
     output,
   );
 }
+
+/** A convolution by its weight [outputs, channels, …kernel]. */
+interface Conv {
+  readonly outputs: number;
+  readonly channels: number;
+  readonly kernel: Pair;
+  readonly geometry: Geometry;
+}
+
+/** An ONNX Conv, or the same in the runtime's blocked form: x and the weight are put into it and the output out of it. */
+function writeConv(context: EmitContext<Geometry>, inputs: readonly string[], conv: Conv): void {
+  const { node, output } = context;
+  const { geometry, kernel, outputs, channels } = conv;
+  const attributes = convAttributes(geometry, kernel);
+  const block = context.channelBlock;
+  if (block === undefined || !isBlocked(context, conv)) {
+    node("Conv", inputs, attributes, output);
+    return;
+  }
+  const [x, weight, ...bias] = inputs as [string, string, ...string[]]; // a convolution has two inputs at least
+  // Fewer channels than a block are taken as they are.
+  const blocked = channels < block ? x : node("ReorderInput", [x], {}, undefined, nchwc);
+  const y = node(
+    "Conv",
+    [blocked, blockedWeight(context, weight, conv, block), ...bias],
+    attributes,
+    undefined,
+    nchwc,
+  );
+  node("ReorderOutput", [y], { channels: outputs }, output, nchwc);
+}
+
+const nchwc = "com.microsoft.nchwc";
+
+/** True where the blocked form exists and is faster: measured 0.6 … 0.8 of the time for 3 × 3, 1.2 times it for 1 × 1. */
+function isBlocked(
+  { channelBlock }: EmitContext<Geometry>,
+  { outputs, channels, kernel, geometry }: Conv,
+): boolean {
+  if (channelBlock === undefined || geometry.groups > 1 || kernel[0] * kernel[1] === 1) return false;
+  return outputs % channelBlock === 0 && (channels < channelBlock || channels % channelBlock === 0);
+}
+
+/** Blocks of outputs and of channels, inside them the kernel, then the channels and the outputs of a block. */
+function blockedWeight(
+  { node, ints }: EmitContext<Geometry>,
+  weight: string,
+  { outputs, channels, kernel }: Conv,
+  block: number,
+): string {
+  const [cut, perm] =
+    channels < block
+      ? [
+          [outputs / block, block, channels, ...kernel],
+          [0, 2, 3, 4, 1],
+        ]
+      : [
+          [outputs / block, block, channels / block, block, ...kernel],
+          [0, 2, 4, 5, 3, 1],
+        ];
+  const moved = node("Transpose", [node("Reshape", [weight, ints(cut)])], { perm });
+  return node("Reshape", [moved, ints([outputs, channels, ...kernel])]);
+}
+
+const convAttributes = ({ strides, dilations, pads, groups }: Geometry, kernel: Pair) => ({
+  kernel_shape: kernel,
+  strides,
+  dilations,
+  pads,
+  group: groups,
+});
 
 /**
  * ConvTranspose multiplies before it adds up what overlaps, Conv after gathering it: which is less work depends on whether

@@ -7,6 +7,7 @@ import type { AnyArray, NdArray } from "../array/array.ts";
 import { holds, type NumericDType } from "../array/dtype.ts";
 import { elementCount, formatShape } from "../array/shape.ts";
 import { fail, messageOf } from "../errors.ts";
+import { findChannelBlock } from "./channel-block.ts";
 import type { Binding, Runtime, Session } from "./runtime.ts";
 
 /**
@@ -25,11 +26,14 @@ async function open(): Promise<Runtime> {
   const require = createRequire(import.meta.url);
   // The package has a version and its types say nothing about it.
   const { version } = require("onnxruntime-node/package.json") as { version: string };
+  const loadProgram = (name: string, bytes: Uint8Array) => load(ort, name, bytes);
+  const channelBlock = await findChannelBlock(loadProgram);
   return Object.freeze({
     name: "onnxruntime-node",
     version,
     processor: processorKind(),
-    load: (name: string, bytes: Uint8Array) => load(ort, name, bytes),
+    ...(channelBlock !== undefined && { channelBlock }),
+    load: loadProgram,
   });
 }
 

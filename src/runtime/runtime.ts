@@ -8,6 +8,8 @@ export interface Runtime {
   readonly version: string;
   /** The kind of processor whose kernels run, "x64 avx512": other kinds may round differently. */
   readonly processor: string;
+  /** How many channels its blocked convolutions take at a time; absent where it has none. */
+  readonly channelBlock?: number;
   /** Makes a session. Throws a MicrobatchError that names the program when the bytes are refused. */
   load(name: string, bytes: Uint8Array): Promise<Session>;
 }

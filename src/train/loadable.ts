@@ -11,6 +11,8 @@ export interface Sources {
   readonly columns: readonly string[];
   readonly parameterNames: ReadonlyMap<Tensor, string>;
   readonly masks: readonly MaskRequest[];
+  /** What the runtime says of its blocked convolutions, which the programs are then written for. */
+  readonly channelBlock?: number | undefined;
 }
 
 /** The program's bytes, and which source feeds each of its inputs. */
@@ -18,7 +20,7 @@ export function loadable(program: Program, sources: Sources): LoadableProgram {
   const inputs = new Set(program.inputs.map(({ name }) => name));
   return {
     name: program.name,
-    bytes: encodeOnnx(program),
+    bytes: encodeOnnx(program, { channelBlock: sources.channelBlock }),
     columns: sources.columns
       .filter((name) => inputs.has(name))
       .map((name) => ({ input: name, column: name })),

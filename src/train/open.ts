@@ -17,8 +17,8 @@ import { Update } from "./update.ts";
 /** Opens a run: traces the model, makes the programs, sizes the arena once and fills the first values. */
 export async function openRun(plan: Plan): Promise<Run> {
   const sizes = resolveSizes(plan);
-  const traced = trace(plan);
   const runtime = await nodeRuntime();
+  const traced = trace(plan, runtime.channelBlock);
   const resolved = await resolvePlan(plan, sizes, traced, runtime);
   checkReplay(plan.replay, resolved);
   const lanes = laneRegions(plan, sizes);

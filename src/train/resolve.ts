@@ -37,7 +37,7 @@ export interface ResolvedPlan {
   readonly monitor?: string;
   readonly stop: readonly string[];
   readonly backend: { readonly name: string; readonly version: string; readonly processor: string };
-  /** Which form of an op was chosen where a backend offers several. One form only so far. */
+  /** Which form of an op was chosen where a backend offers several: blocked convolutions, or plain ONNX. */
   readonly lowerings: Readonly<Record<string, string>>;
   /** SHA-256 of each program's bytes. */
   readonly programs: Readonly<Record<string, string>>;
@@ -127,7 +127,7 @@ export async function resolvePlan(
     ...(plan.validation && { monitor: plan.validation.monitor ?? defaults.monitor }),
     stop: stopRules(plan).map(({ name }) => name),
     backend: { name: runtime.name, version: runtime.version, processor: runtime.processor },
-    lowerings: { all: "plain" },
+    lowerings: trace.lowerings,
     programs: Object.fromEntries(
       await Promise.all(
         Object.entries(trace.bytes).map(async ([name, bytes]) => [name, await sha256(bytes)] as const),

@@ -6,7 +6,7 @@ import { formatShape } from "../array/shape.ts";
 import { bug, fail, kindOf } from "../errors.ts";
 import { buildProgram, type Program } from "../graph/program.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
-import { inputsOf, parametersOf, statisticsOf } from "../graph/walk.ts";
+import { inputsOf, parametersOf, sorted, statisticsOf } from "../graph/walk.ts";
 import { tracing } from "../nn/mode.ts";
 import { accumulate, gradient } from "../ops/index.ts";
 import type { GradientPrograms, LoadableProgram } from "../parallel/crew.ts";
@@ -40,14 +40,19 @@ export interface Trace {
   /** Dataset columns → predictions. */
   readonly inference: LoadableProgram;
   readonly penalty?: PenaltyProgram;
+  /** Which form of an op was chosen where the runtime offers several. */
+  readonly lowerings: Readonly<Record<string, string>>;
   /** The bytes of every program, for the record. */
   readonly bytes: Readonly<Record<string, Uint8Array>>;
   /** Predictions from rows of tensors of the caller's making: the saved model is traced on raw rows. */
   serve(row: Row): Program;
 }
 
-/** Traces a plan. Throws where the model, the loss or a metric does not fit the data; nothing has been read yet. */
-export function trace(plan: Plan): Trace {
+/**
+ * Traces a plan, for a runtime with blocked convolutions of so many channels, or for any. Throws where the model, the loss
+ * or a metric does not fit the data; nothing has been read yet.
+ */
+export function trace(plan: Plan, channelBlock?: number): Trace {
   const row = placeholders(plan.data);
   const traced = tracing({ training: true }, () => weightedLoss(plan.loss(predicted(plan, row), row)));
   const { result: weighted, masks } = traced;
@@ -62,7 +67,7 @@ export function trace(plan: Plan): Trace {
   const requests = observedBy(weighted.loss, traced.statistics);
   const held = nameParameters(heldLeaves(weighted.loss, requests), columns);
   const parameterNames = new Map([...trainedNames(held), ...[...held].filter(([leaf]) => !isTrained(leaf))]);
-  const sources: Sources = { columns, parameterNames, masks };
+  const sources: Sources = { columns, parameterNames, masks, channelBlock };
   const statistics = traceStatistics(requests, parameterNames);
   const gradientPrograms = traceGradient(weighted, statistics, sources);
   const { evaluation, metrics } = traceEvaluation(plan, row, sources);
@@ -77,6 +82,7 @@ export function trace(plan: Plan): Trace {
     metrics,
     inference,
     ...(penalty && { penalty }),
+    lowerings: loweringsOf(weighted.loss, channelBlock),
     bytes: {
       gradientFirst: gradientPrograms.first.bytes,
       gradientAdd: gradientPrograms.add.bytes,
@@ -86,6 +92,12 @@ export function trace(plan: Plan): Trace {
     },
     serve: (at) => traceInference(plan, at, parameterNames),
   };
+}
+
+function loweringsOf(loss: Tensor, channelBlock: number | undefined): Readonly<Record<string, string>> {
+  const hasConvolution = sorted([loss]).some(({ op }) => op.name.startsWith("convolution"));
+  if (channelBlock === undefined || !hasConvolution) return { all: "plain" };
+  return { all: "plain", convolution: `in blocks of ${channelBlock} channels, where they fit` };
 }
 
 function traceGradient(
