@@ -301,6 +301,56 @@ test("sums of products by letters, images and recurrent layers give what their f
   });
 });
 
+test("attention and rotary embeddings give what their files give", async () => {
+  const heads = { q_num_heads: 4, kv_num_heads: 2 };
+  const attend = (attributes: Node[3]): ForeignModel => ({
+    opset: 23,
+    inputs: { q: [2, 3, 8], k: [2, 3, 4], v: [2, 3, 6] },
+    outputs: { y: [2, 3, 12] },
+    nodes: [["Attention", ["q", "k", "v"], ["y"], { ...heads, ...attributes }]],
+  });
+  await assertSame(attend({}));
+  await assertSame(attend({ is_causal: 1, scale: float(0.3), softcap: float(2) }));
+  await assertSame({
+    opset: 23,
+    inputs: { q: [1, 2, 3, 4], k: [1, 2, 5, 4], v: [1, 2, 5, 3] },
+    outputs: { y: [1, 2, 3, 3] },
+    stored: {
+      mask: stored(
+        Array.from({ length: 15 }, (_, at) => (at % 4 === 0 ? -1 : 0.5)),
+        [3, 5],
+      ),
+    },
+    nodes: [["Attention", ["q", "k", "v", "mask"], ["y"]]],
+  });
+  const cos = stored(
+    Array.from({ length: 12 }, (_, at) => Math.cos(at)),
+    [6, 2],
+  );
+  const sin = stored(
+    Array.from({ length: 12 }, (_, at) => Math.sin(at)),
+    [6, 2],
+  );
+  for (const interleaved of [0, 1]) {
+    await assertSame({
+      opset: 23,
+      inputs: { x: [2, 2, 3, 4] },
+      outputs: { y: [2, 2, 3, 4] },
+      stored: { cos, sin, places: storedInts([0, 1, 2, 3, 4, 5], [2, 3]) },
+      nodes: [["RotaryEmbedding", ["x", "cos", "sin", "places"], ["y"], { interleaved }]],
+    });
+  }
+  await assertSame({
+    opset: 23,
+    inputs: { x: [2, 3, 12] },
+    outputs: { y: [2, 3, 12] },
+    stored: { cos, sin, places: storedInts([0, 1, 2, 0, 1, 5], [2, 3]) },
+    nodes: [
+      ["RotaryEmbedding", ["x", "cos", "sin", "places"], ["y"], { num_heads: 2, rotary_embedding_dim: 4 }],
+    ],
+  });
+});
+
 test("every operator is a function under a name of its own", () => {
   assert.ok(Object.keys(operators).length >= 149);
   for (const entry of Object.values(operators)) assert.equal(typeof entry, "function");

@@ -1,5 +1,6 @@
 /** Every ONNX operator that is known. A family is one more line here. */
 import { activation } from "./activation.ts";
+import { attentions } from "./attention.ts";
 import { contributed } from "./contributed.ts";
 import { convolutions } from "./convolution.ts";
 import { elementwise } from "./elementwise.ts";
@@ -18,6 +19,7 @@ import { shapes } from "./shapes.ts";
 
 export const operators: Operators = {
   ...activation,
+  ...attentions,
   ...contributed,
   ...convolutions,
   ...elementwise,
