@@ -2,7 +2,7 @@
 import { convolveTransposed } from "../ops/convolution.ts";
 import {
   geometryOf,
-  type Movement,
+  type KernelMovement,
   type Pair,
   pairOf,
   sizeOf,
@@ -12,7 +12,7 @@ import { argumentsOf, type ConvolutionLayerOptions, convolutionLayer, written } 
 import type { Layer } from "./layer.ts";
 
 /** Options of `convTranspose2d`. */
-export interface ConvTranspose2dOptions extends ConvolutionLayerOptions, Movement {
+export interface ConvTranspose2dOptions extends ConvolutionLayerOptions, KernelMovement {
   /** What the convolution that this one turns around was padded with: so much less comes out on each side. Default 0. */
   readonly padding?: number | Pair;
   /** Rows and columns more at the end, fewer than the stride. Default 0. */

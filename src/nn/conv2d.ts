@@ -3,7 +3,7 @@
 import { convolve } from "../ops/convolution.ts";
 import {
   geometryOf,
-  type Movement,
+  type KernelMovement,
   type Padding,
   type Pair,
   pairOf,
@@ -14,7 +14,7 @@ import { argumentsOf, type ConvolutionLayerOptions, convolutionLayer, written } 
 import type { Layer } from "./layer.ts";
 
 /** Options of `conv2d`. */
-export interface Conv2dOptions extends ConvolutionLayerOptions, Movement {
+export interface Conv2dOptions extends ConvolutionLayerOptions, KernelMovement {
   /** Zeros around the image: a number, one for height and one for width, or "same" (the output has the input's size). Default 0. */
   readonly padding?: Padding;
 }

@@ -16,7 +16,7 @@ export type Geometry = {
 };
 
 /** How a kernel moves, as PyTorch's functions take it. A number counts for height and width alike. */
-export interface Movement {
+export interface KernelMovement {
   /** How far the kernel moves at a time. Default 1. */
   readonly stride?: number | Pair;
   /** How far the kernel's elements lie apart. Default 1. */
@@ -35,7 +35,7 @@ export const reachOf = (kernel: number, dilation: number) => (kernel - 1) * dila
 export function geometryOf(
   where: string,
   kernel: Pair,
-  options: Movement & { readonly padding?: Padding },
+  options: KernelMovement & { readonly padding?: Padding },
 ): Geometry {
   const { padding = 0, groups = 1 } = options;
   const strides = pairOf(where, "stride", options.stride ?? 1);

@@ -5,7 +5,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import {
   type Geometry,
   geometryOf,
-  type Movement,
+  type KernelMovement,
   type Padding,
   type Pair,
   requireFit,
@@ -17,10 +17,10 @@ import { convolution, convolutionInput } from "./convolution-ops.ts";
 import { affine } from "./matmul.ts";
 import { flatten, reshape } from "./movement.ts";
 
-export type { Movement, Padding, Pair } from "./convolution-geometry.ts";
+export type { KernelMovement, Padding, Pair } from "./convolution-geometry.ts";
 
 /** Options of `convolve`. */
-export interface ConvolveOptions extends Movement {
+export interface ConvolveOptions extends KernelMovement {
   /** [outputs], added to every channel of the output. */
   readonly bias?: Tensor | undefined;
   /** Zeros around the input. Default 0. */
@@ -28,7 +28,7 @@ export interface ConvolveOptions extends Movement {
 }
 
 /** Options of `convolveTransposed`. */
-export interface ConvolveTransposedOptions extends Movement {
+export interface ConvolveTransposedOptions extends KernelMovement {
   /** [outputs], added to every channel of the output. */
   readonly bias?: Tensor | undefined;
   /** What the convolution that this one turns around was padded with: so much less comes out. Default 0. */
