@@ -51,6 +51,8 @@ export { type EncodeOptions, encodeOnnx } from "./onnx/encode.ts";
 export * from "./ops/index.ts";
 export * from "./optim/index.ts";
 export type { LaneReport } from "./parallel/crew.ts";
+export { decodeSafetensors, type Safetensors } from "./safetensors/decode.ts";
+export { encodeSafetensors } from "./safetensors/encode.ts";
 export { DivergedError } from "./train/divergence.ts";
 export type { LastBatch } from "./train/drawing.ts";
 export * from "./train/event.ts";

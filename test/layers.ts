@@ -9,6 +9,7 @@ const layers: Readonly<Record<string, number>> = {
   graph: 1,
   ops: 2,
   onnx: 2,
+  safetensors: 2,
   nn: 3,
   models: 3,
   optim: 3,

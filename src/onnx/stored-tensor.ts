@@ -6,6 +6,7 @@ import {
 } from "onnx-buf";
 import { type NdArray, ndarray } from "../array/array.ts";
 import { allocate, bytesPerElement, type NumericDType, onnxDType } from "../array/dtype.ts";
+import { fromBrain, fromHalf } from "../array/half.ts";
 import { formatShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 
@@ -136,18 +137,4 @@ function fromList(
     else data[index] = value; // int64Data are bigints, as BigInt64Array takes them; all others are numbers
   }
   return data;
-}
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
-}
-
-/** bfloat16: the upper half of a float32. */
-function fromBrain(bits: number): number {
-  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
 }
