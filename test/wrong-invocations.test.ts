@@ -269,7 +269,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   // Files.
   [train("nowhere.csv"), /^read nowhere\.csv: expected a file, got nothing of that name\./],
-  [train("folder"), /^--target: expected a table, whose columns it is about, got the folder of images folder\./],
+  [
+    train("folder"),
+    /^--target: expected a table, whose columns it is about, got the folder of images folder\./,
+  ],
   [train("broken-link.csv"), /^read broken-link\.csv: expected a file/],
   [train("/dev/zero"), /^read \/dev\/zero: expected a file, got a device or a pipe\./],
   [
