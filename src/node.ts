@@ -26,4 +26,5 @@ export { tokenizerVocabulary } from "./data/text/tokenizer.ts";
 export type { TextEncoding, Vocabulary } from "./data/text/vocabulary.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
 export { loadOnnx } from "./train/load-onnx.ts";
+export { loadSafetensors } from "./train/load-safetensors.ts";
 export { loadModel, type RawColumns, type RawValue, type SavedModel } from "./train/saved-model.ts";

@@ -12,6 +12,7 @@ import { encodeOnnx } from "../onnx/encode.ts";
 import type { LoadableProgram } from "../parallel/crew.ts";
 import { evaluateOnce } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { encodeSafetensors } from "../safetensors/encode.ts";
 import { foldMetrics } from "./evaluate.ts";
 import { placeholders } from "./placeholders.ts";
 import { describeColumn, type Row } from "./plan.ts";
@@ -36,6 +37,13 @@ export interface Model {
   toOnnx(metadata?: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer>;
   /** Writes `toOnnx()` under a temporary name, syncs it and renames it. */
   save(path: string, metadata?: Readonly<Record<string, string>>): Promise<void>;
+  /**
+   * The parameters and running statistics by name as the bytes of a safetensors file, in PyTorch's layout: weights [out, in].
+   * Training goes on from them where a plan of the same layers is given them as `initialWeights`.
+   */
+  toSafetensors(metadata?: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer>;
+  /** Writes `toSafetensors()` under a temporary name, syncs it and renames it. */
+  saveSafetensors(path: string, metadata?: Readonly<Record<string, string>>): Promise<void>;
 }
 
 /** What a model is made of. */
@@ -54,14 +62,13 @@ const recordKey = "microbatch";
 export function createModel(parts: ModelParts): Model {
   const { trace, parameters, resolved } = parts;
   const toOnnx = (metadata: Readonly<Record<string, string>> = {}) => {
-    const { data } = parts;
-    const program = trace.serve(servedRow(data));
+    const program = trace.serve(servedRow(parts.data));
     const used = new Set(program.inputs.map(({ name }) => name));
     const values = new Map([...parameters].filter(([name]) => used.has(name)));
-    const schema = data.schema === undefined ? {} : schemaToMetadata(data.schema);
-    const own = { [recordKey]: JSON.stringify({ version: 1, plan: withoutFolders(resolved) }) };
-    return encodeOnnx(program, { values, metadata: { ...schema, ...own, ...metadata } });
+    return encodeOnnx(program, { values, metadata: { ...ownMetadata(parts), ...metadata } });
   };
+  const toSafetensors = (metadata: Readonly<Record<string, string>> = {}) =>
+    encodeSafetensors(parameters, { ...ownMetadata(parts), ...metadata });
   const run = (program: LoadableProgram, dataset: Dataset, samples: Uint32Array) => {
     checkColumns(program, parts.data, dataset);
     const microbatchSize = resolved.evaluationMicrobatchSize;
@@ -85,7 +92,16 @@ export function createModel(parts: ModelParts): Model {
     toOnnx,
     save: (path: string, metadata?: Readonly<Record<string, string>>) =>
       writeFileAtomically(path, toOnnx(metadata)),
+    toSafetensors,
+    saveSafetensors: (path: string, metadata?: Readonly<Record<string, string>>) =>
+      writeFileAtomically(path, toSafetensors(metadata)),
   });
+}
+
+/** What every saved file says of itself: the table's columns, and the record of the run. */
+function ownMetadata({ data, resolved }: ModelParts): Record<string, string> {
+  const schema = data.schema === undefined ? {} : schemaToMetadata(data.schema);
+  return { ...schema, [recordKey]: JSON.stringify({ version: 1, plan: withoutFolders(resolved) }) };
 }
 
 /** What a saved model takes: of a table raw rows, and beside them what its schema does not know, such as lists of numbers. */

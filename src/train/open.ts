@@ -7,6 +7,7 @@ import { alone } from "../parallel/alone.ts";
 import { type Arena, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { createReduction } from "../runtime/reduction.ts";
+import { checkInitialWeights } from "./initial-weights.ts";
 import type { Plan } from "./plan.ts";
 import { copyRegion, laneRegions, regions, stateRegions } from "./regions.ts";
 import { checkReplay, resolvePlan, resolveSizes } from "./resolve.ts";
@@ -19,6 +20,7 @@ export async function openRun(plan: Plan): Promise<Run> {
   const sizes = resolveSizes(plan);
   const runtime = await nodeRuntime();
   const traced = trace(plan, runtime.channelBlock);
+  checkInitialWeights(plan.initialWeights, traced.parameters);
   const resolved = await resolvePlan(plan, sizes, traced, runtime);
   checkReplay(plan.replay, resolved);
   const lanes = laneRegions(plan, sizes);
@@ -85,7 +87,9 @@ function initialize(arena: Arena, traced: Trace, plan: Plan, seed: number): void
   const tensors = arena.region(regions.parameters).tensors;
   for (const { name, shape, initializer } of traced.parameters) {
     const values = tensors.get(name)!.data as Float32Array; // parameters are float32
-    initializer.fill(values, shape, randomSequence(seed, "initialize", name));
+    const given = plan.initialWeights?.get(name);
+    if (given === undefined) initializer.fill(values, shape, randomSequence(seed, "initialize", name));
+    else values.set(given.data as Float32Array); // as checkInitialWeights made sure
   }
   for (const [slot, value] of Object.entries(plan.optimizer.slots)) {
     for (const { data } of arena.region(regions.slot(slot)).tensors.values())

@@ -36,6 +36,11 @@ test("a field of the wrong kind is refused with what to write, before anything i
       [1],
       "lists of augmentations by column, got a list. Fix: for example { image: [flip(), crop({ padding: 4 })] }",
     ],
+    initialWeights: [
+      { weight: [1] },
+      "arrays by parameter's name, got an object. " +
+        "Fix: for example model.parameters, or the arrays of await loadSafetensors(path)",
+    ],
     clip: [1, "a clip, got 1. Fix: for example clipByGlobalNorm(1)"],
     penalty: [[l2(1), 1], "a penalty or a list of them, got a list. Fix: for example l2(1e-4)"],
     ema: [0.9, "an average of the weights, got 0.9. Fix: for example ema({ decay: 0.999 })"],

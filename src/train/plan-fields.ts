@@ -17,6 +17,9 @@ const hasFunctions = (value: unknown, ...names: readonly string[]) =>
 const isOneOrSome = (value: unknown, holds: (one: unknown) => boolean) =>
   Array.isArray(value) ? value.length > 0 && value.every(holds) : holds(value);
 
+const isArray = (value: unknown) =>
+  isRecord(value) && Array.isArray(value.shape) && ArrayBuffer.isView(value.data);
+
 /** A column of a dataset of the caller's own. */
 const isColumn = (spec: unknown) =>
   isRecord(spec) &&
@@ -74,6 +77,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     expected: "lists of augmentations by column",
     holds: isRecord,
     fix: "for example { image: [flip(), crop({ padding: 4 })] }",
+  },
+  initialWeights: {
+    expected: "arrays by parameter's name",
+    holds: (value) => value instanceof Map && [...value.values()].every((array) => isArray(array)),
+    fix: "for example model.parameters, or the arrays of await loadSafetensors(path)",
   },
   clip: {
     expected: "a clip",

@@ -12,6 +12,7 @@ import type { Clip } from "../optim/clip.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { LastBatch } from "./drawing.ts";
+import type { Weights } from "./initial-weights.ts";
 import { checkFields } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import { afterEpochs, type StopRule } from "./stop.ts";
@@ -72,6 +73,11 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
    * of the caller's own could not reach: there are flip, crop and colour.
    */
   readonly augment?: Augment<Columns>;
+  /**
+   * What the parameters begin with, by name: another model's `parameters`, or the `arrays` of a safetensors file. Float32,
+   * with the names and shapes of this model's, none left out: anything else is refused. Default: what initializers draw.
+   */
+  readonly initialWeights?: Weights;
   /** Acts on the gradient of the whole batch, once per step. */
   readonly clip?: Clip;
   /** Added to the loss once per step. */

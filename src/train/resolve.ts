@@ -5,6 +5,7 @@ import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LastBatch } from "./drawing.ts";
+import { hashWeights } from "./initial-weights.ts";
 import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import type { TracedStatistics } from "./statistics.ts";
 import type { Trace } from "./trace.ts";
@@ -27,6 +28,8 @@ export interface ResolvedPlan {
   readonly learningRates: readonly (number | null)[];
   /** Every option of every augmentation, by column. */
   readonly augment?: Augment;
+  /** SHA-256 of what the parameters began with, where the plan gave it. */
+  readonly initialWeights?: string;
   readonly clip?: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
   readonly penalties: readonly {
     readonly name: string;
@@ -120,6 +123,7 @@ export async function resolvePlan(
     optimizer: { name: plan.optimizer.name, options: plan.optimizer.options },
     learningRates: sampleRates(plan.optimizer.learningRate),
     ...(augment && { augment }),
+    ...(plan.initialWeights && { initialWeights: await hashWeights(plan.initialWeights) }),
     ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
     penalties: penalties.map(({ name, options }) => ({ name, options })),
     ...(plan.ema && { emaDecay: plan.ema.decay }),
