@@ -23,7 +23,7 @@ export function addTrain(program: Command): void {
     )
     .argument(
       "<table | plan>",
-      'CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query; a folder of images in a folder for each class; or a plan.ts',
+      'CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query; a folder of images in a folder for each class; a text, .txt (without --target); or a plan.ts',
     );
   addTableOptions(command);
   addRunOptions(command);

@@ -44,6 +44,9 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/\bplan\.batchSize\b/g, "--batch-size"],
   [/\bplan\.stop, whenReached\b/g, "--until"],
   [/\bname the outputs yourself with plan\.serve\b/g, "leave it out with --ignore"],
+  // What a text's model sees at once has no flag.
+  [/\ba context of at most \d+, or a longer text\b/g, "a longer text"],
+  [/\ba smaller context, or a longer text\b/g, "or a longer text"],
   // A table's metrics are those there are; in a plan file the list says where they come from.
   [/, or add the metric to validation\.metrics/g, ""],
 ];

@@ -17,6 +17,8 @@ export interface Job {
   readonly test?: Dataset;
   /** How a table's columns become features, where that was chosen, and how many training samples the limits change. */
   readonly encoding?: Encoding;
+  /** What the saved model takes and gives. Default: raw rows in, predictions out. */
+  readonly saved?: string;
   /** More lines of metadata for the saved file. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -34,4 +36,6 @@ export interface Verdict {
   readonly better: "higher" | "lower";
   /** What the trivial model answers: "always the mean, 4,202". */
   readonly baselineWords: string;
+  /** What to try where the model is no better. Default: what helps with a table. */
+  readonly advice?: string;
 }

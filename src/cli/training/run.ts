@@ -14,7 +14,7 @@ import { recordOf } from "./record.ts";
 import { type Outcome, summary } from "./summary.ts";
 import { watch } from "./watch.ts";
 
-/** Trains a table or a plan file and saves the model. What it prints goes to standard error, the JSON to standard output. */
+/** Trains a table, a folder of images, a text or a plan file and saves the model. What it prints goes to standard error, the JSON to standard output. */
 export async function runTrain(path: string, flags: TrainFlags): Promise<void> {
   const out = flags.out ?? tableDefaults.out;
   await requireOut(out, [path, ...heldFiles(flags)]);
@@ -35,8 +35,12 @@ async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
   if (!isPlan && (await isFolder(path))) return (await import("./image-job.ts")).imageJob(path, flags);
   refuseImageFlags(path, flags);
   if (isPlan) return (await import("./plan-job.ts")).planJob(path, flags);
+  if (isText(path, flags)) return (await import("./text-job.ts")).textJob(path, flags);
   return (await import("./table-job.ts")).tableJob(path, flags);
 }
+
+/** True for what is read as a text. With --target, a .txt file is a table. */
+const isText = (path: string, { target }: TrainFlags) => /\.txt(\.gz)?$/i.test(path) && target === undefined;
 
 function refuseImageFlags(path: string, flags: TrainFlags): void {
   for (const [name, flag] of Object.entries(imageFlags)) {

@@ -28,7 +28,7 @@ export function summary(job: Job, outcome: Outcome): string[] {
     ...lengthLines(outcome),
     ...table(outcome),
     ...job.verdicts.map((verdict) => verdictLine(verdict, outcome)),
-    `Saved ${styled("bold", model)}: raw rows in, predictions out.`,
+    `Saved ${styled("bold", model)}: ${job.saved ?? "raw rows in, predictions out"}.`,
   ];
 }
 
@@ -66,7 +66,7 @@ function table({ validation, baseline, test, trainLoss }: Outcome): string[] {
 }
 
 /** The test's judgement where there is one: validation has chosen the weights, so it flatters them. */
-function verdictLine({ metric, better, baselineWords }: Verdict, outcome: Outcome): string {
+function verdictLine({ metric, better, baselineWords, advice }: Verdict, outcome: Outcome): string {
   const { validation, baseline } =
     outcome.test === undefined
       ? { validation: outcome.validation, baseline: outcome.baseline }
@@ -79,8 +79,8 @@ function verdictLine({ metric, better, baselineWords }: Verdict, outcome: Outcom
   }
   // A loss far above the trivial one is no lack of knowledge: the steps were too large.
   const isBlownUp = !((validation.loss ?? 0) <= 10 * (baseline?.loss ?? Number.POSITIVE_INFINITY));
-  const advice = isBlownUp
+  const next = isBlownUp
     ? "The loss has grown far beyond it: try a lower --learning-rate, or --clip 1"
-    : "These columns may not tell the target, or more samples are needed";
-  return `${styled("yellow", "The model does not beat the baseline")}: ${compared}. ${advice}.`;
+    : (advice ?? "These columns may not tell the target, or more samples are needed");
+  return `${styled("yellow", "The model does not beat the baseline")}: ${compared}. ${next}.`;
 }
