@@ -3,9 +3,10 @@ import type { NdArray } from "../array/array.ts";
 import { fail } from "../errors.ts";
 import { constant, parameter, type Tensor } from "../graph/tensor.ts";
 import type { OnnxGraph } from "../onnx/graph.ts";
+import { type NamePatterns, patternExpression } from "./name-pattern.ts";
 
 /** Which weights are trained: all or none, or those whose names match. In a text * stands for anything. */
-export type Trainable = boolean | string | RegExp | readonly (string | RegExp)[];
+export type Trainable = boolean | NamePatterns;
 
 /** A weight of a file. */
 export interface OnnxWeight {
@@ -74,7 +75,7 @@ const initializerOf = (name: string, { data }: NdArray) => ({
 function chooser(trainable: Trainable, names: readonly string[], source: string): (name: string) => boolean {
   if (typeof trainable === "boolean") return () => trainable;
   const patterns = typeof trainable === "string" || trainable instanceof RegExp ? [trainable] : trainable;
-  const tests = patterns.map((pattern) => expression(pattern));
+  const tests = patterns.map((pattern) => patternExpression(pattern));
   tests.forEach((test, index) => {
     if (names.some((name) => test.test(name))) return;
     const shown = names.slice(0, 12).join(", ");
@@ -88,11 +89,4 @@ function chooser(trainable: Trainable, names: readonly string[], source: string)
     });
   });
   return (name) => tests.some((test) => test.test(name));
-}
-
-/** Without the flags that make a regular expression remember where it stopped. */
-function expression(pattern: string | RegExp): RegExp {
-  if (typeof pattern !== "string") return new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ""));
-  const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
-  return new RegExp(`^${escaped}$`, "s");
 }

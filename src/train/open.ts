@@ -52,7 +52,10 @@ export async function openRun(plan: Plan): Promise<Run> {
     arena,
     crew,
     ...(augmented && { augmented }),
-    update: Update.open(arena, traced.update, plan, lanes[0]!, runningOf(traced)),
+    update: Update.open(arena, traced.update, plan, lanes[0]!, {
+      untrained: untrainedOf(traced),
+      groups: traced.groups,
+    }),
     ...(traced.penalty && {
       penalty: {
         program: traced.penalty,
@@ -63,8 +66,8 @@ export async function openRun(plan: Plan): Promise<Run> {
   });
 }
 
-/** The numbers that are observed, not trained. */
-const runningOf = ({ parameters }: Trace) =>
+/** What is observed or frozen. */
+const untrainedOf = ({ parameters }: Trace) =>
   parameters.flatMap(({ name, isTrained }) => (isTrained ? [] : [name]));
 
 /** Reads what the gradient programs read, augmented; undefined where nothing is. */
@@ -92,8 +95,10 @@ function initialize(arena: Arena, traced: Trace, plan: Plan, seed: number): void
     else values.set(given.data as Float32Array); // as checkInitialWeights made sure
   }
   for (const [slot, value] of Object.entries(plan.optimizer.slots)) {
-    for (const { data } of arena.region(regions.slot(slot)).tensors.values())
-      (data as Float32Array).fill(value);
+    const slots = arena.region(regions.slot(slot)).tensors;
+    for (const { name, isTrained } of traced.parameters) {
+      if (isTrained) (slots.get(name)!.data as Float32Array).fill(value); // what is not touched takes no memory
+    }
   }
   if (plan.ema !== undefined) copyRegion(arena, regions.parameters, regions.average);
 }

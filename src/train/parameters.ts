@@ -7,26 +7,26 @@ export interface TracedParameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly initializer: Initializer;
-  /** False for running statistics, which no optimizer changes. */
+  /** False for running statistics and what the plan freezes: no optimizer changes them. */
   readonly isTrained: boolean;
 }
 
-/** What a run needs to know of each parameter, in the order of their names. */
-export function tracedParameters(parameterNames: ReadonlyMap<Tensor, string>): TracedParameter[] {
+/** What a run needs to know of each parameter, in the order of their names; `trained`: those that an optimizer changes. */
+export function tracedParameters(
+  parameterNames: ReadonlyMap<Tensor, string>,
+  trained: ReadonlyMap<Tensor, string>,
+): TracedParameter[] {
   return [...parameterNames].map(([tensor, name]) => ({
     name,
     shape: tensor.shape as readonly number[], // parameter() takes only numbers
     initializer: parameterLeaf(tensor).initializer,
-    isTrained: isTrained(tensor),
+    isTrained: trained.has(tensor),
   }));
 }
 
-/** Whether an optimizer changes it. */
-export const isTrained = (tensor: Tensor) => !parameterLeaf(tensor).isStatistic;
-
-/** Those names that an optimizer changes. */
-export function trainedNames(parameterNames: ReadonlyMap<Tensor, string>): Map<Tensor, string> {
-  return new Map([...parameterNames].filter(([tensor]) => isTrained(tensor)));
+/** Those names that an optimizer may change: all but running statistics. */
+export function trainableNames(parameterNames: ReadonlyMap<Tensor, string>): Map<Tensor, string> {
+  return new Map([...parameterNames].filter(([tensor]) => !parameterLeaf(tensor).isStatistic));
 }
 
 /**

@@ -41,6 +41,10 @@ test("a field of the wrong kind is refused with what to write, before anything i
       "arrays by parameter's name, got an object. " +
         "Fix: for example model.parameters, or the arrays of await loadSafetensors(path)",
     ],
+    groups: [
+      { parameters: "linear1.*" },
+      'a list of groups, got an object. Fix: for example [{ parameters: "linear1.*", frozen: true }]',
+    ],
     clip: [1, "a clip, got 1. Fix: for example clipByGlobalNorm(1)"],
     penalty: [[l2(1), 1], "a penalty or a list of them, got a list. Fix: for example l2(1e-4)"],
     ema: [0.9, "an average of the weights, got 0.9. Fix: for example ema({ decay: 0.999 })"],

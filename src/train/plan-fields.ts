@@ -83,6 +83,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     holds: (value) => value instanceof Map && [...value.values()].every((array) => isArray(array)),
     fix: "for example model.parameters, or the arrays of await loadSafetensors(path)",
   },
+  groups: {
+    expected: "a list of groups",
+    holds: (value) => Array.isArray(value) && value.every(isRecord),
+    fix: 'for example [{ parameters: "linear1.*", frozen: true }]',
+  },
   clip: {
     expected: "a clip",
     holds: (value) => hasFunctions(value, "scale") || hasFunctions(value, "apply"),

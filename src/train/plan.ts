@@ -12,6 +12,7 @@ import type { Clip } from "../optim/clip.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { LastBatch } from "./drawing.ts";
+import type { ParameterGroup } from "./groups.ts";
 import type { Weights } from "./initial-weights.ts";
 import { checkFields } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
@@ -78,6 +79,13 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
    * with the names and shapes of this model's, none left out: anything else is refused. Default: what initializers draw.
    */
   readonly initialWeights?: Weights;
+  /**
+   * Parameters, by patterns of their names, that are frozen or whose learning rate or weight decay is a multiple of the
+   * optimizer's: [{ parameters: "body.*", frozen: true }, { parameters: /bias$/, weightDecayFactor: 0 }]. No parameter is in
+   * two of them. Running statistics move all the same (`batchNorm({ frozen })` stops them), and penalties do not see what
+   * is frozen. Default: none, all parameters are alike.
+   */
+  readonly groups?: readonly ParameterGroup[];
   /** Acts on the gradient of the whole batch, once per step. */
   readonly clip?: Clip;
   /** Added to the loss once per step. */

@@ -5,6 +5,7 @@ import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LastBatch } from "./drawing.ts";
+import type { SettledGroup } from "./groups.ts";
 import { hashWeights } from "./initial-weights.ts";
 import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import type { TracedStatistics } from "./statistics.ts";
@@ -30,6 +31,8 @@ export interface ResolvedPlan {
   readonly augment?: Augment;
   /** SHA-256 of what the parameters began with, where the plan gave it. */
   readonly initialWeights?: string;
+  /** Which parameters the plan treats unlike the others, and how. */
+  readonly groups?: readonly SettledGroup[];
   readonly clip?: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
   readonly penalties: readonly {
     readonly name: string;
@@ -124,6 +127,7 @@ export async function resolvePlan(
     learningRates: sampleRates(plan.optimizer.learningRate),
     ...(augment && { augment }),
     ...(plan.initialWeights && { initialWeights: await hashWeights(plan.initialWeights) }),
+    ...(trace.groups.length > 0 && { groups: trace.groups }),
     ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
     penalties: penalties.map(({ name, options }) => ({ name, options })),
     ...(plan.ema && { emaDecay: plan.ema.decay }),

@@ -11,15 +11,10 @@ import { tracing } from "../nn/mode.ts";
 import { accumulate, gradient } from "../ops/index.ts";
 import type { GradientPrograms, LoadableProgram } from "../parallel/crew.ts";
 import { metricOutputs, type TracedMetric } from "./evaluate.ts";
+import { type SettledGroup, settleGroups } from "./groups.ts";
 import { loadable, type Sources } from "./loadable.ts";
 import { names } from "./names.ts";
-import {
-  isTrained,
-  nameParameters,
-  type TracedParameter,
-  tracedParameters,
-  trainedNames,
-} from "./parameters.ts";
+import { nameParameters, type TracedParameter, tracedParameters, trainableNames } from "./parameters.ts";
 import { type PenaltyProgram, tracePenalty } from "./penalty.ts";
 import { placeholders } from "./placeholders.ts";
 import type { Plan, Row } from "./plan.ts";
@@ -29,10 +24,12 @@ import { describeLoss, lossOutputs, type WeightedLoss, weightedLoss } from "./we
 
 /** Everything a run computes, as programs. */
 export interface Trace {
-  /** The trained ones first, then running statistics. */
+  /** The trained ones first, then what is frozen and running statistics. */
   readonly parameters: readonly TracedParameter[];
   /** How the running statistics move, in the order of the gradient programs' statistics. */
   readonly running: readonly TracedStatistics[];
+  /** The plan's groups, by the names of their parameters. */
+  readonly groups: readonly SettledGroup[];
   readonly gradient: GradientPrograms;
   readonly update: Program;
   readonly evaluation: LoadableProgram;
@@ -66,15 +63,17 @@ export function trace(plan: Plan, channelBlock?: number): Trace {
   const columns = Object.keys(plan.data.columns);
   const requests = observedBy(weighted.loss, traced.statistics);
   const held = nameParameters(heldLeaves(weighted.loss, requests), columns);
-  const parameterNames = new Map([...trainedNames(held), ...[...held].filter(([leaf]) => !isTrained(leaf))]);
+  const { trained, groups } = divide(plan, held);
+  const parameterNames = new Map([...trained, ...held]); // those that are there keep their place
   const sources: Sources = { columns, parameterNames, masks, channelBlock };
   const statistics = traceStatistics(requests, parameterNames);
-  const gradientPrograms = traceGradient(weighted, statistics, sources);
+  const gradientPrograms = traceGradient(weighted, trained, statistics, sources);
   const { evaluation, metrics } = traceEvaluation(plan, row, sources);
   const inference = loadable(traceInference(plan, row, parameterNames), sources);
-  const penalty = tracePenalty(plan, trainedNames(parameterNames));
+  const penalty = tracePenalty(plan, trained);
   return {
-    parameters: tracedParameters(parameterNames),
+    parameters: tracedParameters(parameterNames, trained),
+    groups,
     running: statistics.running,
     gradient: gradientPrograms,
     update: updateProgram(plan),
@@ -94,6 +93,22 @@ export function trace(plan: Plan, channelBlock?: number): Trace {
   };
 }
 
+/** The groups of a plan, and what none of them freezes. */
+function divide(plan: Plan, held: ReadonlyMap<Tensor, string>) {
+  const trainable = trainableNames(held);
+  const groups = settleGroups(plan.groups ?? [], [...trainable.values()], plan.optimizer.weightDecay);
+  const frozen = new Set(groups.flatMap(({ frozen, parameters }) => (frozen ? parameters : [])));
+  const trained = new Map([...trainable].filter(([, name]) => !frozen.has(name)));
+  if (trained.size === 0) {
+    fail("plan.groups", {
+      expected: "at least one parameter that is trained",
+      got: `all ${frozen.size} frozen`,
+      fix: "make the patterns of what is frozen narrower",
+    });
+  }
+  return { trained, groups };
+}
+
 function loweringsOf(loss: Tensor, channelBlock: number | undefined): Readonly<Record<string, string>> {
   const hasConvolution = sorted([loss]).some(({ op }) => op.name.startsWith("convolution"));
   if (channelBlock === undefined || !hasConvolution) return { all: "plain" };
@@ -102,11 +117,11 @@ function loweringsOf(loss: Tensor, channelBlock: number | undefined): Readonly<R
 
 function traceGradient(
   weighted: WeightedLoss,
+  trained: ReadonlyMap<Tensor, string>,
   statistics: ReturnType<typeof traceStatistics>,
   sources: Sources,
 ): GradientPrograms {
   const { parameterNames } = sources;
-  const trained = trainedNames(parameterNames);
   const gradients = gradient(weighted.loss, [...trained.keys()], weighted.weights);
   const first = { ...lossOutputs(weighted), ...statistics.tensors };
   const adding = { ...first };

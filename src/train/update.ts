@@ -10,6 +10,7 @@ import {
   type ElementwiseKernel,
   instantiateElementwise,
 } from "../runtime/elementwise.ts";
+import type { SettledGroup } from "./groups.ts";
 import type { Plan } from "./plan.ts";
 import { regions } from "./regions.ts";
 
@@ -65,6 +66,15 @@ interface Span {
   readonly start: number;
   readonly end: number;
   readonly weightDecay: number;
+  readonly learningRateFactor: number;
+}
+
+/** What is not the same for all parameters. */
+export interface Differences {
+  /** Names of the tensors that are left as they are; they come last in the layout. Default none. */
+  readonly untrained?: readonly string[];
+  /** Default none. */
+  readonly groups?: readonly SettledGroup[];
 }
 
 /** The compiled update over one arena. */
@@ -75,16 +85,15 @@ export class Update {
   readonly #sumRegion: string;
   readonly #slots: readonly string[];
 
-  /** running: names of the tensors that it leaves as they are. */
   static open(
     arena: Arena,
     program: Program,
     plan: Plan,
     sumRegion: string,
-    running: readonly string[] = [],
+    differences: Differences = {},
   ): Update {
     const kernel = instantiateElementwise(compileElementwise(program), arena.memory);
-    return new Update(kernel, arena, plan, sumRegion, running);
+    return new Update(kernel, arena, plan, sumRegion, differences);
   }
 
   private constructor(
@@ -92,18 +101,18 @@ export class Update {
     arena: Arena,
     plan: Plan,
     sumRegion: string,
-    running: readonly string[],
+    differences: Differences,
   ) {
     this.#kernel = kernel;
     this.#arena = arena;
     this.#sumRegion = sumRegion;
     this.#slots = Object.keys(plan.optimizer.slots);
-    this.#spans = spansOf(arena, plan.optimizer, running);
+    this.#spans = spansOf(arena, plan.optimizer, differences);
   }
 
   /** Updates every parameter, slot and average in place. */
   apply(scalars: UpdateScalars): void {
-    for (const { start, end, weightDecay } of this.#spans) {
+    for (const { start, end, weightDecay, learningRateFactor } of this.#spans) {
       const at = (region: string) => this.#arena.region(region).byteOffset + 4 * start;
       const arrays: Record<string, number> = {
         [updateNames.parameter]: at(regions.parameters),
@@ -118,19 +127,26 @@ export class Update {
         arrays[updateNames.average] = at(regions.average);
         arrays[updatedName(updateNames.average)] = at(regions.average);
       }
-      this.#kernel.run({ arrays, count: end - start, scalars: { ...scalars, weightDecay } });
+      const learningRate = scalars.learningRate * learningRateFactor;
+      this.#kernel.run({ arrays, count: end - start, scalars: { ...scalars, weightDecay, learningRate } });
     }
   }
 }
 
-function spansOf(arena: Arena, optimizer: Plan["optimizer"], running: readonly string[]): Span[] {
+function spansOf(arena: Arena, optimizer: Plan["optimizer"], differences: Differences): Span[] {
+  const { untrained = [], groups = [] } = differences;
+  const left = new Set(untrained);
+  const groupOf = new Map(groups.flatMap((group) => group.parameters.map((name) => [name, group])));
   const spans: Span[] = [];
-  const updated = arena.layout.tensors.filter(({ name }) => !running.includes(name)); // which come last, so no span holds one
-  for (const { name, shape, offset, elements } of updated) {
-    const weightDecay = optimizer.decays(name, shape) ? optimizer.weightDecay : 0;
+  for (const { name, shape, offset, elements } of arena.layout.tensors) {
+    if (left.has(name)) continue; // these come last, so no span holds one
+    const { learningRateFactor = 1, weightDecayFactor = 1 } = groupOf.get(name) ?? {};
+    const weightDecay = optimizer.decays(name, shape) ? optimizer.weightDecay * weightDecayFactor : 0;
     const last = spans.at(-1);
-    if (last?.weightDecay === weightDecay) spans[spans.length - 1] = { ...last, end: offset + elements };
-    else spans.push({ start: offset, end: offset + elements, weightDecay });
+    const end = offset + elements;
+    if (last?.weightDecay === weightDecay && last.learningRateFactor === learningRateFactor)
+      spans[spans.length - 1] = { ...last, end };
+    else spans.push({ start: offset, end, weightDecay, learningRateFactor });
   }
   return spans;
 }
