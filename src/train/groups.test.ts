@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { plan } from "../../test/plan.ts";
+import { float32 } from "../array/array.ts";
+import { arrays } from "../data/arrays.ts";
+import { linear, sequence, squaredError, tanh } from "../nn/index.ts";
 import { decodeOnnx } from "../onnx/graph.ts";
 import { adamw, sgd } from "../optim/index.ts";
 import { fit } from "./fit.ts";
@@ -74,6 +78,56 @@ test("a replay of a run with groups gives its bytes", async () => {
   ];
   const model = await fit(plan({ ...steps, groups }));
   assert.deepEqual(await valuesOf({ groups, replay: model.plan }), model.parameters);
+});
+
+interface Golden {
+  readonly x: readonly number[][];
+  readonly y: readonly number[][];
+  readonly initial: Readonly<Record<string, readonly number[] | readonly number[][]>>;
+  readonly adamw: Golden["initial"];
+  readonly sgd: Golden["initial"];
+}
+
+test("five steps with groups end where those of PyTorch's parameter groups do", async () => {
+  const url = new URL("../../test/golden/groups.json", import.meta.url);
+  const golden: Golden = JSON.parse(await readFile(url, "utf8")); // written by make_groups.py
+  const arraysOf = (values: Golden["initial"]) =>
+    new Map(
+      Object.entries(values).map(([name, value]) => {
+        const [first] = value;
+        const shape = Array.isArray(first) ? [value.length, first.length] : [value.length];
+        return [name, float32(value.flat(), shape)];
+      }),
+    );
+  const rules = {
+    adamw: adamw({ learningRate: 0.05, weightDecay: 0.1 }),
+    sgd: sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 0.05 }),
+  };
+  const body = sequence(linear(4), tanh, linear(1));
+  for (const name of ["adamw", "sgd"] as const) {
+    const { parameters } = await fit({
+      data: arrays({ x: golden.x, y: golden.y }),
+      model: (row) => body(row.x),
+      loss: (predicted, row) => squaredError(predicted, row.y),
+      optimizer: rules[name],
+      microbatchSize: 2,
+      stop: afterSteps(5),
+      initialWeights: arraysOf(golden.initial),
+      groups: [
+        { parameters: "linear1.weight", learningRateFactor: 0.25 },
+        { parameters: "linear1.bias", frozen: true },
+        { parameters: "linear2.bias", learningRateFactor: 3, weightDecayFactor: 0 },
+      ],
+    });
+    for (const [key, { data }] of arraysOf(golden[name])) {
+      const got = parameters.get(key)!.data;
+      data.forEach((value, index) => {
+        const gap = Math.abs(Number(value) - Number(got[index]));
+        // Five float32 steps on numbers below 4 (spacing 2.4e-7); Adam's quotients of moments keep the relative error.
+        assert.ok(gap < 2e-6, `${name} ${key}[${index}]: ${got[index]}, not ${value}`);
+      });
+    }
+  }
 });
 
 test("groups that cannot be are refused with what to write", async () => {
