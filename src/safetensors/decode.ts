@@ -4,7 +4,7 @@ import { allocate, bytesPerElement, type NumericDType } from "../array/dtype.ts"
 import { fromBrain, fromHalf } from "../array/half.ts";
 import { fail, kindOf, messageOf, shorten } from "../errors.ts";
 import { metadataKey } from "./format.ts";
-import { repeatedKey } from "./unique-keys.ts";
+import { headerProblem } from "./header-problem.ts";
 
 /** What a safetensors file holds. */
 export interface Safetensors {
@@ -78,17 +78,17 @@ function headerEnd(bytes: Uint8Array, source: string): number {
 function parseHeader(bytes: Uint8Array, source: string): Readonly<Record<string, unknown>> {
   const refuse = (got: string) =>
     fail(`${source}, header`, { expected: "a JSON object with every key once", got, fix: damaged });
-  let text: string;
   let header: unknown;
+  let problem: string | undefined;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    header = JSON.parse(text);
-  } catch (problem) {
-    return refuse(`"${shorten(messageOf(problem))}"`);
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    problem = headerProblem(text);
+    if (problem === undefined) header = JSON.parse(text);
+  } catch (thrown) {
+    problem = `"${shorten(messageOf(thrown))}"`;
   }
-  if (!isRecord(header)) return refuse(kindOf(header));
-  const repeated = repeatedKey(text);
-  return repeated === undefined ? header : refuse(`${kindOf(repeated)} twice`);
+  if (problem !== undefined) return refuse(problem);
+  return isRecord(header) ? header : refuse(kindOf(header));
 }
 
 function readEntry(name: string, value: unknown, source: string): Entry {

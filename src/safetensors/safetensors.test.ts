@@ -111,6 +111,7 @@ describe("a damaged or hostile safetensors file", () => {
       file(`{"w":{"dtype":"U8","shape":[0],"shape":[0],"data_offsets":[0,0]}}`),
       `${header} "shape" twice. ${fix}`,
     ],
+    "millions of levels": [file("[".repeat(3e6)), `${header} lists or objects 4 deep. ${fix}`],
     "an unknown dtype": [
       file(entry({ dtype: "F8_E4M3" }), four),
       'f, "w": expected elements of F64, F32, F16, BF16, I64, I32, U8, BOOL, got "F8_E4M3". ' +

@@ -1,18 +1,26 @@
-/** What JSON.parse hides: keys that an object has twice. */
+/** What JSON.parse does not tell: keys that an object has twice; and how deep it would have to go. */
+import { kindOf } from "../errors.ts";
 
-/** The first key that an object of this JSON text has twice, anywhere in it; undefined where there is none. */
-export function repeatedKey(json: string): string | undefined {
+/** A header's object holds tensors' objects, which hold lists: what goes deeper only costs memory. */
+const deepest = 3;
+
+/**
+ * What is wrong with a JSON text before it is parsed: a key that an object has twice, or more than three levels. Undefined
+ * where neither is. Throws a SyntaxError for some texts that are no JSON.
+ */
+export function headerProblem(json: string): string | undefined {
   const open: Set<string>[] = [];
   for (let at = 0; at < json.length; at++) {
     const character = json[at];
     // A list gets a set too, which stays empty: only keys of objects are followed by a colon.
-    if (character === "{" || character === "[") open.push(new Set());
-    else if (character === "}" || character === "]") open.pop();
+    if (character === "{" || character === "[") {
+      if (open.push(new Set()) > deepest) return `lists or objects ${open.length} deep`;
+    } else if (character === "}" || character === "]") open.pop();
     else if (character === '"') {
       const end = endOfText(json, at);
       if (nextCharacter(json, end + 1) === ":") {
         const key: string = JSON.parse(json.slice(at, end + 1)); // a JSON text is a string
-        if (open.at(-1)?.has(key)) return key;
+        if (open.at(-1)?.has(key)) return `${kindOf(key)} twice`;
         open.at(-1)?.add(key);
       }
       at = end;
