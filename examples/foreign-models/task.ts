@@ -1,0 +1,42 @@
+/** The task: was this picture of clothing turned upside down? Real pictures, and a coin per picture that turns it or not. */
+import { join } from "node:path";
+import { arrays, type ColumnSpec, type Dataset } from "microbatch";
+import { idx } from "microbatch/node";
+
+const folder = process.env.FASHION_MNIST ?? "/usr/share/datasets/fashion-mnist";
+
+/** image uint8 [height, width], turned int32: 1 where it is upside down. */
+export type Pictures = Dataset<{ readonly image: ColumnSpec; readonly turned: ColumnSpec }>;
+
+/** The first pictures of a part of Fashion-MNIST, stretched to a size (each pixel is its nearest one), half of them turned. */
+export async function pictures(
+  part: "train" | "t10k",
+  samples: readonly [first: number, end: number],
+  [height, width]: readonly [number, number],
+): Promise<Pictures> {
+  const data = await idx({ image: join(folder, `${part}-images-idx3-ubyte.gz`) });
+  const chosen = Uint32Array.from({ length: samples[1] - samples[0] }, (_, at) => samples[0] + at);
+  const pixels = new Uint8Array(chosen.length * 784);
+  data.read("image", chosen, pixels);
+  const image = new Uint8Array(chosen.length * height * width);
+  const turned = Int32Array.from(chosen, coin);
+  for (let sample = 0; sample < chosen.length; sample++) {
+    for (let to = 0; to < height * width; to++) {
+      const row = Math.floor((Math.floor(to / width) * 28) / height);
+      const from = row * 28 + Math.floor(((to % width) * 28) / width);
+      const pixel = turned[sample] === 1 ? 783 - from : from; // half a turn is the same pixels backwards
+      image[sample * height * width + to] = pixels[sample * 784 + pixel]!;
+    }
+  }
+  return arrays(
+    { image: { data: image, shape: [chosen.length, height, width] }, turned },
+    { name: `${part} pictures` },
+  );
+}
+
+/** 0 or 1, by a hash of the picture's number, so that every run turns the same ones. */
+function coin(number: number): number {
+  let bits = Math.imul(number + 1, 0x9e3779b1);
+  bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);
+  return (bits ^ (bits >>> 13)) & 1;
+}
