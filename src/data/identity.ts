@@ -61,14 +61,20 @@ export interface Groups {
 /** Groups the samples of each name. */
 export function groupsOf(names: Names): Groups {
   const numbers = new Map<string | number, number>();
+  const texts = new Map<string, number>(); // 3 and "3" are drawn alike, so they are one group
   const ofSample = new Uint32Array(names.length);
   for (let sample = 0; sample < names.length; sample++) {
     const name = names[sample]!;
-    const known = numbers.get(name) ?? numbers.size;
-    if (known === numbers.size) numbers.set(name, known);
+    let known = numbers.get(name);
+    if (known === undefined) {
+      const text = String(name);
+      known = texts.get(text) ?? texts.size;
+      texts.set(text, known);
+      numbers.set(name, known);
+    }
     ofSample[sample] = known;
   }
-  return { names: [...numbers.keys()], ofSample };
+  return { names: [...texts.keys()], ofSample };
 }
 
 /**

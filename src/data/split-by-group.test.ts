@@ -40,7 +40,7 @@ const names = fc.array(fc.oneof(fc.string({ maxLength: 3 }), fc.integer({ min: 0
 test("no group is in two parts, none is lost, no part is empty, and the order of the samples moves nothing", () => {
   fc.assert(
     fc.property(names, seeds, fc.boolean(), (groups, seed, hasTest) => {
-      fc.pre(new Set(groups).size >= 3);
+      fc.pre(new Set(groups.map(String)).size >= 3);
       const options = { validation: 0.3, seed, ...(hasTest && { test: 0.2 }) };
       const parts = partsOf(splitSamplesByGroup(groups, options));
       assert.deepEqual(
@@ -74,6 +74,11 @@ test("numbers and texts of the same digits are the same group, and the share is 
   const options = { validation: 0.25, seed: 4 };
   const { validation } = splitSamplesByGroup(numbers, options);
   assert.deepEqual(splitSamplesByGroup(numbers.map(String), options).validation, validation);
+  const mixed = numbers.map((number, sample) => (sample < 2000 ? number : String(number)));
+  assert.deepEqual(splitSamplesByGroup(mixed, options).validation, validation);
+  const few = splitSamplesByGroup([3, "", "", "3", "4"], { validation: 0.3, seed: 0 });
+  const isValidated = [0, 3].map((sample) => few.validation.includes(sample));
+  assert.equal(isValidated[0], isValidated[1]);
   // 1000 groups of 4: σ of the number of groups is √(1000 · 0.25 · 0.75) = 13.7.
   assert.ok(Math.abs(validation.length / 4 - 250) < 4 * 13.7);
 });
