@@ -4,13 +4,12 @@ import { readColumn } from "../../data/column.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { images } from "../../data/images/images.ts";
 import { split } from "../../data/split.ts";
-import { fail } from "../../errors.ts";
 import type { Plan } from "../../train/plan.ts";
-import { afterEpochs, whenStale } from "../../train/stop.ts";
 import { defaultBatchSize, type TrainFlags, tableDefaults, tableFlags } from "./flags.ts";
 import { imageModel, standardAugmentation } from "./image-plan.ts";
 import type { Job } from "./job.ts";
-import { optimizerOf, overridesOf, samplingOf, stopRulesOf } from "./plan-flags.ts";
+import { heldShares, refuseFlags, stopRulesWithin } from "./job-flags.ts";
+import { optimizerOf, overridesOf, samplingOf } from "./plan-flags.ts";
 
 /** What an image's flags are where they are left out. */
 const imageDefaults = { size: 64, epochs: 60, patience: 12, learningRate: 0.002, dropout: 0.2 } as const;
@@ -20,11 +19,20 @@ const shared: readonly (keyof TrainFlags)[] = ["validation", "test", "classWeigh
 
 /** Decodes the images and makes the plan. Throws for what is wrong with the folder, and for flags that only a table takes. */
 export async function imageJob(folder: string, flags: TrainFlags): Promise<Job> {
-  refuseTableFlags(folder, flags);
+  const proof = {
+    expected: "a table, whose columns it is about",
+    got: `the folder of images ${folder}`,
+    fix: (flag: string) => `leave ${flag} out: the folders in it are the classes`,
+  };
+  refuseFlags(flags, tableFlags, proof, shared);
   const { imageSize: size = imageDefaults.size, seed = tableDefaults.seed } = flags;
   const all = await images(folder, { size: [size, size] });
   const { categories } = all.columns.class;
-  const parts = split(all, { ...sharesOf(flags), stratify: "class", seed });
+  const parts = split(all, {
+    ...heldShares(flags, { what: "the images", share: tableDefaults.validation }),
+    stratify: "class",
+    seed,
+  });
   const { training, validation } = parts;
   const classes = await classesOf(training, categories);
   const { dropout = imageDefaults.dropout } = flags;
@@ -32,7 +40,6 @@ export async function imageJob(folder: string, flags: TrainFlags): Promise<Job> 
   const { head, model, loss, serve, baseline } = shaped;
   const batchSize = Math.min(flags.batchSize ?? defaultBatchSize(training.size), training.size);
   const stepsPerEpoch = Math.ceil(training.size / batchSize);
-  const isByLength = flags.epochs !== undefined || flags.steps !== undefined;
   const epochs = flags.epochs ?? imageDefaults.epochs;
   const rate = { learningRate: flags.learningRate ?? imageDefaults.learningRate };
   const plan: Plan = {
@@ -45,13 +52,7 @@ export async function imageJob(folder: string, flags: TrainFlags): Promise<Job> 
       flags.steps ?? epochs * stepsPerEpoch,
     ),
     validation: { data: validation as Dataset, metrics: shaped.metrics },
-    stop: [
-      ...stopRulesOf(flags),
-      ...(isByLength ? [] : [afterEpochs(imageDefaults.epochs)]),
-      ...(isByLength || flags.patience !== undefined
-        ? []
-        : [whenStale("validation.loss", { patience: imageDefaults.patience })]),
-    ],
+    stop: stopRulesWithin(flags, imageDefaults),
     ...overridesOf({ ...flags, batchSize, seed }),
     ...(await samplingOf(flags, training)),
   };
@@ -71,31 +72,6 @@ export async function imageJob(folder: string, flags: TrainFlags): Promise<Job> 
       features: [],
       targets: [{ task: "classification", name: "class", categories }],
     }),
-  };
-}
-
-function refuseTableFlags(folder: string, flags: TrainFlags): void {
-  for (const [name, flag] of Object.entries(tableFlags)) {
-    if (!Object.hasOwn(flags, name) || shared.includes(name as keyof TrainFlags)) continue;
-    fail(flag, {
-      expected: "a table, whose columns it is about",
-      got: `the folder of images ${folder}`,
-      fix: `leave ${flag} out: the folders in it are the classes`,
-    });
-  }
-}
-
-function sharesOf({ validation, test }: TrainFlags): { readonly validation: number; readonly test?: number } {
-  for (const [flag, held] of Object.entries({ "--validation": validation, "--test": test })) {
-    if (held === undefined || "share" in held) continue;
-    fail(flag, { expected: "a share of the images", got: held.file, fix: `for example ${flag} 0.2` });
-  }
-  const share = (held: TrainFlags["test"]) =>
-    held !== undefined && "share" in held ? held.share : undefined;
-  const tested = share(test);
-  return {
-    validation: share(validation) ?? tableDefaults.validation,
-    ...(tested !== undefined && { test: tested }),
   };
 }
 

@@ -6,20 +6,18 @@ import { placeholders } from "../../train/placeholders.ts";
 import type { Plan } from "../../train/plan.ts";
 import { type TrainFlags, tableFlags } from "./flags.ts";
 import type { Job, Verdict } from "./job.ts";
+import { refuseFlags } from "./job-flags.ts";
 import { loadPlan } from "./plan-file.ts";
 import { optimizerOf, overridesOf, samplingOf, scheduleOf, stopRulesOf } from "./plan-flags.ts";
 import { readTable } from "./read-table.ts";
 
 /** Loads the plan and applies the flags. Throws for flags that only a table takes. */
 export async function planJob(path: string, flags: TrainFlags): Promise<Job> {
-  for (const [name, flag] of Object.entries(tableFlags)) {
-    if (!Object.hasOwn(flags, name)) continue;
-    fail(flag, {
-      expected: "a table, whose columns it is about",
-      got: `the plan file ${path}`,
-      fix: "say it in the plan",
-    });
-  }
+  refuseFlags(flags, tableFlags, {
+    expected: "a table, whose columns it is about",
+    got: `the plan file ${path}`,
+    fix: () => "say it in the plan",
+  });
   const written = await loadPlan(path);
   const plan: Plan = {
     ...written,

@@ -1,5 +1,4 @@
 /** microbatch train, from its flags to its last words. */
-import { fail } from "../../errors.ts";
 import { measureBaseline } from "../../train/measure.ts";
 import { checkPlan } from "../../train/plan.ts";
 import { isFolder } from "../image-rows.ts";
@@ -9,6 +8,7 @@ import { requireOut } from "../out.ts";
 import { print, say } from "../say.ts";
 import { imageFlags, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Job } from "./job.ts";
+import { refuseFlags } from "./job-flags.ts";
 import { isPlanFile } from "./plan-file.ts";
 import { recordOf } from "./record.ts";
 import { type Outcome, summary } from "./summary.ts";
@@ -33,7 +33,11 @@ const heldFiles = ({ validation, test }: TrainFlags) =>
 async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
   const isPlan = isPlanFile(path);
   if (!isPlan && (await isFolder(path))) return (await import("./image-job.ts")).imageJob(path, flags);
-  refuseImageFlags(path, flags);
+  refuseFlags(flags, imageFlags, {
+    expected: "a folder of images",
+    got: path,
+    fix: (flag) => `leave ${flag} out`,
+  });
   if (isPlan) return (await import("./plan-job.ts")).planJob(path, flags);
   if (isText(path, flags)) return (await import("./text-job.ts")).textJob(path, flags);
   return (await import("./table-job.ts")).tableJob(path, flags);
@@ -41,13 +45,6 @@ async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
 
 /** True for what is read as a text. With --target, a .txt file is a table. */
 const isText = (path: string, { target }: TrainFlags) => /\.txt(\.gz)?$/i.test(path) && target === undefined;
-
-function refuseImageFlags(path: string, flags: TrainFlags): void {
-  for (const [name, flag] of Object.entries(imageFlags)) {
-    if (!Object.hasOwn(flags, name)) continue;
-    fail(flag, { expected: "a folder of images", got: path, fix: `leave ${flag} out` });
-  }
-}
 
 async function carryOut(
   job: Job,

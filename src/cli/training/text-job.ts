@@ -2,12 +2,11 @@
 import type { Dataset } from "../../data/dataset.ts";
 import { allSamples } from "../../data/samples.ts";
 import { bytes } from "../../data/text/text.ts";
-import { fail } from "../../errors.ts";
 import type { Plan } from "../../train/plan.ts";
-import { afterEpochs, whenStale } from "../../train/stop.ts";
 import { type TrainFlags, tableDefaults, tableFlags } from "./flags.ts";
 import type { Job } from "./job.ts";
-import { optimizerOf, overridesOf, samplingOf, stopRulesOf } from "./plan-flags.ts";
+import { heldShares, refuseFlags, stopRulesWithin } from "./job-flags.ts";
+import { optimizerOf, overridesOf, samplingOf } from "./plan-flags.ts";
 import { textModel } from "./text-plan.ts";
 
 /**
@@ -30,15 +29,22 @@ const shared: readonly (keyof TrainFlags)[] = ["validation", "test", "dropout"];
 
 /** Reads the text and makes the plan. Throws for what is wrong with it, and for flags that only a table takes. */
 export async function textJob(path: string, flags: TrainFlags): Promise<Job> {
-  refuseTableFlags(path, flags);
+  const proof = {
+    expected: "a table, whose columns it is about",
+    got: `the text ${path}`,
+    fix: (flag: string) =>
+      `leave ${flag} out; or name the column to predict by --target, where the file is a table`,
+  };
+  refuseFlags(flags, tableFlags, proof, shared);
   const { context, clip } = textDefaults;
   const { seed = tableDefaults.seed, dropout = textDefaults.dropout } = flags;
   const all = await bytes(path, { context });
-  const { training, validation, test } = all.split(sharesOf(flags));
+  const { training, validation, test } = all.split(
+    heldShares(flags, { what: "the text", share: textDefaults.validation }),
+  );
   const shaped = textModel(await countBytes(training), { dropout });
   const { model, loss, baseline, metrics, words } = shaped;
   const batchSize = Math.min(flags.batchSize ?? textDefaults.batchSize, training.size);
-  const isByLength = flags.epochs !== undefined || flags.steps !== undefined;
   const steps = flags.steps ?? (flags.epochs ?? textDefaults.epochs) * Math.ceil(training.size / batchSize);
   const rate = { learningRate: textDefaults.learningRate };
   const plan: Plan = {
@@ -50,13 +56,7 @@ export async function textJob(path: string, flags: TrainFlags): Promise<Job> {
       steps,
     ),
     validation: { data: validation as Dataset, metrics },
-    stop: [
-      ...stopRulesOf(flags),
-      ...(isByLength ? [] : [afterEpochs(textDefaults.epochs)]),
-      ...(isByLength || flags.patience !== undefined
-        ? []
-        : [whenStale("validation.loss", { patience: textDefaults.patience })]),
-    ],
+    stop: stopRulesWithin(flags, textDefaults),
     ...overridesOf({ clip, ...flags, batchSize, seed }),
     ...(await samplingOf(flags, training as Dataset)),
   };
@@ -81,29 +81,6 @@ export async function textJob(path: string, flags: TrainFlags): Promise<Job> {
     ...(test !== undefined && { test: test as Dataset }),
     saved: `tokens [batch, ${context}] in, one per byte, logits of the bytes behind them out`,
     metadata: {},
-  };
-}
-
-function refuseTableFlags(path: string, flags: TrainFlags): void {
-  for (const [name, flag] of Object.entries(tableFlags)) {
-    if (!Object.hasOwn(flags, name) || shared.includes(name as keyof TrainFlags)) continue;
-    fail(flag, {
-      expected: "a table, whose columns it is about",
-      got: `the text ${path}`,
-      fix: `leave ${flag} out; or name the column to predict by --target, where the file is a table`,
-    });
-  }
-}
-
-function sharesOf({ validation, test }: TrainFlags): { readonly validation: number; readonly test?: number } {
-  const share = (flag: string, held: TrainFlags["test"]) => {
-    if (held === undefined || "share" in held) return held?.share;
-    return fail(flag, { expected: "a share of the text", got: held.file, fix: `for example ${flag} 0.1` });
-  };
-  const tested = share("--test", test);
-  return {
-    validation: share("--validation", validation) ?? textDefaults.validation,
-    ...(tested !== undefined && { test: tested }),
   };
 }
 
