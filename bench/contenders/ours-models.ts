@@ -40,10 +40,15 @@ interface ModelCase {
 }
 
 /** Steps of a model on eight batches, again and again. */
-export function modelTraining({ model, batch, microbatch = batch }: ModelCase): Prepared {
+export function modelTraining(request: ModelCase): Prepared {
+  return trainingSteps(train(modelPlan(request)));
+}
+
+/** A model with its data and its update rule. */
+export function modelPlan({ model, batch, microbatch = batch }: ModelCase): Plan {
   const { body, data } = models[model];
   const layer = body();
-  const plan: Plan = {
+  return {
     data: data(8 * batch),
     model: (row) => layer(row.x!),
     loss: (predicted, row) => crossEntropy(predicted, row.y!),
@@ -52,7 +57,6 @@ export function modelTraining({ model, batch, microbatch = batch }: ModelCase): 
     microbatchSize: microbatch,
     stop: afterEpochs(1e9),
   };
-  return trainingSteps(train(plan));
 }
 
 const models = {
