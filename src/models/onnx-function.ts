@@ -6,6 +6,7 @@ import { fail, MicrobatchError } from "../errors.ts";
 import { constant, input, isTensor, type Tensor } from "../graph/tensor.ts";
 import type { OnnxValue } from "../onnx/decode.ts";
 import { decodeOnnx, type ExternalData, nodeName, type OnnxGraph } from "../onnx/graph.ts";
+import { cutAt } from "./cut.ts";
 import { fold } from "./fold.ts";
 import { knownOf } from "./known.ts";
 import { type Answer, asValue, NodeReader, type Operator, type Value } from "./operator.ts";
@@ -20,6 +21,12 @@ export interface OnnxFunctionOptions {
    * regular expression, or a list of them. Matches float32 tensors of at least one axis, stored or in Constant nodes.
    */
   readonly trainable?: Trainable;
+  /**
+   * Which tensors it gives, by their names in the file: inner ones too, so that a new head goes on a model's features. What lies
+   * behind them is left out, operators that are not known included, and so are inputs that they do not need. `tensors` of the
+   * function lists the names. Default: the file's outputs.
+   */
+  readonly outputs?: readonly string[];
   /** Frees a leading 1 of the inputs to be the microbatch, where the graph allows it. Default true. */
   readonly freeBatch?: boolean;
   /** Inputs that get fixed values instead of being fed, by name: an axis, a target shape. */
@@ -36,6 +43,11 @@ export interface OnnxFunction {
   /** What it takes: the leading size is "batch" where it was freed; "?" or a name where the file leaves a size open. */
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /**
+   * Every tensor that it computes on the way, in the order of computing: what `outputs` of the options can name. No shapes
+   * where the file leaves sizes of its inputs open.
+   */
+  readonly tensors: readonly OnnxValue[];
   /** Every weight of the file, trained or not. */
   readonly weights: readonly OnnxWeight[];
   /** The weights that are trained. */
@@ -55,21 +67,22 @@ export function onnxFunction(
   options: OnnxFunctionOptions = {},
   source = "model",
 ): OnnxFunction {
-  const graph = decodeOnnx(bytes, source, options.external);
+  const whole = decodeOnnx(bytes, source, options.external);
+  const graph = options.outputs === undefined ? whole : cutAt(whole, options.outputs, source);
   requireKnown(graph, source);
   const weights = weightsOf(graph, options.trainable ?? false, source);
   const stored = storedValues(graph, weights, options.values ?? {});
   const trace = (inputs: ReadonlyMap<string, Tensor>) => run(graph, stored, inputs, source);
   const fed = graph.inputs.filter(({ name }) => options.values?.[name] === undefined);
-  const { inputs, outputs, fixedBatch } = placed(graph, fed, options, trace, source, weights);
+  const { inputs, outputs, tensors, fixedBatch } = placed(graph, fed, options, trace, source, weights);
   const call = (given: Readonly<Record<string, Tensor>>) => {
-    const made = trace(checked(source, inputs, given));
+    const made = outputsOf(graph, trace(checked(source, inputs, given)));
     requireGradients(source, [...made.values()], weights);
     return Object.freeze(Object.fromEntries(made));
   };
   const parameters = weights.filter(({ isTrainable }) => isTrainable).map(({ tensor }) => tensor);
   return Object.freeze(
-    Object.assign(call, { inputs, outputs, weights, parameters, ...(fixedBatch && { fixedBatch }) }),
+    Object.assign(call, { inputs, outputs, tensors, weights, parameters, ...(fixedBatch && { fixedBatch }) }),
   );
 }
 
@@ -94,10 +107,20 @@ function requireKnown({ nodes }: OnnxGraph, source: string): void {
 interface Placed {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  readonly tensors: readonly OnnxValue[];
   readonly fixedBatch?: string;
 }
 
-type Trace = (inputs: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>;
+type Trace = (inputs: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Value>;
+
+const outputsOf = ({ outputs }: OnnxGraph, values: ReadonlyMap<string, Value>) =>
+  new Map(outputs.map(({ name }) => [name, values.get(name)!.tensor] as const));
+
+/** What nodes write; a Constant node tells nothing that the weights do not. */
+const computedBy = ({ nodes }: OnnxGraph): readonly string[] =>
+  nodes
+    .filter(({ operator }) => operator !== "Constant")
+    .flatMap(({ outputs }) => outputs.filter((name) => name !== ""));
 
 /** The shapes the function takes and gives: with the batch freed if the graph can be computed so. */
 function placed(
@@ -112,12 +135,18 @@ function placed(
   const named = declared.map((value) => ({ ...value, shape: value.shape.map(namedBatch) }));
   const freed = named.map((value) => ({ ...value, shape: value.shape.map(freedBatch) }));
   const isClosed = named.every(({ shape, dtype }) => shape.every(isSize) && dtype !== "unknown");
-  if (!isClosed) return { inputs: options.freeBatch === false ? named : freed, outputs: graph.outputs };
+  if (!isClosed) {
+    const tensors = computedBy(graph).map((name) => ({ name, dtype: "unknown", shape: [] }));
+    return { inputs: options.freeBatch === false ? named : freed, outputs: graph.outputs, tensors };
+  }
   const attempt = (inputs: readonly OnnxValue[]): Placed => {
-    const made = trace(new Map(inputs.map((one) => [one.name, placeholder(one)])));
+    const values = trace(new Map(inputs.map((one) => [one.name, placeholder(one)])));
+    const made = outputsOf(graph, values);
     requireGradients(source, [...made.values()], weights);
-    const outputs = [...made].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-    return { inputs, outputs };
+    const described = (name: string, { dtype, shape }: Tensor): OnnxValue => ({ name, dtype, shape });
+    const outputs = [...made].map(([name, tensor]) => described(name, tensor));
+    const tensors = computedBy(graph).map((name) => described(name, values.get(name)!.tensor));
+    return { inputs, outputs, tensors };
   };
   const canBeFreed = freed.some(({ shape }, index) =>
     shape.some((dim, axis) => dim !== named[index]!.shape[axis]),
@@ -210,13 +239,13 @@ function storedValues(
   return values;
 }
 
-/** Computes the graph with tensors, node by node. */
+/** Computes the graph with tensors, node by node; gives everything there is. */
 function run(
   graph: OnnxGraph,
   stored: ReadonlyMap<string, Value>,
   inputs: ReadonlyMap<string, Tensor>,
   source: string,
-): ReadonlyMap<string, Tensor> {
+): ReadonlyMap<string, Value> {
   const values = new Map<string, Value>(stored);
   for (const [name, tensor] of inputs) values.set(name, { tensor });
   for (const node of graph.nodes) {
@@ -235,7 +264,7 @@ function run(
       values.set(name, answer);
     });
   }
-  return new Map(graph.outputs.map(({ name }) => [name, values.get(name)!.tensor] as const));
+  return values;
 }
 
 /** What an entry answers; errors of ops get the node's name in front. */
