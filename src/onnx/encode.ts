@@ -90,6 +90,12 @@ const domainVersions: Readonly<Record<string, number>> = { "ai.onnx.ml": 3, "com
  */
 const longProgram = 1000;
 
+/**
+ * Operators whose outputs behind the first may be left out. (Not batch normalisation's: ONNX Runtime demands them when it
+ * trains. Not MaxPool's: whoever writes them reads them.)
+ */
+const optionalOutputs: ReadonlySet<string> = new Set(["LayerNormalization"]);
+
 /** Writes nodes in the program's order and keeps constants shared. */
 class Pen {
   readonly nodes: NodeProto[] = [];
@@ -126,6 +132,7 @@ class Pen {
     }
     for (const tensor of program.tensors) this.#write(tensor, outputNames.get(tensor));
     this.#copyRemainingOutputs(outputNames);
+    this.#leaveOutUnread();
   }
 
   domains(): { domain: string; version: bigint }[] {
@@ -172,6 +179,15 @@ class Pen {
     for (const { name, tensor } of this.#program.outputs) {
       if (outputNames.get(tensor) === name) continue;
       this.#node("Identity", [this.#names.get(tensor)!], {}, name);
+    }
+  }
+
+  /** What only a gradient would read is in no file that has none. */
+  #leaveOutUnread(): void {
+    const read = new Set(this.nodes.flatMap(({ input }) => input));
+    for (const { opType, output } of this.nodes) {
+      if (!optionalOutputs.has(opType)) continue;
+      while (output.length > 1 && !read.has(output.at(-1)!)) output.pop();
     }
   }
 
