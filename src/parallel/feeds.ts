@@ -9,6 +9,9 @@ import type { MaskRequest } from "../nn/mode.ts";
 import { fillMask } from "../runtime/masks.ts";
 import type { LoadableProgram } from "./crew.ts";
 
+/** What feeds are filled from: of a dataset, as much as that takes. */
+export type FedData = Pick<Dataset, "name" | "columns" | "weight" | "read">;
+
 /** Which samples a microbatch holds. */
 export interface MicrobatchRequest {
   readonly samples: Uint32Array;
@@ -30,7 +33,7 @@ interface ColumnBuffer {
 
 /** The buffers of one program over one dataset, with room for `capacity` samples. */
 export class Feeds {
-  readonly #dataset: Dataset;
+  readonly #dataset: FedData;
   readonly #program: LoadableProgram;
   readonly #seed: number;
   readonly #augmented: AugmentedReader | undefined;
@@ -42,7 +45,7 @@ export class Feeds {
 
   /** augmented: reads the program's columns, in their order, instead of the dataset. */
   constructor(
-    dataset: Dataset,
+    dataset: FedData,
     program: LoadableProgram,
     capacity: number,
     seed: number,
