@@ -35,6 +35,7 @@ import { createArena, layout } from "../src/runtime/arena.ts";
 import { nodeRuntime } from "../src/runtime/ort-node.ts";
 import type { LossResult, Plan, Row } from "../src/train/plan.ts";
 import { trace } from "../src/train/trace.ts";
+import { updateJob } from "../src/train/update.ts";
 
 /** The gradient of a batch, Σ w·∇ℓ, and what it is made of. */
 interface Sums {
@@ -49,7 +50,8 @@ async function openSums(plan: Plan, microbatchSize: number, lanes: number) {
   const traced = trace(plan);
   const runtime = await nodeRuntime();
   const laneRegions = Array.from({ length: 8 }, (_, slot) => `lane ${slot}`);
-  const arena = createArena({ layout: layout(traced.parameters), regions: ["parameters", ...laneRegions] });
+  const regions = ["parameters", ...Object.keys(plan.optimizer.slots).map((slot) => `slot ${slot}`)];
+  const arena = createArena({ layout: layout(traced.parameters), regions: [...regions, ...laneRegions] });
   for (const { name, shape, initializer } of traced.parameters) {
     const values = arena.region("parameters").tensors.get(name)!.data as Float32Array;
     initializer.fill(values, shape, randomSequence(3, "initialize", name));
@@ -65,6 +67,7 @@ async function openSums(plan: Plan, microbatchSize: number, lanes: number) {
     parameterRegion: "parameters",
     laneRegions,
     measureLanes: false,
+    update: updateJob(arena.layout, traced.update, plan, "lane 0"),
   });
   return {
     sums: async (samples: Uint32Array): Promise<Sums> => {

@@ -2,12 +2,13 @@
 import type { Plan } from "../../src/index.ts";
 import { shuffled } from "../../src/index.ts";
 import { Feeds } from "../../src/parallel/feeds.ts";
+import { Update } from "../../src/parallel/update.ts";
 import { type Arena, createArena, layout } from "../../src/runtime/arena.ts";
 import { nodeRuntime } from "../../src/runtime/ort-node.ts";
 import type { Binding } from "../../src/runtime/runtime.ts";
 import { regions } from "../../src/train/regions.ts";
 import { type Trace, trace } from "../../src/train/trace.ts";
-import { Update } from "../../src/train/update.ts";
+import { updateJob } from "../../src/train/update.ts";
 import { planOf } from "./ours-plan.ts";
 import { type Prepared, timed } from "./protocol.ts";
 
@@ -38,7 +39,7 @@ interface Opened {
  */
 export async function separateRuns({ task, microbatch, microbatches }: SeparateCase): Promise<Prepared> {
   const { plan, arena, traced, feeds, first } = await open(task, microbatch);
-  const kernel = Update.open(arena, traced.update, plan, regions.lane(0));
+  const kernel = new Update(arena, updateJob(arena.layout, traced.update, plan, regions.lane(0)));
   const order = shuffled().epoch(plan.data.size, 0, 0);
   let position = 0;
   let step = 0;

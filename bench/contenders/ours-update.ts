@@ -1,9 +1,10 @@
 /** The compiled update rule alone, over parameters of the sizes given. */
 import type { Plan } from "../../src/index.ts";
 import { arrays } from "../../src/index.ts";
+import { Update } from "../../src/parallel/update.ts";
 import { type Arena, createArena, layout } from "../../src/runtime/arena.ts";
 import { regions } from "../../src/train/regions.ts";
-import { Update, updateProgram } from "../../src/train/update.ts";
+import { updateJob, updateProgram } from "../../src/train/update.ts";
 import { rules } from "./ours-plan.ts";
 import { type Prepared, timed } from "./protocol.ts";
 
@@ -27,7 +28,7 @@ export function update({ rule, shapes }: UpdateCase): Prepared {
     loss: (predicted) => predicted,
     optimizer,
   };
-  const kernel = Update.open(arena, updateProgram(plan), plan, regions.lane(0));
+  const kernel = new Update(arena, updateJob(arena.layout, updateProgram(plan), plan, regions.lane(0)));
   let step = 0;
   const apply = async () => {
     step++;

@@ -15,6 +15,7 @@ import { GradientRunner } from "./gradient-runner.ts";
 import { busyLanes, type Merge, mergeSchedule } from "./lanes.ts";
 import { Sessions } from "./sessions.ts";
 import { areFinite, requireSeveralValues } from "./statistics.ts";
+import { Update, type UpdateScalars } from "./update.ts";
 
 /** Opens a crew of one on this thread. */
 export async function alone(job: CrewJob): Promise<Crew> {
@@ -28,6 +29,7 @@ class Alone implements Crew {
   readonly #reduction: Reduction;
   readonly #sessions: Sessions;
   readonly #runner: GradientRunner;
+  readonly #update: Update;
   readonly #evaluations: { readonly job: EvaluationJob; readonly evaluation: Evaluation }[] = [];
 
   constructor(job: CrewJob, reduction: Reduction) {
@@ -35,6 +37,7 @@ class Alone implements Crew {
     this.#reduction = reduction;
     this.#sessions = new Sessions(job.runtime);
     this.#runner = new GradientRunner(job, this.#sessions);
+    this.#update = new Update(job.arena, job.update);
   }
 
   async sumGradients(batch: Batch): Promise<Totals> {
@@ -83,6 +86,10 @@ class Alone implements Crew {
     };
   }
 
+  async update(scalars: UpdateScalars): Promise<void> {
+    this.#update.apply(scalars);
+  }
+
   async findCulprit(batch: Batch): Promise<Culprit | undefined> {
     for (const [microbatch, request] of cutBatch(batch, this.#job.microbatchSize).entries()) {
       await this.#runner.fill(request);
@@ -126,10 +133,11 @@ class Alone implements Crew {
 
   #merge(merge: Merge, norms: LaneNorms, measuresTotal: boolean): void {
     const { arena, laneRegions } = this.#job;
-    const lanes = merge.slots.map((slot) => arena.region(laneRegions[slot]!).byteOffset);
+    const regions = merge.slots.map((slot) => arena.region(laneRegions[slot]!));
+    const lanes = regions.map(({ byteOffset }) => byteOffset);
     const own = merge.laneCounts.flatMap((count, index) => (count === 1 ? [index] : []));
     const measuredLanes = this.#job.measureLanes ? own : [];
-    const call = { lanes, into: lanes[0]!, layout: arena.layout, measuredLanes, measuresTotal };
+    const call = { lanes, into: lanes[0]!, layout: regions[0]!.layout, measuredLanes, measuresTotal };
     norms.take(merge, this.#reduction.reduceTree(call));
     this.#runner.statistics.merge(merge.slots);
   }

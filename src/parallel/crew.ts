@@ -6,6 +6,7 @@ import type { InputIndexBound } from "../graph/program.ts";
 import type { MaskRequest } from "../nn/mode.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { UpdateJob, UpdateScalars } from "./update.ts";
 
 /** The samples behind one update, in the order they were drawn. */
 export interface Batch {
@@ -77,6 +78,8 @@ export interface Crew {
   readonly workers: number;
   /** Σ over the batch, by lanes. The same plan gives the same bytes, whoever computes it. */
   sumGradients(batch: Batch): Promise<Totals>;
+  /** Updates the parameters from the total that sumGradients has left. */
+  update(scalars: UpdateScalars): Promise<void>;
   /** Runs the microbatches of a batch again, one by one, and names the first that is not finite. */
   findCulprit(batch: Batch): Promise<Culprit | undefined>;
   /** Runs a per-sample program over samples, in microbatches of the given size; chunks come in order. */
@@ -157,6 +160,7 @@ export interface CrewJob {
   readonly laneRegions: readonly string[];
   /** Whether each lane's sum is measured as it is added, for whoever estimates the gradient's noise. */
   readonly measureLanes: boolean;
+  readonly update: UpdateJob;
 }
 
 /** What an evaluation runs: a program with one row per sample in every output. */

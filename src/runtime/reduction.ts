@@ -64,8 +64,32 @@ export interface Reduced extends Norms {
   readonly isFinite: boolean;
 }
 
+/** A part of a reduction, for threads that divide one among them. */
+export interface BlocksCall {
+  /** Where the regions start, in bytes; one that is its own total is only measured. */
+  readonly lanes: readonly number[];
+  readonly into: number;
+  readonly blocks: Blocks;
+  /** From this block on, up to, not including, the other. */
+  readonly from: number;
+  readonly to: number;
+  /** Takes the squared norm of each block of the total, at the block's number. */
+  readonly squares: Float64Array<ArrayBufferLike>;
+}
+
+/** The blocks of a layout, in order: where they start and how many elements they have. */
+export interface Blocks {
+  readonly layout: Layout;
+  readonly count: number;
+  /** Elements from the start of a region. */
+  readonly offsets: Float64Array;
+  readonly elements: Int32Array;
+}
+
 /** Reductions over one memory. Each thread makes its own. */
 export interface Reduction {
+  /** Adds some blocks of lanes and measures their total. Blocks done by whomever give what reduceTree gives. */
+  reduceBlocks(call: BlocksCall): void;
   /** Adds lanes and measures them: each is read once from memory, the total is written once. */
   reduceTree(call: ReduceCall): Reduced;
   /** Measures a region without writing. */
@@ -83,11 +107,50 @@ export function createReduction(memory: WebAssembly.Memory): Reduction {
   };
   return {
     reduceTree,
+    reduceBlocks: ({ lanes, into, blocks, from, to, squares }) => {
+      checkCall({ lanes, into, layout: blocks.layout }, memory.buffer.byteLength);
+      const add = kernels[`add${lanes.length}`]!;
+      const isAlone = lanes.length === 1 && lanes[0] === into;
+      for (let block = from; block < to; block++) {
+        const [start, elements] = [blocks.offsets[block]! * 4, blocks.elements[block]!];
+        if (!isAlone) add(elements, into + start, ...lanes.map((lane) => lane + start));
+        squares[block] = kernels.squaredNorm(into + start, elements);
+      }
+    },
     squaredNorms: ({ region, layout }) => {
       const reduced = reduceTree({ lanes: [region], into: region, layout, measuredLanes: [] });
       return { squaredNorms: reduced.squaredNorms, isFinite: reduced.isFinite };
     },
   };
+}
+
+/** The blocks of a layout. */
+export function blocksOf(layout: Layout): Blocks {
+  const offsets: number[] = [];
+  const elements: number[] = [];
+  for (const tensor of layout.tensors) {
+    for (let at = 0; at < tensor.elements; at += blockElements) {
+      offsets.push(tensor.offset + at);
+      elements.push(Math.min(blockElements, tensor.elements - at));
+    }
+  }
+  return {
+    layout,
+    count: offsets.length,
+    offsets: Float64Array.from(offsets),
+    elements: Int32Array.from(elements),
+  };
+}
+
+/** The squared norms of tensors from those of their blocks, added as reduceTree adds them. */
+export function normsOfBlocks({ layout }: Blocks, squares: Float64Array<ArrayBufferLike>): Norms {
+  let block = 0;
+  const squaredNorms = Float64Array.from(layout.tensors, ({ elements }) => {
+    const sum = new PairwiseSum();
+    for (let at = 0; at < elements; at += blockElements) sum.add(squares[block++]!);
+    return sum.take();
+  });
+  return { squaredNorms, isFinite: squaredNorms.every(Number.isFinite) };
 }
 
 /** Elements per block: 16 KiB, so that a block that was measured is still near when it is added. */

@@ -8,26 +8,24 @@ import { type Arena, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { createReduction } from "../runtime/reduction.ts";
 import { checkInitialWeights } from "./initial-weights.ts";
+import { trainedGroups } from "./lora.ts";
 import type { Plan } from "./plan.ts";
 import { copyRegion, laneRegions, regions, stateRegions } from "./regions.ts";
 import { checkReplay, resolvePlan, resolveSizes } from "./resolve.ts";
 import { Run } from "./run.ts";
 import { type Trace, trace } from "./trace.ts";
-import { Update } from "./update.ts";
+import { updateJob } from "./update.ts";
 
 /** Opens a run: traces the model, makes the programs, sizes the arena once and fills the first values. */
 export async function openRun(plan: Plan): Promise<Run> {
   const sizes = resolveSizes(plan);
   const runtime = await nodeRuntime();
   const traced = trace(plan, runtime.channelBlock);
-  checkInitialWeights(plan.initialWeights, traced.parameters);
+  checkInitialWeights(plan.initialWeights, ownParameters(traced));
   const resolved = await resolvePlan(plan, sizes, traced, runtime);
   checkReplay(plan.replay, resolved);
   const lanes = laneRegions(plan, sizes);
-  const arena = createArena({
-    layout: layout(traced.parameters),
-    regions: [...stateRegions(plan), ...lanes],
-  });
+  const arena = openArena(plan, traced, lanes);
   initialize(arena, traced, plan, sizes.seed);
   const augmented = openAugmented(plan, traced, sizes.seed);
   const crew = await alone({
@@ -42,6 +40,10 @@ export async function openRun(plan: Plan): Promise<Run> {
     parameterRegion: regions.parameters,
     laneRegions: lanes,
     measureLanes: plan.measureLanes ?? false,
+    update: updateJob(arena.layout, traced.update, plan, lanes[0]!, {
+      untrained: untrainedOf(traced),
+      groups: trainedGroups(traced.groups, traced.adapters),
+    }),
   });
   return new Run({
     plan,
@@ -52,10 +54,6 @@ export async function openRun(plan: Plan): Promise<Run> {
     arena,
     crew,
     ...(augmented && { augmented }),
-    update: Update.open(arena, traced.update, plan, lanes[0]!, {
-      untrained: untrainedOf(traced),
-      groups: traced.groups,
-    }),
     ...(traced.penalty && {
       penalty: {
         program: traced.penalty,
@@ -64,6 +62,29 @@ export async function openRun(plan: Plan): Promise<Run> {
       },
     }),
   });
+}
+
+/** Slots and lane sums have room for what is trained alone: of a model that is adapted, a small part. */
+function openArena(plan: Plan, { parameters, adapters }: Trace, lanes: readonly string[]): Arena {
+  const state = stateRegions(plan);
+  const slots = Object.keys(plan.optimizer.slots).map(regions.slot);
+  return createArena({
+    layout: layout(parameters), // what is trained comes first
+    regions: [
+      ...state.filter((name) => !slots.includes(name)),
+      ...(adapters.length > 0 ? [regions.merged] : []),
+    ],
+    partial: {
+      tensors: parameters.filter(({ isTrained }) => isTrained).length,
+      regions: [...slots, ...lanes],
+    },
+  });
+}
+
+/** The model's, without what adapts them: an adapter always begins with what initializers draw. */
+function ownParameters({ parameters, adapters }: Trace) {
+  const added = new Set(adapters.flatMap(({ a, b }) => [a, b]));
+  return parameters.filter(({ name }) => !added.has(name));
 }
 
 /** What is observed or frozen. */

@@ -13,6 +13,7 @@ import { Drawing } from "./drawing.ts";
 import { foldMetrics } from "./evaluate.ts";
 import type { StartedEvent, StepEvent } from "./event.ts";
 import type { Hint } from "./lookahead.ts";
+import { mergeAdapters } from "./merge.ts";
 import { createModel, type Model } from "./model.ts";
 import { joinParts, type Part, samplesIn } from "./parts.ts";
 import { addPenalty, type PenaltyProgram } from "./penalty.ts";
@@ -22,7 +23,6 @@ import type { ResolvedPlan, Sizes } from "./resolve.ts";
 import { hashRegions, initialState, type TrainingState } from "./state.ts";
 import { moveStatistics, requireCompany, statisticsNotes } from "./statistics.ts";
 import type { Trace } from "./trace.ts";
-import type { Update } from "./update.ts";
 
 /** Everything that is opened before the first step. */
 export interface Opened {
@@ -35,7 +35,6 @@ export interface Opened {
   readonly crew: Crew;
   /** Where the plan augments: told which samples come next, and closed with the run. */
   readonly augmented?: AugmentedReader;
-  readonly update: Update;
   /** What a plan with penalties needs: their program, and what measures the sum they have joined. */
   readonly penalty?: {
     readonly program: PenaltyProgram;
@@ -97,7 +96,7 @@ export class Run {
 
   /** Draws a batch, sums its gradients, updates the parameters. Nothing is touched where a number is not finite. */
   async step(): Promise<StepOutcome> {
-    const { arena, crew, update, plan, trace: traced } = this.#opened;
+    const { arena, crew, plan, trace: traced } = this.#opened;
     const began = performance.now();
     const drawn = this.#drawing.batch(this.state);
     const batch = { step: this.state.step, ...joinParts(await withoutWeightless(plan.data, drawn)) };
@@ -110,7 +109,7 @@ export class Run {
     const clipScale = plan.clip?.scale?.(gradientNorm) ?? 1;
     const learningRate = plan.optimizer.learningRate(this.state.step);
     if (totals.weightSum > 0) {
-      update.apply({
+      await crew.update({
         learningRate,
         step: this.state.step + 1,
         gradientScale: clipScale / totals.weightSum,
@@ -159,19 +158,20 @@ export class Run {
   async evaluate(): Promise<{ metrics: Record<string, number>; isBest: boolean }> {
     const { plan, crew, trace: traced, sizes, arena } = this.#opened;
     const validation = plan.validation ?? bug("an evaluation without validation samples");
+    const parameterRegion = this.#serve();
     const chunks = crew.evaluate({
       dataset: validation.data,
       program: traced.evaluation,
       samples: await withWeight(validation.data, allSamples(validation.data)),
       microbatchSize: sizes.evaluationMicrobatchSize,
-      parameterRegion: this.#servedRegion(),
+      parameterRegion,
     });
     const folded = await foldMetrics(chunks, traced.metrics);
     const metrics = Object.fromEntries(
       Object.entries(folded).map(([name, value]) => [`validation.${name}`, value]),
     );
     const isBest = this.#isBest(metrics, validation.monitor ?? defaults.monitor);
-    if (isBest) copyRegion(arena, this.#servedRegion(), regions.best);
+    if (isBest) copyRegion(arena, parameterRegion, regions.best);
     this.state.evaluatedAt = this.state.step;
     return { metrics, isBest };
   }
@@ -179,10 +179,11 @@ export class Run {
   /** The trained model: the best weights where there are any, else the last (averaged, if the plan averages). */
   model(): Model {
     const { arena, trace: traced, resolved, runtime, plan } = this.#opened;
-    const region = arena.region(this.state.best === null ? this.#servedRegion() : regions.best);
+    const region = arena.region(this.state.best === null ? this.#serve() : regions.best);
+    const merged = new Set(traced.adapters.flatMap(({ a, b }) => [a, b]));
     const parameters = new Map<string, NdArray>();
     for (const [name, { dtype, shape, data }] of region.tensors)
-      parameters.set(name, { dtype, shape, data: data.slice() });
+      if (!merged.has(name)) parameters.set(name, { dtype, shape, data: data.slice() });
     return createModel({ trace: traced, parameters, resolved, runtime, data: plan.data });
   }
 
@@ -201,8 +202,13 @@ export class Run {
     await this.#opened.penalty?.session.close();
   }
 
-  #servedRegion(): string {
-    return this.#opened.plan.ema === undefined ? regions.parameters : regions.average;
+  /** The region of the weights to evaluate and keep: the last ones or their average, adapters merged. */
+  #serve(): string {
+    const { plan, arena, trace: traced } = this.#opened;
+    const trained = plan.ema === undefined ? regions.parameters : regions.average;
+    if (traced.adapters.length === 0) return trained;
+    mergeAdapters(arena, trained, regions.merged, traced.adapters);
+    return regions.merged;
   }
 
   #advance(samples: number, totals: Totals): void {
@@ -226,7 +232,7 @@ export class Run {
     });
     const { squaredNorms } = opened.reduction.squaredNorms({
       region: total.byteOffset,
-      layout: arena.layout,
+      layout: total.layout,
     });
     return { penalty, squaredNorms };
   }

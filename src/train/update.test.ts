@@ -3,11 +3,12 @@ import { it } from "node:test";
 import { arrays } from "../data/arrays.ts";
 import { linear, squaredError } from "../nn/index.ts";
 import { adam, matricesOnly, sgd } from "../optim/index.ts";
+import { Update } from "../parallel/update.ts";
 import { createArena, layout } from "../runtime/arena.ts";
 import { interpret } from "../runtime/interpreter.ts";
 import type { Plan } from "./plan.ts";
 import { regions } from "./regions.ts";
-import { Update, updateProgram } from "./update.ts";
+import { updateJob, updateProgram } from "./update.ts";
 
 const line = linear(1);
 const planWith = (optimizer: Plan["optimizer"]): Plan => ({
@@ -22,7 +23,11 @@ function open(plan: Plan) {
   const names = [regions.parameters, ...Object.keys(plan.optimizer.slots).map(regions.slot), "sum"];
   const arena = createArena({ layout: layout([{ name: "p", shape: [5] }]), regions: names });
   const values = (region: string) => arena.region(region).tensors.get("p")!.data as Float32Array;
-  return { arena, values, update: Update.open(arena, updateProgram(plan), plan, "sum") };
+  return {
+    arena,
+    values,
+    update: new Update(arena, updateJob(arena.layout, updateProgram(plan), plan, "sum")),
+  };
 }
 const scalars = { learningRate: 0.1, step: 1, gradientScale: 1, averageDecay: 0 };
 
@@ -72,7 +77,10 @@ it("weight decay reaches only the parameters that decay", () => {
     regions: [regions.parameters, ...Object.keys(plan.optimizer.slots).map(regions.slot), "sum"],
   });
   for (const { data } of arena.region(regions.parameters).tensors.values()) (data as Float32Array).fill(2);
-  Update.open(arena, updateProgram(plan), plan, "sum").apply({ ...scalars, learningRate: 1 });
+  new Update(arena, updateJob(arena.layout, updateProgram(plan), plan, "sum")).apply({
+    ...scalars,
+    learningRate: 1,
+  });
   const after = [...arena.region(regions.parameters).tensors.values()].map(({ data }) => [...data]);
   assert.deepEqual(after, [
     [1, 1, 1, 1],
