@@ -1,6 +1,6 @@
 /** A text file on the command line: a model of what comes next. The text is the first chapter of Moby-Dick. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -49,7 +49,10 @@ test("a text becomes a model that beats the frequencies of its bytes, and writes
     stderr,
     /The model beats the baseline: loss \S+ against \S+ \(always by how often each byte comes/,
   );
-  assert.match(stderr, /tokens \[batch, 64\] in, one per byte, logits of the bytes behind them out\.\n$/);
+  assert.match(
+    stderr,
+    /tokens \[batch, 64\] in, one per byte, logits of the bytes behind them out; microbatch generate writes with it\.\n$/,
+  );
   const model = await loadModel(join(folder, "book.onnx"));
   try {
     assert.deepEqual(
@@ -76,6 +79,11 @@ test("the same seed gives the same model, packed or not, and what is chosen chan
     ["--learning-rate", "0.01"],
     ["--validation", "0.3"],
     ["--clip", "0.1"],
+    ["--context", "32"],
+    ["--width", "64"],
+    ["--layers", "1"],
+    ["--heads", "2"],
+    ["--tokens", "characters"],
   ])
     assert.notEqual(await hash("loomings.txt", ...words), first, words.join(" "));
 });
@@ -101,7 +109,7 @@ test("what belongs to tables and images, and what is too short, is refused with 
     ],
     [
       ["short.txt"],
-      "short.txt: expected at least 65 codes: a context of 64 and the code behind it, got 16. Fix: a longer text\n",
+      "short.txt: expected at least 65 codes: a context of 64 and the code behind it, got 16. Fix: --context 15, or a longer text\n",
     ],
     [
       ["empty.txt"],
@@ -109,12 +117,113 @@ test("what belongs to tables and images, and what is too short, is refused with 
     ],
     [
       ["brief.txt"],
-      "split of brief.txt: expected a validation part of at least 65 codes: a context and the code behind it, got 50 of 500. Fix: a larger share for it, or a longer text\n",
+      "split of brief.txt: expected a validation part of at least 65 codes: a context and the code behind it, got 50 of 500. Fix: a larger share for it, a smaller --context, or a longer text\n",
+    ],
+    [
+      ["missing.txt", "--heads", "5"],
+      "--heads: expected heads that divide the width of 96 features, got 5 heads. Fix: for example --width 100 --heads 5\n",
+    ],
+    [
+      ["table.txt", "--target", "b", "--context", "8"],
+      "--context: expected a text, a .txt file without --target, got table.txt. Fix: leave --context out\n",
+    ],
+    [
+      ["loomings.txt", "--tokens", "words"],
+      /Expected bytes, characters, or the path of a tokenizer\.json\.\n/,
+    ],
+    [
+      ["loomings.txt", "--tokens", "no.json"],
+      /^read no\.json: expected a file, got nothing of that name\. Fix: /,
     ],
     [["missing.txt"], /^read missing\.txt: expected a file, got nothing of that name\. Fix: /],
   ] as const) {
     const { code, stderr } = await microbatch("train", ...words);
     assert.equal(code, 2, stderr);
+    if (typeof message === "string") assert.equal(stderr, message);
+    else assert.match(stderr, message);
+  }
+});
+
+test("generate writes on from a prompt, the same for the same seed, with bytes, characters and a tokenizer's tokens", async () => {
+  const words = ["Call", "me", "Ishmael", ".", "some", "years", "ago", "[UNK]"];
+  const tokenizer = {
+    version: "1.0",
+    model: {
+      type: "WordLevel",
+      vocab: Object.fromEntries(words.map((word, id) => [word, id])),
+      unk_token: "[UNK]",
+    },
+    pre_tokenizer: { type: "Whitespace" },
+  };
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+  const small = ["--steps", "2", "--width", "16", "--layers", "1", "--context", "16"];
+  const write = async (...given: readonly string[]) => {
+    const { code, stdout, stderr } = await microbatch(
+      "generate",
+      "small.onnx",
+      "--prompt",
+      "Call me ",
+      ...given,
+    );
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr, "");
+    return stdout;
+  };
+  for (const tokens of ["bytes", "characters", "tokenizer.json"]) {
+    await train("loomings.txt", ...small, "--tokens", tokens, "--out", "small.onnx");
+    if (tokens === "tokenizer.json") await rm(join(folder, tokens)); // the model's file holds it
+    const text = await write("--tokens", "12");
+    assert.match(text, /^Call me [\s\S]*\n$/, tokens);
+    assert.equal(await write("--tokens", "12"), text);
+    assert.notEqual(await write("--tokens", "12", "--seed", "1"), text);
+    assert.equal(await write("--tokens", "0"), "Call me \n");
+    const likeliest = await write("--tokens", "12", "--temperature", "0");
+    assert.equal(await write("--tokens", "12", "--top-k", "1", "--seed", "5"), likeliest);
+    assert.equal(await write("--tokens", "12", "--top-p", "1e-9", "--seed", "6"), likeliest);
+    if (tokens === "characters") assert.equal([...text].length, 8 + 12 + 1);
+  }
+});
+
+test("generate refuses models of anything but texts, and prompts that a model cannot read", async () => {
+  await train(
+    "loomings.txt",
+    "--steps",
+    "1",
+    "--width",
+    "8",
+    "--layers",
+    "1",
+    "--tokens",
+    "characters",
+    "--out",
+    "small.onnx",
+  );
+  await train("table.txt", "--target", "b", "--epochs", "1", "--out", "table.onnx");
+  for (const [words, message] of [
+    [
+      ["table.onnx", "--prompt", "a"],
+      "table.onnx: expected a model of a text, which knows its tokens, got one that does not say. Fix: train one: microbatch train book.txt\n",
+    ],
+    [
+      ["small.onnx", "--prompt", "a漢"],
+      '--prompt, line 1: expected characters of the vocabulary of 63 characters, got "漢" (U+6F22), character 1 of the text. Fix: leave it out: the text that the model learned from has none\n',
+    ],
+    [
+      ["small.onnx", "--prompt", ""],
+      '--prompt: expected at least one token, got none. Fix: for example --prompt "The "\n',
+    ],
+    [["small.onnx"], /required option '--prompt <text>' not specified/],
+    [["small.onnx", "--prompt", "a", "--top-p", "1.5"], /Expected a number above 0 and at most 1\./],
+    [["small.onnx", "--prompt", "a", "--top-k", "0"], /Expected a whole number from 1 on\./],
+    [["small.onnx", "--prompt", "a", "--temperature", "-1"], /Expected a number from 0 on\./],
+    [
+      ["missing.onnx", "--prompt", "a"],
+      /^read missing\.onnx: expected a file, got nothing of that name\. Fix: /,
+    ],
+  ] as const) {
+    const { code, stdout, stderr } = await microbatch("generate", ...words);
+    assert.equal(code, 2, stderr);
+    assert.equal(stdout, "");
     if (typeof message === "string") assert.equal(stderr, message);
     else assert.match(stderr, message);
   }

@@ -6,6 +6,7 @@ import { MicrobatchError } from "../errors.ts";
 import { addCache } from "./cache.ts";
 import { addEvaluate } from "./evaluate.ts";
 import { explainForeign } from "./foreign.ts";
+import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
 import { Interrupted } from "./interrupt.ts";
 import { exitCodes } from "./options.ts";
@@ -30,7 +31,8 @@ const program = new Command("microbatch")
   .exitOverride()
   .addHelpText("after", "\nExample:\n  $ microbatch train penguins.csv --target species\n")
   .addHelpText("after", "Exit codes: 0 done, 1 the run failed, 2 bad input.");
-for (const add of [addTrain, addPredict, addEvaluate, addInspect, addProfile, addCache]) add(program);
+for (const add of [addTrain, addPredict, addEvaluate, addGenerate, addInspect, addProfile, addCache])
+  add(program);
 for (const command of [program, ...program.commands]) {
   const words = command === program ? "microbatch" : `microbatch ${command.name()}`;
   command.showHelpAfterError(`(${words} --help tells more)`).exitOverride();

@@ -15,11 +15,12 @@ export function wholeNumber(smallest: number, largest = Number.MAX_SAFE_INTEGER)
   };
 }
 
-/** Limits of a number: `from` may be reached, `above` and `below` may not. */
+/** Limits of a number: `from` and `to` may be reached, `above` and `below` may not. */
 export interface Limits {
   readonly from?: number;
   readonly above?: number;
   readonly below?: number;
+  readonly to?: number;
 }
 
 /** Turns a text into a number between the limits that fits float32. */
@@ -33,16 +34,19 @@ export function number(limits: Limits): (text: string) => number {
 
 function isBetween(
   value: number,
-  { from = -Infinity, above = -Infinity, below = Infinity }: Limits,
+  { from = -Infinity, above = -Infinity, below = Infinity, to = Infinity }: Limits,
 ): boolean {
-  return Number.isFinite(Math.fround(value)) && value >= from && value > above && value < below;
+  return (
+    Number.isFinite(Math.fround(value)) && value >= from && value > above && value < below && value <= to
+  );
 }
 
-function describeLimits({ from, above, below }: Limits): string {
+function describeLimits({ from, above, below, to }: Limits): string {
   const parts = [
     from === undefined ? "" : `from ${from} on`,
     above === undefined ? "" : `above ${above}`,
     below === undefined ? "" : `below ${below}`,
+    to === undefined ? "" : `at most ${to}`,
   ];
   return parts.filter((part) => part !== "").join(" and ");
 }
@@ -131,6 +135,12 @@ export function typeOf(text: string, before: Readonly<Record<string, TypeOf>> = 
   }
   if (Object.hasOwn(before, column)) throw new InvalidArgumentError(`"${column}" has a type already.`);
   return { ...before, [column]: isKind ? type : categories };
+}
+
+/** Takes "bytes", "characters" and the path of a tokenizer, which is a file of JSON. */
+export function tokens(text: string): string {
+  if (text === "bytes" || text === "characters" || /\.json$/i.test(text)) return text;
+  throw new InvalidArgumentError("Expected bytes, characters, or the path of a tokenizer.json.");
 }
 
 /** Collects an option that may be repeated. */

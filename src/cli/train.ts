@@ -2,7 +2,17 @@
 import { type Command, Option } from "commander";
 import { cleaningOptions } from "./cleaning.ts";
 import { dialectOption } from "./dialect.ts";
-import { number, repeated, sampling, shareOrFile, sizes, typeOf, until, wholeNumber } from "./options.ts";
+import {
+  number,
+  repeated,
+  sampling,
+  shareOrFile,
+  sizes,
+  tokens,
+  typeOf,
+  until,
+  wholeNumber,
+} from "./options.ts";
 import {
   categoryNames,
   optimizerDefaults,
@@ -10,6 +20,7 @@ import {
   scheduleNames,
   type TrainFlags,
   tableDefaults,
+  textDefaults,
 } from "./training/flags.ts";
 
 /** Adds the command to the program. */
@@ -99,6 +110,24 @@ function addTableOptions(command: Command): void {
         "random changes of training images: standard flips and shifts them (default: standard)",
       ).choices(["standard", "none"]),
     ),
+    group(
+      "The text:",
+      option(
+        "--tokens <what>",
+        "what is said to come next: bytes, characters, or the tokens of a tokenizer.json",
+        tokens,
+        textDefaults.tokens,
+      ),
+      option("--context <n>", "tokens that are seen at once", wholeNumber(1, 8192), textDefaults.context),
+      option("--width <n>", "features of each token", wholeNumber(1, 8192), textDefaults.width),
+      option("--layers <n>", "blocks of the transformer", wholeNumber(1, 128), textDefaults.layers),
+      option(
+        "--heads <n>",
+        "heads of attention, which share the width",
+        wholeNumber(1, 1024),
+        textDefaults.heads,
+      ),
+    ),
     group("What is left out of the table, and what is filled in:", ...cleaningOptions()),
     group(
       "The model:",
@@ -175,5 +204,6 @@ Examples:
   $ microbatch train penguins.csv --target species
   $ microbatch train houses.csv --target price --hidden none --test 0.2
   $ microbatch train churn.csv --target churn --class-weights balanced --until "validation.auc>=0.84"
+  $ microbatch train book.txt --context 128 --layers 4
   $ microbatch train plan.ts --epochs 5
 `;

@@ -44,9 +44,12 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/\bplan\.batchSize\b/g, "--batch-size"],
   [/\bplan\.stop, whenReached\b/g, "--until"],
   [/\bname the outputs yourself with plan\.serve\b/g, "leave it out with --ignore"],
-  // What a text's model sees at once has no flag.
-  [/\ba context of at most \d+, or a longer text\b/g, "a longer text"],
-  [/\ba smaller context, or a longer text\b/g, "or a longer text"],
+  [/\ba context of at most (\d+), or a longer text\b/g, "--context $1, or a longer text"],
+  [/\ba smaller context, or a longer text\b/g, "a smaller --context, or a longer text"],
+  [
+    /(?<=^--prompt.*Fix: )make the vocabulary of both texts, or .*/g,
+    "leave it out: the text that the model learned from has none",
+  ],
   // A table's metrics are those there are; in a plan file the list says where they come from.
   [/, or add the metric to validation\.metrics/g, ""],
 ];

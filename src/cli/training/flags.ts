@@ -80,7 +80,26 @@ export interface ImageFlags {
   readonly augment?: "standard" | "none";
 }
 
-export type TrainFlags = RunFlags & TableFlags & ImageFlags;
+/** Flags that say what becomes of a text, and how large its model is. */
+export interface TextFlags {
+  /** "characters", "bytes", or the path of a tokenizer.json. */
+  readonly tokens?: string;
+  readonly context?: number;
+  readonly width?: number;
+  readonly layers?: number;
+  readonly heads?: number;
+}
+
+export type TrainFlags = RunFlags & TableFlags & ImageFlags & TextFlags;
+
+/** The flags of TextFlags as they are typed. */
+export const textFlags: Readonly<Record<keyof TextFlags, string>> = {
+  tokens: "--tokens",
+  context: "--context",
+  width: "--width",
+  layers: "--layers",
+  heads: "--heads",
+};
 
 /** The flags of ImageFlags as they are typed. */
 export const imageFlags: Readonly<Record<keyof ImageFlags, string>> = {
@@ -120,6 +139,15 @@ export const tableDefaults = {
   dropout: 0,
   validation: 0.2,
   seed: 0,
+} as const;
+
+/** What a text's flags are where they are left out: a model of 0.3 million weights. examples/README.md says what larger ones come to. */
+export const textDefaults = {
+  tokens: "bytes",
+  context: 64,
+  width: 96,
+  layers: 2,
+  heads: 4,
 } as const;
 
 /**

@@ -6,7 +6,7 @@ import { onInterrupt } from "../interrupt.ts";
 import { exitCodes } from "../options.ts";
 import { requireOut } from "../out.ts";
 import { print, say } from "../say.ts";
-import { imageFlags, type TrainFlags, tableDefaults } from "./flags.ts";
+import { imageFlags, type TrainFlags, tableDefaults, textFlags } from "./flags.ts";
 import type { Job } from "./job.ts";
 import { refuseFlags } from "./job-flags.ts";
 import { isPlanFile } from "./plan-file.ts";
@@ -32,6 +32,13 @@ const heldFiles = ({ validation, test }: TrainFlags) =>
 
 async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
   const isPlan = isPlanFile(path);
+  if (isPlan || !isText(path, flags)) {
+    refuseFlags(flags, textFlags, {
+      expected: "a text, a .txt file without --target",
+      got: path,
+      fix: (flag) => `leave ${flag} out`,
+    });
+  }
   if (!isPlan && (await isFolder(path))) return (await import("./image-job.ts")).imageJob(path, flags);
   refuseFlags(flags, imageFlags, {
     expected: "a folder of images",

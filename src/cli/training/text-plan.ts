@@ -1,4 +1,4 @@
-/** The model of a text file: a small transformer over its bytes that says which comes next. */
+/** The model of a text file: a small transformer over its tokens that says which comes next. */
 
 import { float32 } from "../../array/array.ts";
 import { constant } from "../../graph/tensor.ts";
@@ -15,9 +15,17 @@ import {
 import { gather, mul } from "../../ops/index.ts";
 import type { Plan } from "../../train/plan.ts";
 
-/** Bytes are the vocabulary: a saved model needs no list of characters beside it, and no later text has unknown ones. */
-const tokens = 256;
-const [width, heads, blocks] = [96, 4, 2];
+/** What the transformer is made of. */
+export interface TextModelOptions {
+  /** Features of each token. */
+  readonly width: number;
+  /** How many blocks lie on each other. */
+  readonly layers: number;
+  /** Heads of attention: they divide the width. */
+  readonly heads: number;
+  /** The part of each branch that a step leaves out. */
+  readonly dropout: number;
+}
 
 /** The parts of a plan that follow from a text. */
 export interface TextModel
@@ -29,20 +37,21 @@ export interface TextModel
 
 /**
  * Embedding, learned positions, blocks of causal attention, and one linear layer: tokens [batch, context] → logits
- * [batch, context, 256], a guess behind every byte. dropout: the part of each branch that a step leaves out. counts: how often each
- * byte comes in the training text, which is all that the trivial model knows.
+ * [batch, context, vocabulary], a guess behind every token. counts: how often each token comes in the training text, which is all that
+ * the trivial model knows, and whose length is the vocabulary's.
  */
-export function textModel(counts: Float64Array, options: { readonly dropout: number }): TextModel {
-  const { dropout } = options;
+export function textModel(counts: Float64Array, options: TextModelOptions): TextModel {
+  const { width, layers, heads, dropout } = options;
+  const tokens = counts.length;
   const body = sequence(
     embedding(tokens, width),
     positional("learned"),
-    ...Array.from({ length: blocks }, () => transformerBlock({ heads, causal: true, dropout })),
+    ...Array.from({ length: layers }, () => transformerBlock({ heads, causal: true, dropout })),
     layerNorm(),
     linear(tokens, { name: "output" }),
   );
   return {
-    words: `a transformer of ${blocks} blocks of ${width} features`,
+    words: `a transformer of ${layers} block${layers === 1 ? "" : "s"} of ${width} features`,
     model: (row) => body(row.tokens!),
     loss: (logits, row) => crossEntropy(logits, row.next!),
     metrics: { accuracy: (logits, row) => accuracy(logits, row.next!) },
@@ -50,8 +59,8 @@ export function textModel(counts: Float64Array, options: { readonly dropout: num
   };
 }
 
-/** Every byte once more than it was seen (Laplace), so that none of another part of the text is impossible. */
+/** Every token once more than it was seen (Laplace), so that none of another part of the text is impossible. */
 function logShares(counts: Float64Array): number[] {
   const total = counts.reduce((sum, count) => sum + count, 0);
-  return Array.from(counts, (count) => Math.log((count + 1) / (total + tokens)));
+  return Array.from(counts, (count) => Math.log((count + 1) / (total + counts.length)));
 }

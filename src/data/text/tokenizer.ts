@@ -21,7 +21,12 @@ import { encodeWhole, type Vocabulary } from "./vocabulary.ts";
  * where it has none for unknown ones either: other readers drop such characters without a word.
  */
 export async function tokenizerVocabulary(path: string): Promise<Vocabulary> {
-  const definition = parse(path, await readFile(path));
+  return tokenizerFrom(path, await readFile(path));
+}
+
+/** The same from the bytes of a tokenizer.json. path: what errors call them. */
+export async function tokenizerFrom(path: string, bytes: Uint8Array): Promise<Vocabulary> {
+  const definition = parse(path, bytes);
   const tokens = tokensOf(path, definition);
   const { Tokenizer } = await import("@huggingface/tokenizers");
   const parts = forLibrary(path, definition, tokens.length);
