@@ -14,6 +14,8 @@ const folder = temporaryFolder();
 const microbatch = microbatchIn(folder);
 const names = ["nought", "one", "two"];
 
+const white = { width: 8, height: 8, channels: 3, background: "white" } as const;
+
 before(async () => {
   const [, ...lines] = gunzipSync(await readFile(digits))
     .toString()
@@ -50,6 +52,11 @@ test("a folder of images by class becomes a model that beats the commonest class
   assert.equal(header, "file,prediction,probability of nought,probability of one,probability of two");
   const right = lines.filter((line) => line.split("/")[0] === line.split(",")[1]);
   assert.ok(right.length > 0.9 * lines.length, `${right.length} of ${lines.length}`);
+  const judged = JSON.parse(await run("evaluate", "digits.onnx", "digits", "--json"));
+  assert.equal(judged.rows, lines.length);
+  assert.equal(judged.metrics.accuracy, right.length / lines.length);
+  assert.ok(judged.baseline.accuracy < 0.5);
+  assert.match(await run("evaluate", "digits.onnx", "digits"), /^digits: \d+ rows judged by class\n/);
   assert.match(await run("inspect", "digits.onnx"), /image +uint8 +\[batch, 3, 8, 8\]/);
 });
 
@@ -71,6 +78,11 @@ test("the same seed gives the same model, and what is chosen changes it", async 
 test("what belongs to tables, and what is no folder of classes, is refused with what to do", async () => {
   await mkdir(join(folder, "empty"));
   await writeFile(join(folder, "table.csv"), "a,b\n1,2\n");
+  await writeFile(join(folder, "answers.csv"), `a,b\n${"1,no\n2,no\n3,yes\n4,yes\n".repeat(5)}`);
+  await run("train", "answers.csv", "--target", "b", "--epochs", "1", "--out", "table.onnx");
+  for (const name of [...names, "three"]) await mkdir(join(folder, "unknown", name), { recursive: true });
+  for (const name of [...names, "three"])
+    await writeFile(join(folder, "unknown", name, "1.png"), await sharp({ create: white }).png().toBuffer());
   for (const [words, message] of [
     [
       ["train", "digits", "--target", "x"],
@@ -85,6 +97,22 @@ test("what belongs to tables, and what is no folder of classes, is refused with 
       /^--image-size: expected a folder of images, got table\.csv\. Fix: /,
     ],
     [["train", "empty"], /^images in empty: expected at least one image, got no file\. Fix: /],
+    [
+      ["evaluate", "digits.onnx", "empty"],
+      /^images in empty: expected at least one image, got no file\. Fix: /,
+    ],
+    [
+      ["evaluate", "digits.onnx", "unknown"],
+      /^images in unknown: expected .*nought, one, two.*, got .*three/,
+    ],
+    [
+      ["evaluate", "digits.onnx", "digits", "--target", "class"],
+      /^--target: expected a table, whose columns it is about, got the folder of images digits\. Fix: leave --target out: the folders in it are the classes\n$/,
+    ],
+    [
+      ["evaluate", "table.onnx", "digits"],
+      /^table\.onnx: expected a model of one image, uint8 .*, got "a" float32/,
+    ],
     [["predict", "digits.onnx", "empty"], /^images in empty: expected /],
     [["predict", "digits.onnx", "table.csv"], /^digits\.onnx, input "image": expected one value per row/],
   ] as const) {

@@ -16,6 +16,9 @@ import type { EvaluateFlags } from "./evaluate.ts";
 import { type Outputs, requireClasses } from "./model-rows.ts";
 import { type Head, headOf } from "./training/heads.ts";
 
+/** Rows whose answers are known: a table's, or images whose folders say them. */
+export type AnsweredRows = Pick<RawPiece, "names" | "rows" | "columns" | "numbers" | "parse" | "placeOf">;
+
 /** A target and how its answers are read and judged. */
 export interface Answer {
   readonly target: TargetColumn;
@@ -117,7 +120,7 @@ function foldsOf(head: Head, target: TargetColumn): Record<string, MetricFold> {
 }
 
 /** Rows without an answer count for nothing. */
-export async function addPiece(answer: Answer, piece: RawPiece, outputs: Outputs): Promise<void> {
+export async function addPiece(answer: Answer, piece: AnsweredRows, outputs: Outputs): Promise<void> {
   const { head, own, trivial, output, weight } = answer;
   const actual = await actualOf(answer, piece);
   const counts = weight === undefined ? undefined : await weightsOf(weight, piece);
@@ -132,7 +135,7 @@ export async function addPiece(answer: Answer, piece: RawPiece, outputs: Outputs
 }
 
 /** How much each row counts. Throws where that is missing or below 0, as in training. */
-async function weightsOf(column: string, piece: RawPiece): Promise<Float32Array> {
+async function weightsOf(column: string, piece: AnsweredRows): Promise<Float32Array> {
   const values = piece.numbers[column];
   if (values === undefined) {
     const fix = "name one of those, or leave --weight out";
@@ -162,7 +165,7 @@ function numbersOf(head: Head, data: Float32Array, rows: number): Float32Array {
 /** The smallest positive float32: what was less has become 0. */
 const smallest = 2 ** -149;
 
-async function actualOf({ target, column }: Answer, piece: RawPiece): Promise<Float32Array> {
+async function actualOf({ target, column }: Answer, piece: AnsweredRows): Promise<Float32Array> {
   if (target.task === "regression") return Float32Array.from(piece.numbers[column]!);
   const codes = new Map(target.categories.map((category, code) => [category, code]));
   const isWhole = target.categories.every((category) => /^-?\d+$/.test(category));
@@ -177,7 +180,7 @@ async function actualOf({ target, column }: Answer, piece: RawPiece): Promise<Fl
 }
 
 /** 1 and 1.0 are one class, as they are for `table`; 0x1 is no number there, and none here. */
-function wholeText(text: string, { parse }: RawPiece): string {
+function wholeText(text: string, { parse }: AnsweredRows): string {
   const value = parse(text);
   return Number.isSafeInteger(value) ? String(value) : text;
 }

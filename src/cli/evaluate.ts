@@ -20,7 +20,7 @@ export function addEvaluate(program: Command): void {
     .argument("<model>", "an ONNX file that train has written")
     .argument(
       "<table>",
-      'the model\'s columns and the answers: CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query',
+      'the model\'s columns and the answers: CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, a .sql file with a query, or a folder of images in a folder for each class',
     )
     .option("--target <column>", "the column with the answers (default: the one the model was trained on)")
     .option("--weight <column>", "how much each row counts (default: all the same)")

@@ -1,12 +1,13 @@
-/** microbatch evaluate: a saved model on a table that knows the answers, beside the trivial model. */
+/** microbatch evaluate: a saved model on a table that knows the answers, beside the trivial model. Images know them by their folders. */
 import { rawRows } from "../data/table/raw-rows.ts";
 import { fail } from "../errors.ts";
 import type { MetricFold } from "../nn/metric.ts";
 import { digits } from "../report/console.ts";
-import { loadModel, type SavedModel } from "../train/saved-model.ts";
-import { type Answer, addPiece, answersOf } from "./answers.ts";
-import { type DialectFlags, dialectOf } from "./dialect.ts";
+import { loadModel, type RawColumns, type SavedModel } from "../train/saved-model.ts";
+import { type Answer, type AnsweredRows, addPiece, answersOf } from "./answers.ts";
+import { dialectOf } from "./dialect.ts";
 import type { EvaluateFlags } from "./evaluate.ts";
+import { answeredImages, isFolder } from "./image-rows.ts";
 import { modelRows, tableInputs } from "./model-rows.ts";
 import { print, say, styled } from "./say.ts";
 import { tableInput } from "./table-input.ts";
@@ -18,7 +19,7 @@ export async function runEvaluate(file: string, path: string, flags: EvaluateFla
   try {
     const answers = answersOf(file, model, flags);
     const unseen = new UnseenCategories(model.schema);
-    const { rows, judged } = await judge(file, model, { path, ...dialectOf(flags) }, answers, unseen);
+    const { rows, judged } = await judge(file, model, { ...flags, path }, answers, unseen);
     if (flags.json === true)
       print(JSON.stringify({ ...recordOf(file, path, rows, judged, answers), unseen: unseen.counts }));
     else for (const answer of answers) tell(answer, path, rows, judged);
@@ -34,10 +35,41 @@ type Metrics = Readonly<Record<string, number>>;
 async function judge(
   file: string,
   model: SavedModel,
-  { path, ...written }: { readonly path: string } & DialectFlags,
+  table: { readonly path: string } & EvaluateFlags,
   answers: readonly Answer[],
   unseen: UnseenCategories,
 ): Promise<{ readonly rows: number; readonly judged: Judged }> {
+  const { path } = table;
+  const pieces = (await isFolder(path))
+    ? imagePieces(file, model, table, answers)
+    : tablePieces(file, model, table, answers, unseen);
+  let rows = 0;
+  for await (const { columns, piece } of pieces) {
+    const outputs = await model.predict(columns, path);
+    for (const answer of answers) await addPiece(answer, piece, outputs);
+    rows += piece.rows;
+  }
+  for (const answer of answers) if (answer.count === 0) noAnswers(path, answer, rows);
+  const results = answers.map(({ target, own, trivial, hasBaseline }) => [
+    target.name,
+    { model: finish(own), baseline: hasBaseline ? finish(trivial) : undefined },
+  ]);
+  return { rows, judged: Object.fromEntries(results) };
+}
+
+/** What the model takes of some rows, and what is known of them. */
+interface Piece {
+  readonly columns: RawColumns;
+  readonly piece: AnsweredRows;
+}
+
+async function* tablePieces(
+  file: string,
+  model: SavedModel,
+  { path, ...flags }: { readonly path: string } & EvaluateFlags,
+  answers: readonly Answer[],
+  unseen: UnseenCategories,
+): AsyncGenerator<Piece> {
   const inputs = tableInputs(file, model);
   const numeric = answers.filter(({ target }) => target.task === "regression").map(({ column }) => column);
   const weights = answers.flatMap(({ weight }) => weight ?? []).slice(0, 1); // the same for all
@@ -47,19 +79,40 @@ async function judge(
     columns: [...new Set([...inputs.columns, ...answers.map(({ column }) => column), ...weights])],
     numbers: [...new Set([...inputs.numbers, ...numeric, ...weights])],
   };
-  let rows = 0;
-  for await (const piece of rawRows(await tableInput(path), { ...needed, ...written })) {
-    const outputs = await model.predict(await modelRows(inputs, piece), path);
-    for (const answer of answers) await addPiece(answer, piece, outputs);
+  for await (const piece of rawRows(await tableInput(path), { ...needed, ...dialectOf(flags) })) {
     unseen.add(piece);
-    rows += piece.rows;
+    yield { columns: await modelRows(inputs, piece), piece };
   }
-  for (const answer of answers) if (answer.count === 0) noAnswers(path, answer, rows);
-  const results = answers.map(({ target, own, trivial, hasBaseline }) => [
-    target.name,
-    { model: finish(own), baseline: hasBaseline ? finish(trivial) : undefined },
-  ]);
-  return { rows, judged: Object.fromEntries(results) };
+}
+
+/** The folders are the answers, so nothing else says them. */
+async function* imagePieces(
+  file: string,
+  model: SavedModel,
+  { path: folder, target, weight, dialect }: { readonly path: string } & EvaluateFlags,
+  [answer]: readonly Answer[],
+): AsyncGenerator<Piece> {
+  for (const [flag, given] of Object.entries({
+    "--target": target,
+    "--weight": weight,
+    "--dialect": dialect,
+  })) {
+    if (given === undefined) continue;
+    fail(flag, {
+      expected: "a table, whose columns it is about",
+      got: `the folder of images ${folder}`,
+      fix: `leave ${flag} out: the folders in it are the classes`,
+    });
+  }
+  const classes = answer?.target.task === "classification" ? answer.target.categories : undefined;
+  if (classes === undefined) {
+    return fail(file, {
+      expected: "a model of classes, which the folders are",
+      got: "one of numbers",
+      fix: "judge it by a table: microbatch evaluate model.onnx table.csv",
+    });
+  }
+  yield* answeredImages(file, model, { folder, column: answer!.column, classes });
 }
 
 const finish = (folds: Readonly<Record<string, MetricFold>>): Metrics =>

@@ -1,8 +1,10 @@
 /** A folder of images as the rows of a saved model: one input of bytes, read in the size that the model was trained on. */
 import { stat } from "node:fs/promises";
-import { images } from "../data/images/images.ts";
+import { type Images, images, type UnlabelledColumns } from "../data/images/images.ts";
+import { parseNumber } from "../data/numbers.ts";
 import { fail } from "../errors.ts";
 import type { RawColumns, SavedModel } from "../train/saved-model.ts";
+import type { AnsweredRows } from "./answers.ts";
 
 /** Some rows: what is written of them again, by columns, and what the model takes. */
 export interface ModelPiece {
@@ -32,22 +34,65 @@ export async function* imageRows(
   model: SavedModel,
   folder: string,
 ): AsyncGenerator<ModelPiece> {
-  const { name, channels, height, width } = imageInput(file, model);
-  const data = await images(folder, { size: [height, width], channels, labels: false });
+  const { name, ...size } = imageInput(file, model);
+  const data = await images(folder, { ...sizeOf(size), labels: false });
+  for await (const { first, rows, values } of piecesOf(data, size)) {
+    const files = data.report.files.slice(first, first + rows);
+    yield { names: ["file"], rows, texts: [files], columns: { [name]: values } };
+  }
+}
+
+/** Images of a folder for each class, and the classes as a column of answers of that name. */
+export async function* answeredImages(
+  file: string,
+  model: SavedModel,
+  {
+    folder,
+    column,
+    classes,
+  }: { readonly folder: string; readonly column: string; readonly classes: readonly string[] },
+): AsyncGenerator<{ readonly columns: RawColumns; readonly piece: AnsweredRows }> {
+  const { name, ...size } = imageInput(file, model);
+  const data = await images(folder, { ...sizeOf(size), classes });
+  for await (const { first, rows, samples, values } of piecesOf(data, size)) {
+    const codes = new Int32Array(rows);
+    await data.read("class", samples, codes);
+    const piece = {
+      names: [column],
+      rows,
+      columns: { [column]: Array.from(codes, (code) => classes[code]!) },
+      numbers: {},
+      parse: (text: string) => parseNumber(text),
+      placeOf: async (row: number) => `${folder}/${data.report.files[first + row]}`,
+    };
+    yield { columns: { [name]: values }, piece };
+  }
+}
+
+type Size = Omit<ReturnType<typeof imageInput>, "name">;
+
+const sizeOf = ({ channels, height, width }: Size) => ({ size: [height, width], channels }) as const;
+
+/** The images as lists of numbers, some at a time. */
+async function* piecesOf(
+  data: Pick<Images<UnlabelledColumns>, "size" | "read">,
+  { channels, height, width }: Size,
+): AsyncGenerator<{
+  readonly first: number;
+  readonly rows: number;
+  readonly samples: Uint32Array;
+  readonly values: readonly (readonly number[])[];
+}> {
   const bytes = channels * height * width;
   const pixels = new Uint8Array(imagesPerPiece * bytes);
   for (let first = 0; first < data.size; first += imagesPerPiece) {
     const rows = Math.min(imagesPerPiece, data.size - first);
-    await data.read(
-      "image",
-      Uint32Array.from({ length: rows }, (_, row) => first + row),
-      pixels,
-    );
+    const samples = Uint32Array.from({ length: rows }, (_, row) => first + row);
+    await data.read("image", samples, pixels);
     const values = Array.from({ length: rows }, (_, row) => [
       ...pixels.subarray(row * bytes, (row + 1) * bytes),
     ]);
-    const files = data.report.files.slice(first, first + rows);
-    yield { names: ["file"], rows, texts: [files], columns: { [name]: values } };
+    yield { first, rows, samples, values };
   }
 }
 

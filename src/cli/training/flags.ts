@@ -141,7 +141,7 @@ export const tableDefaults = {
   seed: 0,
 } as const;
 
-/** What a text's flags are where they are left out: a model of 0.3 million weights. examples/README.md says what larger ones come to. */
+/** What a text's flags are where they are left out: a model of 0.3 million weights, which reads a book in minutes. */
 export const textDefaults = {
   tokens: "bytes",
   context: 64,

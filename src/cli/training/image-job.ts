@@ -1,5 +1,5 @@
 /** A folder of images by class and flags → a job. */
-import { type ClassificationStatistics, schemaToMetadata } from "../../array/schema.ts";
+import { type ClassificationStatistics, schemaToMetadata, statisticsToMetadata } from "../../array/schema.ts";
 import { readColumn } from "../../data/column.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { images } from "../../data/images/images.ts";
@@ -68,10 +68,10 @@ export async function imageJob(folder: string, flags: TrainFlags): Promise<Job> 
     task: head.task,
     verdicts: [{ metric: head.headline, better: "higher", baselineWords: head.baselineWords }],
     ...(parts.test !== undefined && { test: parts.test as Dataset }),
-    metadata: schemaToMetadata({
-      features: [],
-      targets: [{ task: "classification", name: "class", categories }],
-    }),
+    metadata: {
+      ...schemaToMetadata({ features: [], targets: [{ task: "classification", name: "class", categories }] }),
+      ...statisticsToMetadata({ samples: training.size, features: [], targets: [classes] }),
+    },
   };
 }
 
