@@ -32,13 +32,16 @@ export interface ArenaPlan {
   readonly layout: Layout;
   /** Names of regions, equal-sized copies of the layout. */
   readonly regions: readonly string[];
+  /** Regions behind them that hold only so many tensors, the first of the layout: sums and slots, where not all are trained. */
+  readonly partial?: { readonly tensors: number; readonly regions: readonly string[] };
   /** Bytes behind the regions, for whatever a run wants to share. Default 0. */
   readonly scratchBytes?: number;
 }
 
-/** One copy of the layout. */
+/** One copy of the layout, or of the first tensors of it. */
 export interface Region {
   readonly name: string;
+  readonly layout: Layout;
   /** Where it starts in the memory, for the kernels. */
   readonly byteOffset: number;
   /** The whole region, padding included. */
@@ -92,7 +95,7 @@ export function createArena(plan: ArenaPlan): Arena {
   if (pages > maximumPages) {
     fail("createArena", {
       expected: `at most ${maximumPages * bytesPerPage} bytes (4 GiB)`,
-      got: `${bytes} bytes: ${plan.regions.length} regions of ${plan.layout.floats * 4} bytes and ${plan.scratchBytes ?? 0} of scratch`,
+      got: `${bytes} bytes: ${describeRegions(plan)} and ${plan.scratchBytes ?? 0} of scratch`,
       fix: "fewer lanes, an optimizer with fewer slots, no parameter averaging, or a smaller model",
     });
   }
@@ -122,14 +125,17 @@ export function openArena(plan: ArenaPlan, memory: WebAssembly.Memory): Arena {
       fix: "pass the memory and the plan of one arena",
     });
   }
-  const bytesPerRegion = aligned(plan.layout.floats * 4);
-  const regions = new Map(
-    plan.regions.map((name, index) => [name, openRegion(name, plan.layout, memory, index * bytesPerRegion)]),
-  );
-  if (regions.size !== plan.regions.length) {
+  const regions = new Map<string, Region>();
+  let end = 0;
+  const names = regionsOf(plan);
+  for (const { name, layout } of names) {
+    regions.set(name, openRegion(name, layout, memory, end));
+    end += aligned(layout.floats * 4);
+  }
+  if (regions.size !== names.length) {
     fail("openArena", {
       expected: "regions with names of their own",
-      got: plan.regions.join(", "),
+      got: names.map(({ name }) => name).join(", "),
       fix: "rename the ones that occur twice",
     });
   }
@@ -139,27 +145,43 @@ export function openArena(plan: ArenaPlan, memory: WebAssembly.Memory): Arena {
     layout: plan.layout,
     region: (name: string) => regions.get(name) ?? noRegion(name, plan),
     hasRegion: (name: string) => regions.has(name),
-    scratch: new Uint8Array(memory.buffer, plan.regions.length * bytesPerRegion, plan.scratchBytes ?? 0),
+    scratch: new Uint8Array(memory.buffer, end, plan.scratchBytes ?? 0),
   });
 }
 
 /** The bytes an arena of this plan takes, for the memory model. */
-export function arenaBytes({ layout, regions, scratchBytes = 0 }: ArenaPlan): number {
-  return regions.length * aligned(layout.floats * 4) + aligned(scratchBytes);
+export function arenaBytes(plan: ArenaPlan): number {
+  const regions = regionsOf(plan).reduce((bytes, { layout }) => bytes + aligned(layout.floats * 4), 0);
+  return regions + aligned(plan.scratchBytes ?? 0);
 }
 
-function openRegion(
-  name: string,
-  { tensors: places, floats }: Layout,
-  memory: WebAssembly.Memory,
-  byteOffset: number,
-): Region {
+/** Every region with what lies in it, in the order of the memory. */
+function regionsOf({ layout, regions, partial }: ArenaPlan) {
+  const whole = regions.map((name) => ({ name, layout }));
+  if (partial === undefined) return whole;
+  const first = firstOf(layout, partial.tensors);
+  return [...whole, ...partial.regions.map((name) => ({ name, layout: first }))];
+}
+
+function firstOf({ tensors, floats }: Layout, count: number): Layout {
+  return { tensors: tensors.slice(0, count), floats: tensors[count]?.offset ?? floats };
+}
+
+function describeRegions({ layout, regions, partial }: ArenaPlan): string {
+  const whole = `${regions.length} regions of ${layout.floats * 4} bytes`;
+  if (partial === undefined || partial.regions.length === 0) return whole;
+  return `${whole}, ${partial.regions.length} of ${firstOf(layout, partial.tensors).floats * 4}`;
+}
+
+function openRegion(name: string, layout: Layout, memory: WebAssembly.Memory, byteOffset: number): Region {
+  const { tensors: places, floats } = layout;
   const tensors = places.map(({ name: tensor, shape, offset, elements }): [string, NdArray] => [
     tensor,
     ndarray("float32", shape, new Float32Array(memory.buffer, byteOffset + offset * 4, elements)),
   ]);
   return Object.freeze({
     name,
+    layout,
     byteOffset,
     floats: new Float32Array(memory.buffer, byteOffset, floats),
     tensors: new Map(tensors),
@@ -168,7 +190,9 @@ function openRegion(
 
 function noRegion(name: string, plan: ArenaPlan): never {
   return fail("arena", {
-    expected: `a region out of ${plan.regions.join(", ")}`,
+    expected: `a region out of ${regionsOf(plan)
+      .map(({ name: known }) => known)
+      .join(", ")}`,
     got: `"${name}"`,
     fix: "name one of them, or add it to the plan's regions",
   });

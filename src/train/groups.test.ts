@@ -167,7 +167,7 @@ test("groups that cannot be are refused with what to write", async () => {
     ],
     [
       [{ parameters: "*", learningRate: 2 }],
-      "plan.groups[0]: expected only parameters, frozen, learningRateFactor, weightDecayFactor, got learningRate. " +
+      "plan.groups[0]: expected only parameters, frozen, lora, learningRateFactor, weightDecayFactor, got learningRate. " +
         "Fix: correct the name",
     ],
     [

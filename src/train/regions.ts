@@ -9,6 +9,8 @@ export const regions = {
   parameters: "parameters",
   average: "average",
   best: "best",
+  /** Where adapters change weights: these, plain. */
+  merged: "merged",
   slot: (name: string) => `slot ${name}`,
   lane: (slot: number) => `lane ${slot}`,
 } as const;

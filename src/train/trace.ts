@@ -7,12 +7,13 @@ import { bug, fail, kindOf } from "../errors.ts";
 import { buildProgram, type Program } from "../graph/program.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
 import { inputsOf, parametersOf, sorted, statisticsOf } from "../graph/walk.ts";
-import { tracing } from "../nn/mode.ts";
+import { type StatisticsRequest, tracing } from "../nn/mode.ts";
 import { accumulate, gradient } from "../ops/index.ts";
 import type { GradientPrograms, LoadableProgram } from "../parallel/crew.ts";
 import { metricOutputs, type TracedMetric } from "./evaluate.ts";
 import { type SettledGroup, settleGroups } from "./groups.ts";
 import { loadable, type Sources } from "./loadable.ts";
+import { type Adapter, adapt, adaptersOf, type TracedAdapter } from "./lora.ts";
 import { names } from "./names.ts";
 import { nameParameters, type TracedParameter, tracedParameters, trainableNames } from "./parameters.ts";
 import { type PenaltyProgram, tracePenalty } from "./penalty.ts";
@@ -30,6 +31,8 @@ export interface Trace {
   readonly running: readonly TracedStatistics[];
   /** The plan's groups, by the names of their parameters. */
   readonly groups: readonly SettledGroup[];
+  /** The low-rank changes of the groups with LoRA. The gradient programs have them; all others take plain, merged weights. */
+  readonly adapters: readonly Adapter[];
   readonly gradient: GradientPrograms;
   readonly update: Program;
   readonly evaluation: LoadableProgram;
@@ -63,17 +66,19 @@ export function trace(plan: Plan, channelBlock?: number): Trace {
   const columns = Object.keys(plan.data.columns);
   const requests = observedBy(weighted.loss, traced.statistics);
   const held = nameParameters(heldLeaves(weighted.loss, requests), columns);
-  const { trained, groups } = divide(plan, held);
+  const { trained, groups, adapters } = divide(plan, held, weighted.loss);
   const parameterNames = new Map([...trained, ...held]); // those that are there keep their place
   const sources: Sources = { columns, parameterNames, masks, channelBlock };
-  const statistics = traceStatistics(requests, parameterNames);
-  const gradientPrograms = traceGradient(weighted, trained, statistics, sources);
+  const adapted = adaptedTraining(weighted, requests, adapters);
+  const statistics = traceStatistics(adapted.requests, parameterNames);
+  const gradientPrograms = traceGradient(adapted.weighted, trained, statistics, sources);
   const { evaluation, metrics } = traceEvaluation(plan, row, sources);
   const inference = loadable(traceInference(plan, row, parameterNames), sources);
   const penalty = tracePenalty(plan, trained);
   return {
     parameters: tracedParameters(parameterNames, trained),
     groups,
+    adapters,
     running: statistics.running,
     gradient: gradientPrograms,
     update: updateProgram(plan),
@@ -93,12 +98,18 @@ export function trace(plan: Plan, channelBlock?: number): Trace {
   };
 }
 
-/** The groups of a plan, and what none of them freezes. */
-function divide(plan: Plan, held: ReadonlyMap<Tensor, string>) {
+/** The groups of a plan, what changes weights by LoRA, and what is trained: that, and what no group freezes. */
+function divide(plan: Plan, held: ReadonlyMap<Tensor, string>, loss: Tensor) {
   const trainable = trainableNames(held);
-  const groups = settleGroups(plan.groups ?? [], [...trainable.values()], plan.optimizer.weightDecay);
-  const frozen = new Set(groups.flatMap(({ frozen, parameters }) => (frozen ? parameters : [])));
+  const shapes = new Map([...trainable].map(([tensor, name]) => [name, tensor.shape as readonly number[]])); // fixed
+  const groups = settleGroups(plan.groups ?? [], shapes, plan.optimizer.weightDecay);
+  const frozen = new Set(
+    groups.flatMap(({ frozen, lora, parameters }) => (frozen || lora ? parameters : [])),
+  );
+  const taken = [...held.values(), ...Object.keys(plan.data.columns)];
+  const adapters = adaptersOf(groups, trainable, loss, taken);
   const trained = new Map([...trainable].filter(([, name]) => !frozen.has(name)));
+  for (const { a, b, leaves } of adapters) trained.set(leaves.a, a).set(leaves.b, b);
   if (trained.size === 0) {
     fail("plan.groups", {
       expected: "at least one parameter that is trained",
@@ -106,7 +117,26 @@ function divide(plan: Plan, held: ReadonlyMap<Tensor, string>) {
       fix: "make the patterns of what is frozen narrower",
     });
   }
-  return { trained, groups };
+  return { trained, groups, adapters };
+}
+
+/** What training computes, with the changes that adapters make. */
+function adaptedTraining(
+  weighted: WeightedLoss,
+  requests: readonly StatisticsRequest[],
+  adapters: readonly TracedAdapter[],
+) {
+  if (adapters.length === 0) return { weighted, requests };
+  const seen = requests.flatMap(({ mean, variance }) => [mean, variance]);
+  const changed = adapt([weighted.loss, weighted.weights, ...seen], adapters);
+  return {
+    weighted: { ...weighted, loss: changed(weighted.loss), weights: changed(weighted.weights) },
+    requests: requests.map((request) => ({
+      ...request,
+      mean: changed(request.mean),
+      variance: changed(request.variance),
+    })),
+  };
 }
 
 function loweringsOf(loss: Tensor, channelBlock: number | undefined): Readonly<Record<string, string>> {
