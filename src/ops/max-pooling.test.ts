@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { evaluate } from "../../test/reference/evaluate.ts";
 import { runTensors } from "../../test/reference/onnxruntime.ts";
 import { refuses } from "../../test/reference/refusals.ts";
+import { elementCount } from "../array/shape.ts";
 import { input } from "../graph/tensor.ts";
-import { gradient, maxPooling, sum } from "./index.ts";
+import { gradient, maxPooling, mul, relu, sum } from "./index.ts";
 import type { WindowOptions } from "./pooling-windows.ts";
 
 const image = input("image", ["batch", 2, 5, 4]);
@@ -74,6 +75,36 @@ for (const [where, size, options] of windows) {
       total,
     );
     assert.deepEqual([...dx.data], [...evaluate([outputs.dx], feeds)[0]!.data]);
+  });
+}
+
+for (const size of [2, 3]) {
+  test(`what is cut off at 0 and pooled by ${size} has the gradient of each, with another reader and without`, async () => {
+    const cut = relu(image);
+    const pooled = maxPooling(cut, size, { stride: 2 });
+    const dy = input("dy", pooled.shape);
+    const [alone, before] = gradient(pooled, [image, cut], dy);
+    const [beside] = gradient(sum(mul(mul(pooled, dy), sum(cut))), [image]);
+    const outputs = { alone: alone!, before: before!, beside: beside! };
+    const dyShape = [3, ...(dy.shape.slice(1) as number[])]; // fixed but for the samples
+    const data = Array.from({ length: 120 }, (_, index) => ((index * 5) % 13) - 11); // mostly below 0, and tied
+    const feeds = new Map([
+      [image, { shape: [3, 2, 5, 4], data }],
+      [dy, { shape: dyShape, data: Array.from({ length: elementCount(dyShape) }, (_, index) => index + 1) }],
+    ]);
+    const got = await runTensors(outputs, feeds);
+    const want = evaluate(Object.values(outputs), feeds);
+    assert.deepEqual(
+      Object.values(got).map((value) => [...value.data]),
+      want.map((value) => [...value.data]),
+    );
+    // The reference computes the same nodes: so by the definition as well.
+    const isAbove = data.map((one) => (one > 0 ? 1 : 0));
+    assert.deepEqual(
+      [...got.alone.data],
+      [...got.before.data].map((one, index) => one * isAbove[index]!),
+    );
+    assert.ok([...got.before.data].some((one, index) => one !== 0 && isAbove[index] === 0));
   });
 }
 

@@ -2,23 +2,11 @@
 import { productDim, type Shape } from "../array/shape.ts";
 import { defineOp, type EmitContext, type Op } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
-import { relu } from "./activation.ts";
-import { add, mul, sub } from "./arithmetic.ts";
-import { constantLike } from "./constant-like.ts";
-import {
-  areTiles,
-  covered,
-  onnxWindows,
-  pooledShape,
-  spatialOf,
-  uncovered,
-  type WindowOptions,
-  type Windows,
-  windowsOf,
-} from "./pooling-windows.ts";
+import { mul } from "./arithmetic.ts";
+import { emitUnpooling, isUnpoolable } from "./max-unpooling.ts";
+import { onnxWindows, pooledShape, type WindowOptions, type Windows, windowsOf } from "./pooling-windows.ts";
 import { floats, requireDType } from "./require.ts";
-import { resizeNearest } from "./resize.ts";
-import { cast, equal } from "./selection.ts";
+import { cast, greater } from "./selection.ts";
 
 /**
  * The largest element of every window: [samples, channels, length] or [samples, channels, height, width] → the same axes,
@@ -34,6 +22,17 @@ export function maxPooling(
 ): Tensor {
   requireDType(where, x, floats);
   return apply(maxPoolingOp, [x], windowsOf(where, x, size, options));
+}
+
+/**
+ * The same as `scattered`, the gradient of x pooled, with zeros where x is not above 0: found before it is scattered, on as
+ * many numbers as there are windows. None where `scattered` is something else.
+ */
+export function scatteredAboveZero(scattered: Tensor, x: Tensor): Tensor | undefined {
+  const [from, dy, pooled] = scattered.inputs;
+  if (scattered.op.name !== scatterToLargestOp.name || from !== x || pooled === undefined) return undefined;
+  const isAbove = cast(greater(pooled, 0), x.dtype);
+  return Object.freeze({ ...scattered, inputs: Object.freeze([from, mul(isAbove, dy!), pooled]) });
 }
 
 function inferPooled([x]: readonly Tensor[], windows: Windows) {
@@ -57,9 +56,7 @@ const maxPoolingOp = defineOp<Windows>({
   name: "maxPooling",
   infer: inferPooled,
   gradient: ({ inputs: [x], output, attributes, dy }) => [
-    areTiles(attributes)
-      ? tilesGradient(x!, output, dy, attributes)
-      : apply(scatterToLargestOp, [x!, dy], attributes),
+    apply(scatterToLargestOp, [x!, dy, output], attributes),
   ],
   onnx: ({ inputs, attributes, node, output }) => {
     node("MaxPool", inputs, onnxWindows(attributes), output);
@@ -71,38 +68,10 @@ const maxPoolingOp = defineOp<Windows>({
 });
 
 /**
- * For windows side by side: the pooled values, stretched over their windows again, show where the largest are. Ties are
- * common (a plain background gives equal numbers under any convolution), so the largest are ranked by their place, and the
- * highest rank is found by pooling again. 1.5 × as long as giving every tied element the gradient, 0.6 of the time of
- * ONNX's positions (MaxPool's second output) and a scatter.
- */
-function tilesGradient(x: Tensor, output: Tensor, dy: Tensor, windows: Windows): Tensor {
-  const { size } = windows;
-  const isLargest = cast(equal(covered(x, windows), resizeNearest(output, size)), x.dtype);
-  const ranked = mul(isLargest, ranks(x, windows));
-  const best = apply(maxPoolingOp, [ranked], windows);
-  // Ranks are whole numbers: the best less (best − 1) is 1, all others are cut off at 0.
-  const isFirst = relu(sub(ranked, resizeNearest(sub(best, 1), size)));
-  return uncovered(mul(isFirst, resizeNearest(dy, size)), x.shape);
-}
-
-/** How many places of its window are left, this one included: the first of a window of 2 × 2 has 4, the last 1. */
-function ranks(x: Tensor, { size }: Windows): Tensor {
-  const spatial = spatialOf(x.shape);
-  const steps = size.map((_, axis) => size.slice(axis + 1).reduce((product, one) => product * one, 1));
-  const parts = spatial.map((length, axis) => {
-    const count = length - (length % size[axis]!);
-    const first = axis === 0 ? size[0]! * steps[0]! : 0;
-    const numbers = Array.from({ length: count }, (_, at) => first - (at % size[axis]!) * steps[axis]!);
-    return constantLike(x, [count, ...spatial.slice(axis + 1).map(() => 1)], numbers);
-  });
-  return parts.reduce((a, b) => add(a, b));
-}
-
-/**
  * Of [x, dy], one number of dy per window: each added at the first of the largest of its window of x; zeros elsewhere.
- * For windows that overlap, leave gaps or reach beyond the edge. Comparing place by place of the window and adding up by
- * Col2Im takes 0.9 to 1.3 of the time, by ConvTranspose more.
+ * For windows that overlap, leave gaps or reach beyond the edge, the places are MaxPool's second output. Comparing place by
+ * place of the window and adding up by Col2Im takes 0.9 to 1.3 of the time, by ConvTranspose more.
+ * For windows side by side see `emitUnpooling`. A third input, where there is one, is x pooled.
  */
 const scatterToLargestOp: Op<Windows> = defineOp<Windows>({
   name: "scatterToLargest",
@@ -117,6 +86,7 @@ const scatterToLargestOp: Op<Windows> = defineOp<Windows>({
   onnx: (context) => {
     const { inputs, tensors, node, ints, constant: number, size, output } = context;
     const x = tensors[0]!;
+    if (inputs.length > 2 && isUnpoolable(x, context.attributes)) return emitUnpooling(context);
     const total = productDim(x.shape, "scatterToLargest");
     const zeros = node("Expand", [number([0], [], x.dtype), size(total)]);
     const values = node("Reshape", [inputs[1]!, ints([-1])]);

@@ -2,7 +2,7 @@
 import { factorOf, formatShape, isBatchDim, type Shape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { pad, slice } from "./movement.ts";
+import { pad } from "./movement.ts";
 
 /** Where windows lie. A number counts for every spatial axis. */
 export interface WindowOptions {
@@ -57,15 +57,7 @@ export const spatialOf = (shape: Shape): number[] => shape.slice(2).map(factorOf
 export const areTiles = ({ size, stride, padding }: Windows) =>
   size.every((length, axis) => length === stride[axis] && padding[axis] === 0);
 
-/** What tiles cover of x: without the part left over at the end of each axis. */
-export function covered(x: Tensor, { size }: Windows): Tensor {
-  return spatialOf(x.shape).reduce(
-    (part, length, axis) => slice(part, { end: length - (length % size[axis]!) }, axis + 2),
-    x,
-  );
-}
-
-/** `part` as `covered` gives it, with zeros for what was left over of `shape`. */
+/** `part`, what tiles cover, with zeros for what was left over of `shape` at the end of each axis. */
 export function uncovered(part: Tensor, shape: Shape): Tensor {
   return spatialOf(shape).reduce(
     (whole, length, axis) => pad(whole, { after: length - factorOf(part.shape[axis + 2]!) }, axis + 2),
