@@ -1,6 +1,6 @@
 /** ONNX files that are damaged, or forged to do harm: a clear error or a function, and never anything else. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { mkdir, realpath, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -196,28 +196,111 @@ test("weights outside of the model's folder are not read", async () => {
   }
 });
 
-test("weights beside the model are read, and no more of them than there is", async () => {
+/** The network with its weight in a file beside it, as these entries say. Gives the path and the bytes it had. */
+async function externalized(
+  name: string,
+  entries: Readonly<Record<string, string>>,
+  also?: (model: ModelProto) => void,
+) {
   const model = fromBinary(ModelProtoSchema, whole);
   const weight = initializer(model, "weight");
   const bytes = weight.rawData;
   Object.assign(weight, { dataLocation: 1, rawData: new Uint8Array(0) });
-  const entry = (key: string, value: string) => ({
-    $typeName: "onnx.StringStringEntryProto" as const,
+  weight.externalData = Object.entries(entries).map(([key, value]) => ({
+    $typeName: "onnx.StringStringEntryProto",
     key,
     value,
-  });
-  weight.externalData = [entry("location", "weights.bin"), entry("offset", "8"), entry("length", "32")];
-  const path = join(folder, "beside.onnx");
+  }));
+  also?.(model);
+  const path = join(folder, name);
   await writeFile(path, toBinary(ModelProtoSchema, model));
+  return { path, bytes };
+}
+
+test("weights beside the model are read, and no more of them than there is", async () => {
+  const { path, bytes } = await externalized("beside.onnx", {
+    location: "weights.bin",
+    offset: "8",
+    length: "32",
+  });
   await assert.rejects(loadOnnx(path), /weights\.bin: expected a file/);
   await writeFile(join(folder, "weights.bin"), Uint8Array.from([...new Uint8Array(8), ...bytes]));
   const { tensor } = (await loadOnnx(path)).weights.find(({ name }) => name === "weight")!;
   assert.ok(tensor.leaf?.kind === "constant");
   assert.deepEqual([...tensor.leaf.value.data], [1, 2, 3, 4, 5, 6, 7, 8]);
-  await writeFile(join(folder, "weights.bin"), bytes);
+});
+
+test("a part that the file beside the model does not have is refused", async () => {
+  await writeFile(join(folder, "short.bin"), new Uint8Array(32));
+  for (const [offset, length] of [
+    ["8", "32"],
+    ["-8", "32"],
+    ["0", "-32"],
+    ["0", "4294967296"],
+    ["18446744073709551616", "32"],
+    ["0x0", "32"],
+    ["0", "1e1"],
+    ["0", ""],
+    ["NaN", "32"],
+  ] as const) {
+    const { path } = await externalized("part.onnx", { location: "short.bin", offset, length });
+    await assert.rejects(loadOnnx(path), {
+      name: "MicrobatchError",
+      message:
+        `${path}, tensor "weight": expected a part of the 32 bytes of "short.bin", got ${length} bytes from ${offset} on. ` +
+        "Fix: the file beside the model is damaged or another one: export the model again",
+    });
+  }
+  const { path } = await externalized("part.onnx", { location: "short.bin", length: "16" });
+  await assert.rejects(
+    loadOnnx(path),
+    /expected 8 elements, as its shape \[2, 4\] says, got 16 bytes of 4 per element/,
+  );
+});
+
+test("tensors that share bytes share numbers; those that share a part of them are refused", async () => {
+  await writeFile(join(folder, "shared.bin"), new Uint8Array(64));
+  const tied = (offset: string) =>
+    externalized("shared.onnx", { location: "shared.bin", offset: "0", length: "32" }, (model) => {
+      const { graph } = model;
+      const other = structuredClone(initializer(model, "weight"));
+      Object.assign(other, { name: "other" });
+      other.externalData[1]!.value = offset;
+      graph!.initializer.push(other);
+    });
+  const numbersOf = async (name: string, path: string) => {
+    const { leaf } = (await loadOnnx(path)).weights.find((one) => one.name === name)!.tensor;
+    return leaf?.kind === "constant" ? leaf.value.data : undefined;
+  };
+  const { path } = await tied("32");
+  assert.equal((await numbersOf("weight", path))?.length, 8);
+  await tied("0");
+  assert.equal((await numbersOf("weight", path))?.length, 8);
+  await tied("28");
   await assert.rejects(loadOnnx(path), {
+    name: "MicrobatchError",
     message:
-      `${path}, tensor "weight": expected a part of the 32 bytes of "weights.bin", got 32 bytes from 8 on. ` +
-      "Fix: the file beside the model is damaged or another one: export the model again",
+      `${path}, tensor "other": expected bytes of its own, or all those of another tensor, got bytes 28 to 60, of which another ` +
+      "has 0 to 32. Fix: the file is damaged, or forged: export the model again",
   });
+});
+
+test("a link to weights outside of the model's folder is not followed, unless the model is a link to the same place", async () => {
+  const [shipped, store] = [join(folder, "shipped"), join(folder, "store")];
+  await Promise.all([mkdir(shipped), mkdir(store)]);
+  const { path: made, bytes } = await externalized("linked.onnx", { location: "weights" });
+  const path = join(shipped, "linked.onnx");
+  await rename(made, path);
+  const kept = join(store, "weights");
+  await writeFile(kept, bytes);
+  await symlink(kept, join(shipped, "weights"));
+  await assert.rejects(loadOnnx(path), {
+    name: "MicrobatchError",
+    message:
+      `${path}: expected files beside it to lie in its folder, got "weights", a link to ${await realpath(kept)}. ` +
+      "Fix: copy the file there, if you trust both",
+  });
+  await rename(path, join(store, "model"));
+  await symlink(join(store, "model"), path);
+  assert.equal((await loadOnnx(path)).weights.length, 2); // a cache that links all files to one folder
 });

@@ -25,6 +25,14 @@ export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /** Throws: a browser has no files. */
+export async function readFileBeside(path: string, location: string): Promise<Uint8Array<ArrayBuffer>> {
+  return noFiles(
+    `read "${location}" beside ${path}`,
+    "fetch it, and give onnxFunction its bytes as external",
+  );
+}
+
+/** Throws: a browser has no files. */
 // biome-ignore lint/correctness/useYield: it has nothing to give
 export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
   return noFiles(`read ${path}`, "fetch it: (await fetch(url)).body");

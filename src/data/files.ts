@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fail, kindOf } from "../errors.ts";
 
 /**
@@ -133,6 +133,32 @@ export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
   } catch (error) {
     return failToAccess(`read ${path}`, error, dirname(resolve(path)), noFile);
   }
+}
+
+/**
+ * The content of a file that another file names as lying beside it, in its folder or deeper. The folder of what a link leads
+ * to counts too: caches of models link every file to one folder of all. Throws like `readFile`, and where a symbolic link
+ * leads elsewhere: a forged model must not read what it was not shipped with.
+ */
+export async function readFileBeside(path: string, location: string): Promise<Uint8Array<ArrayBuffer>> {
+  const beside = `${path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf(sep)) + 1)}${location}`;
+  try {
+    const target = await fs.realpath(beside);
+    const folders = [await fs.realpath(dirname(resolve(path))), dirname(await fs.realpath(path))];
+    if (folders.some((folder) => isWithin(folder, target))) return await readFile(target);
+    fail(path, {
+      expected: "files beside it to lie in its folder",
+      got: `"${location}", a link to ${target}`,
+      fix: "copy the file there, if you trust both",
+    });
+  } catch (error) {
+    return failToAccess(`read ${beside}`, error, dirname(resolve(beside)), noFile);
+  }
+}
+
+function isWithin(folder: string, target: string): boolean {
+  const way = relative(folder, target);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 /** The content of a file in pieces of 1 MiB (the last is shorter). Throws like `readFile`, and for what is no file. */

@@ -3,9 +3,10 @@ import type { AttributeProto, GraphProto, ModelProto, NodeProto } from "onnx-buf
 import type { NdArray } from "../array/array.ts";
 import { fail } from "../errors.ts";
 import { describeValue, isStandard, type OnnxValue, parseOnnx } from "./decode.ts";
-import { type ExternalData, externalLocation, storedArray } from "./stored-tensor.ts";
+import type { ExternalData } from "./external-data.ts";
+import { storedArray } from "./stored-tensor.ts";
 
-export type { ExternalData } from "./stored-tensor.ts";
+export type { ExternalData } from "./external-data.ts";
 
 /** What an attribute holds. A graph inside an attribute is told, not read. */
 export type DecodedAttribute =
@@ -39,30 +40,6 @@ export interface OnnxGraph {
   readonly initializers: ReadonlyMap<string, NdArray>;
   /** Each after those whose values it reads. */
   readonly nodes: readonly OnnxNode[];
-}
-
-/** The files beside the model that hold its tensors, by name. Throws for a name that leads out of the model's folder. */
-export function externalLocations(bytes: Uint8Array, source: string): readonly string[] {
-  const { graph } = parseOnnx(bytes, source);
-  const tensors = [
-    ...graph.initializer,
-    ...graph.node.flatMap(({ attribute }) => attribute.flatMap(tensorsOf)),
-  ];
-  const locations = new Set(tensors.flatMap((tensor) => externalLocation(tensor) ?? []));
-  for (const location of locations) requireInside(source, location);
-  return [...locations];
-}
-
-const tensorsOf = ({ t, tensors }: AttributeProto) => (t === undefined ? tensors : [t, ...tensors]);
-
-function requireInside(source: string, location: string): void {
-  const leaves = location.split(/[\\/]/).some((part) => part === "..") || /^[\\/]|:|\0/.test(location);
-  if (location !== "" && !leaves) return;
-  fail(source, {
-    expected: "tensors in files beside the model, inside its folder",
-    got: `external data at ${JSON.stringify(location)}`,
-    fix: "export the model again with its weights inside, or beside it; do not trust this file",
-  });
 }
 
 /**

@@ -1,17 +1,11 @@
 /** Tensors stored in ONNX files → arrays, with everything a file may claim about them checked first. */
-import {
-  TensorProto_DataLocation as DataLocation,
-  TensorProto_DataType as DataType,
-  type TensorProto,
-} from "onnx-buf";
+import { TensorProto_DataType as DataType, type TensorProto } from "onnx-buf";
 import { type NdArray, ndarray } from "../array/array.ts";
-import { allocate, bytesPerElement, type NumericDType, onnxDType } from "../array/dtype.ts";
+import { allocate, bytesPerElement, type NumericDType, onnxDType, type TypedArray } from "../array/dtype.ts";
 import { fromBrain, fromHalf } from "../array/half.ts";
 import { formatShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
-
-/** Bytes of tensors that lie in files beside the model, by the location the model names. */
-export type ExternalData = ReadonlyMap<string, Uint8Array>;
+import { type ExternalData, externalPart, sharedNumbers } from "./external-data.ts";
 
 const dtypes = new Map(
   Object.entries(onnxDType).flatMap(([dtype, number]) =>
@@ -30,12 +24,6 @@ export function heldDType(elementType: number): NumericDType | undefined {
 /** What ONNX calls an element type, in lower case. */
 export function elementTypeName(elementType: number): string {
   return DataType[elementType]?.toLowerCase() ?? `element type ${elementType}`;
-}
-
-/** Where a stored tensor's bytes lie, if not in the model's file. */
-export function externalLocation(tensor: TensorProto): string | undefined {
-  if (tensor.dataLocation !== DataLocation.EXTERNAL) return undefined;
-  return tensor.externalData.find(({ key }) => key === "location")?.value ?? "";
 }
 
 /**
@@ -60,7 +48,8 @@ export function storedArray(tensor: TensorProto, where: string, external: Extern
       fix: "the file is damaged: export the model again",
     });
   }
-  const bytes = rawBytes(tensor, where, external);
+  const part = externalPart(tensor, where, external);
+  const bytes = part?.file.subarray(part.start, part.end) ?? inside(tensor);
   const isHalf = halves.has(tensor.dataType);
   const width = isHalf ? 2 : bytesPerElement(dtype);
   const values = bytes === undefined ? listed(tensor) : undefined;
@@ -72,49 +61,27 @@ export function storedArray(tensor: TensorProto, where: string, external: Extern
       fix: "the file is damaged: export the model again",
     });
   }
-  const isBrain = tensor.dataType === DataType.BFLOAT16;
-  if (values !== undefined) return ndarray(dtype, shape, fromList(dtype, values, isHalf, isBrain));
-  // A copy, since bytes in a file lie at any address and typed arrays at multiples of their width.
-  const copy = new Uint8Array(bytes!).buffer;
-  if (isHalf)
-    return ndarray(dtype, shape, Float32Array.from(new Uint16Array(copy), isBrain ? fromBrain : fromHalf));
-  if (dtype === "bool")
-    return ndarray(
-      dtype,
-      shape,
-      new Uint8Array(copy).map((bit) => (bit === 0 ? 0 : 1)),
-    );
-  const data = allocate(dtype, count);
-  new Uint8Array(data.buffer).set(new Uint8Array(copy));
+  if (values !== undefined) return ndarray(dtype, shape, fromList(tensor.dataType, dtype, values));
+  const make = () => fromBytes(tensor.dataType, dtype, bytes!);
+  const data = part === undefined ? make() : sharedNumbers(part, String(tensor.dataType), where, make);
   return ndarray(dtype, shape, data);
 }
 
-/** The bytes, from the file or beside it; undefined where the file lists numbers instead. */
-function rawBytes(tensor: TensorProto, where: string, external: ExternalData): Uint8Array | undefined {
-  const location = externalLocation(tensor);
-  if (location === undefined) return tensor.rawData.length > 0 ? tensor.rawData : undefined;
-  const file = external.get(location);
-  if (file === undefined) {
-    fail(where, {
-      expected: `the bytes of "${location}", where the model says its data lies`,
-      got: "none",
-      fix: "load the model with loadOnnx from the folder that holds both files",
-    });
-  }
-  const number = (key: string, otherwise: number) =>
-    Number(tensor.externalData.find((entry) => entry.key === key)?.value ?? otherwise);
-  const offset = number("offset", 0);
-  const length = number("length", file.length - offset);
-  const isInside = Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0;
-  if (!isInside || offset + length > file.length) {
-    fail(where, {
-      expected: `a part of the ${file.length} bytes of "${location}"`,
-      got: `${length} bytes from ${offset} on`,
-      fix: "the file beside the model is damaged or another one: export the model again",
-    });
-  }
-  return file.subarray(offset, offset + length);
+/** The bytes that lie in the model's file; undefined where it lists numbers instead. */
+const inside = ({ rawData }: TensorProto) => (rawData.length > 0 ? rawData : undefined);
+
+/** A copy, since bytes in a file lie at any address and typed arrays at multiples of their width. */
+function fromBytes(elementType: number, dtype: NumericDType, bytes: Uint8Array): TypedArray {
+  const copy = new Uint8Array(bytes).buffer;
+  if (halves.has(elementType)) return Float32Array.from(new Uint16Array(copy), widened(elementType));
+  if (dtype === "bool") return new Uint8Array(copy).map((bit) => (bit === 0 ? 0 : 1));
+  const data = allocate(dtype, copy.byteLength / bytesPerElement(dtype));
+  new Uint8Array(data.buffer).set(new Uint8Array(copy));
+  return data;
 }
+
+/** How a half float becomes a whole one. */
+const widened = (elementType: number) => (elementType === DataType.BFLOAT16 ? fromBrain : fromHalf);
 
 /** Numbers listed one by one: which field holds them depends on the element type. Source: TensorProto. */
 function listed(tensor: TensorProto): ArrayLike<number | bigint> {
@@ -123,16 +90,13 @@ function listed(tensor: TensorProto): ArrayLike<number | bigint> {
   return tensor.dataType === DataType.INT64 ? tensor.int64Data : tensor.int32Data;
 }
 
-function fromList(
-  dtype: NumericDType,
-  values: ArrayLike<number | bigint>,
-  isHalf: boolean,
-  isBrain: boolean,
-) {
+function fromList(elementType: number, dtype: NumericDType, values: ArrayLike<number | bigint>): TypedArray {
   const data = allocate(dtype, values.length);
+  const isHalf = halves.has(elementType);
+  const widen = widened(elementType);
   for (let index = 0; index < values.length; index++) {
     const value = values[index]!;
-    if (isHalf) data[index] = (isBrain ? fromBrain : fromHalf)(Number(value));
+    if (isHalf) data[index] = widen(Number(value));
     else if (dtype === "bool") data[index] = Number(value) === 0 ? 0 : 1;
     else data[index] = value; // int64Data are bigints, as BigInt64Array takes them; all others are numbers
   }
