@@ -64,7 +64,7 @@ export {
   type SamplingOptions,
   sampleTokens,
 } from "./train/generate.ts";
-export type { ParameterGroup, SettledGroup } from "./train/groups.ts";
+export type { LoraOptions, ParameterGroup, SettledGroup, SettledLora } from "./train/groups.ts";
 export type { Weights } from "./train/initial-weights.ts";
 export { type Measured, measure, measureBaseline } from "./train/measure.ts";
 export type { Model } from "./train/model.ts";

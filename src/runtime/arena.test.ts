@@ -54,6 +54,29 @@ test("regions are equal, aligned copies of the layout, zero at first, and views 
   assert.equal(arena.hasRegion("lane 2"), false);
 });
 
+test("partial regions hold the first tensors of the layout, behind the whole ones and before the scratch", () => {
+  const partial = { tensors: 2, regions: ["lane 0", "lane 1"] };
+  const plan = { layout: layout(shapes), regions: ["parameters"], partial, scratchBytes: 4 };
+  const arena = createArena(plan);
+  assert.equal(arenaBytes(plan), 640 + 2 * 256 + 128);
+  const lanes = partial.regions.map((name) => arena.region(name));
+  assert.deepEqual(
+    lanes.map(({ byteOffset, floats, layout: { floats: size } }) => [byteOffset, floats.length, size]),
+    [
+      [640, 64, 64],
+      [896, 64, 64],
+    ],
+  );
+  assert.deepEqual([...lanes[1]!.tensors.keys()], ["w", "b"]);
+  assert.equal(arena.scratch.byteOffset, 1152);
+  const large = layout([...shapes, { name: "large", shape: [2 ** 15, 2 ** 15] }]);
+  assert.throws(() => createArena({ ...plan, layout: large }), {
+    message:
+      "createArena: expected at most 4294967296 bytes (4 GiB), got 4294968576 bytes: 1 regions of 4294967936 bytes, " +
+      "2 of 256 and 4 of scratch. Fix: fewer lanes, an optimizer with fewer slots, no parameter averaging, or a smaller model",
+  });
+});
+
 test("another thread opens the same numbers from the plan and the memory", async () => {
   const plan = { layout: layout(shapes), regions: ["parameters", "lane 0"] };
   const arena = createArena(plan);

@@ -80,10 +80,10 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
    */
   readonly initialWeights?: Weights;
   /**
-   * Parameters, by patterns of their names, that are frozen or whose learning rate or weight decay is a multiple of the
-   * optimizer's: [{ parameters: "body.*", frozen: true }, { parameters: /bias$/, weightDecayFactor: 0 }]. No parameter is in
-   * two of them. Running statistics move all the same (`batchNorm({ frozen })` stops them), and penalties do not see what
-   * is frozen. Default: none, all parameters are alike.
+   * Parameters, by patterns of their names, that are frozen, learn a change of low rank (LoRA), or whose learning rate or weight
+   * decay is a multiple of the optimizer's: [{ parameters: "body.*", lora: { rank: 8, alpha: 16 } }, { parameters: /bias$/,
+   * weightDecayFactor: 0 }]. No parameter is in two of them. Running statistics move all the same (`batchNorm({ frozen })` stops
+   * them), and penalties do not see what is frozen, and of LoRA A and B. Default: none, all parameters are alike.
    */
   readonly groups?: readonly ParameterGroup[];
   /** Acts on the gradient of the whole batch, once per step. */
