@@ -65,7 +65,7 @@ export {
   sampleTokens,
 } from "./train/generate.ts";
 export type { LoraOptions, ParameterGroup, SettledGroup, SettledLora } from "./train/groups.ts";
-export type { Weights } from "./train/initial-weights.ts";
+export type { PartOfWeights, Weights } from "./train/initial-weights.ts";
 export { type Measured, measure, measureBaseline } from "./train/measure.ts";
 export type { Model } from "./train/model.ts";
 export { definePlan, type LossResult, type Plan, type Row, type Validation } from "./train/plan.ts";

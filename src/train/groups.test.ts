@@ -177,7 +177,7 @@ test("groups that cannot be are refused with what to write", async () => {
     [
       [{ parameters: 5, frozen: true }],
       "plan.groups[0]: expected parameters as a text with *, a regular expression, or a list of them, got 5. " +
-        'Fix: for example parameters: "linear1.*"',
+        'Fix: for example "linear1.*"',
     ],
   ];
   for (const [groups, message] of cases) {

@@ -153,17 +153,20 @@ function checkLora(where: string, lora: unknown): void {
     refuse("an alpha above 0", kindOf(alpha), "leave it out for the rank, or write twice the rank");
 }
 
-function matching(where: string, patterns: NamePatterns, names: readonly string[]): readonly string[] {
+/** A list of patterns. Throws for what is none, or an empty list. */
+export function patternsOf(where: string, patterns: NamePatterns): readonly (string | RegExp)[] {
   const list = typeof patterns === "string" || patterns instanceof RegExp ? [patterns] : patterns;
   const isPattern = (one: unknown) => typeof one === "string" || one instanceof RegExp;
-  if (!Array.isArray(list) || list.length === 0 || !list.every(isPattern)) {
-    fail(where, {
-      expected: "parameters as a text with *, a regular expression, or a list of them",
-      got: kindOf(patterns),
-      fix: 'for example parameters: "linear1.*"',
-    });
-  }
-  const tests = list.map((pattern) => ({ pattern, test: patternExpression(pattern) }));
+  if (Array.isArray(list) && list.length > 0 && list.every(isPattern)) return list;
+  return fail(where, {
+    expected: "parameters as a text with *, a regular expression, or a list of them",
+    got: kindOf(patterns),
+    fix: 'for example "linear1.*"',
+  });
+}
+
+function matching(where: string, patterns: NamePatterns, names: readonly string[]): readonly string[] {
+  const tests = patternsOf(where, patterns).map((pattern) => ({ pattern, test: patternExpression(pattern) }));
   const idle = tests.find(({ test }) => !names.some((name) => test.test(name)));
   if (idle !== undefined) {
     const rest = names.length - 12;

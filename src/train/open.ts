@@ -7,7 +7,7 @@ import { alone } from "../parallel/alone.ts";
 import { type Arena, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { createReduction } from "../runtime/reduction.ts";
-import { checkInitialWeights } from "./initial-weights.ts";
+import { type InitialWeights, initialWeightsOf } from "./initial-weights.ts";
 import { trainedGroups } from "./lora.ts";
 import type { Plan } from "./plan.ts";
 import { copyRegion, laneRegions, regions, stateRegions } from "./regions.ts";
@@ -21,12 +21,12 @@ export async function openRun(plan: Plan): Promise<Run> {
   const sizes = resolveSizes(plan);
   const runtime = await nodeRuntime();
   const traced = trace(plan, runtime.channelBlock);
-  checkInitialWeights(plan.initialWeights, ownParameters(traced));
-  const resolved = await resolvePlan(plan, sizes, traced, runtime);
+  const given = initialWeightsOf(plan.initialWeights, ownParameters(traced));
+  const resolved = await resolvePlan(plan, sizes, traced, runtime, given);
   checkReplay(plan.replay, resolved);
   const lanes = laneRegions(plan, sizes);
   const arena = openArena(plan, traced, lanes);
-  initialize(arena, traced, plan, sizes.seed);
+  initialize(arena, traced, plan, sizes.seed, given);
   const augmented = openAugmented(plan, traced, sizes.seed);
   const crew = await alone({
     runtime,
@@ -107,13 +107,13 @@ function openAugmented(plan: Plan, traced: Trace, seed: number): AugmentedReader
   return new AugmentedReader({ dataset: plan.data, columns, augment, seed });
 }
 
-function initialize(arena: Arena, traced: Trace, plan: Plan, seed: number): void {
+function initialize(arena: Arena, traced: Trace, plan: Plan, seed: number, begun?: InitialWeights): void {
   const tensors = arena.region(regions.parameters).tensors;
   for (const { name, shape, initializer } of traced.parameters) {
     const values = tensors.get(name)!.data as Float32Array; // parameters are float32
-    const given = plan.initialWeights?.get(name);
+    const given = begun?.weights.get(name);
     if (given === undefined) initializer.fill(values, shape, randomSequence(seed, "initialize", name));
-    else values.set(given.data as Float32Array); // as checkInitialWeights made sure
+    else values.set(given.data as Float32Array); // as initialWeightsOf made sure
   }
   for (const [slot, value] of Object.entries(plan.optimizer.slots)) {
     const slots = arena.region(regions.slot(slot)).tensors;

@@ -38,7 +38,7 @@ test("a field of the wrong kind is refused with what to write, before anything i
     ],
     initialWeights: [
       { weight: [1] },
-      "arrays by parameter's name, got an object. " +
+      "arrays by parameter's name, or { from: arrays, except, only }, got an object. " +
         "Fix: for example model.parameters, or the arrays of await loadSafetensors(path)",
     ],
     groups: [

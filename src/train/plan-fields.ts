@@ -20,6 +20,9 @@ const isOneOrSome = (value: unknown, holds: (one: unknown) => boolean) =>
 const isArray = (value: unknown) =>
   isRecord(value) && Array.isArray(value.shape) && ArrayBuffer.isView(value.data);
 
+const isArrays = (value: unknown) =>
+  value instanceof Map && [...value.values()].every((array) => isArray(array));
+
 /** A column of a dataset of the caller's own. */
 const isColumn = (spec: unknown) =>
   isRecord(spec) &&
@@ -79,8 +82,8 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     fix: "for example { image: [flip(), crop({ padding: 4 })] }",
   },
   initialWeights: {
-    expected: "arrays by parameter's name",
-    holds: (value) => value instanceof Map && [...value.values()].every((array) => isArray(array)),
+    expected: "arrays by parameter's name, or { from: arrays, except, only }",
+    holds: (value) => isArrays(value) || (isRecord(value) && isArrays(value.from)),
     fix: "for example model.parameters, or the arrays of await loadSafetensors(path)",
   },
   groups: {

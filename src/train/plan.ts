@@ -13,7 +13,7 @@ import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { LastBatch } from "./drawing.ts";
 import type { ParameterGroup } from "./groups.ts";
-import type { Weights } from "./initial-weights.ts";
+import type { PartOfWeights, Weights } from "./initial-weights.ts";
 import { checkFields } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import { afterEpochs, type StopRule } from "./stop.ts";
@@ -76,9 +76,10 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly augment?: Augment<Columns>;
   /**
    * What the parameters begin with, by name: another model's `parameters`, or the `arrays` of a safetensors file. Float32,
-   * with the names and shapes of this model's, none left out: anything else is refused. Default: what initializers draw.
+   * with the names and shapes of this model's, none left out: anything else is refused. { from: weights, except: "head.*" } leaves
+   * out what has another form here, which is drawn. Default: what initializers draw.
    */
-  readonly initialWeights?: Weights;
+  readonly initialWeights?: Weights | PartOfWeights;
   /**
    * Parameters, by patterns of their names, that are frozen, learn a change of low rank (LoRA), or whose learning rate or weight
    * decay is a multiple of the optimizer's: [{ parameters: "body.*", lora: { rank: 8, alpha: 16 } }, { parameters: /bias$/,

@@ -6,7 +6,7 @@ import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { LastBatch } from "./drawing.ts";
 import type { SettledGroup } from "./groups.ts";
-import { hashWeights } from "./initial-weights.ts";
+import { hashWeights, type InitialWeights } from "./initial-weights.ts";
 import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import type { TracedStatistics } from "./statistics.ts";
 import type { Trace } from "./trace.ts";
@@ -31,6 +31,8 @@ export interface ResolvedPlan {
   readonly augment?: Augment;
   /** SHA-256 of what the parameters began with, where the plan gave it. */
   readonly initialWeights?: string;
+  /** The parameters that were drawn all the same, where the plan gave the others. */
+  readonly drawnWeights?: readonly string[];
   /** Which parameters the plan treats unlike the others, and how. */
   readonly groups?: readonly SettledGroup[];
   readonly clip?: { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
@@ -115,6 +117,7 @@ export async function resolvePlan(
   sizes: Sizes,
   trace: Trace,
   runtime: Runtime,
+  given?: InitialWeights,
 ): Promise<ResolvedPlan> {
   const penalties = plan.penalty === undefined ? [] : [plan.penalty].flat();
   const sampler = samplerOf(plan);
@@ -126,7 +129,8 @@ export async function resolvePlan(
     optimizer: { name: plan.optimizer.name, options: plan.optimizer.options },
     learningRates: sampleRates(plan.optimizer.learningRate),
     ...(augment && { augment }),
-    ...(plan.initialWeights && { initialWeights: await hashWeights(plan.initialWeights) }),
+    ...(given && { initialWeights: await hashWeights(given.weights) }),
+    ...(given && given.drawn.length > 0 && { drawnWeights: given.drawn }),
     ...(trace.groups.length > 0 && { groups: trace.groups }),
     ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
     penalties: penalties.map(({ name, options }) => ({ name, options })),
