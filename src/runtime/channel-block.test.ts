@@ -36,6 +36,13 @@ const shapes = (n: number) =>
     [n - 1, 2 * n, [2, 2], { stride: [1, 3] }],
     [2 * n, 2 * n, [3, 3], { groups: 2 }],
     [n, 2 * n, [1, 1], {}],
+    // Several rows at once: 3 of the 6, 4 of the 4 there are, 2 with a stride; and outputs that fill no block.
+    [3, n / 4, [3, 3], { padding: 1, stride: [1, 2] }],
+    [n, n / 4, [4, 3], {}],
+    [n, n / 2, [3, 2], { padding: [1, 0], stride: [2, 1] }],
+    [3, n - 2, [3, 3], { padding: 1 }],
+    [n, n + n / 2, [3, 3], {}],
+    [5, 3, [3, 3], { dilation: [2, 1], padding: 1 }],
   ] as const;
 
 for (const [channels, outputs, kernel, options] of shapes(channelBlock ?? 8)) {
