@@ -12,6 +12,7 @@ import type {
 
 const schemaKey = "microbatch.schema";
 const statisticsKey = "microbatch.statistics";
+const textsKey = "microbatch.texts";
 /** Longer lists of categories are written once, in the schema: there may be many thousands of classes. */
 const longestList = 100;
 
@@ -60,6 +61,28 @@ export function statisticsFromMetadata(metadata: Metadata, source?: string): Tab
       ? { samples, features, targets }
       : undefined;
   });
+}
+
+/** A column of texts that a saved model cuts into words itself. */
+export interface TextColumn {
+  readonly name: string;
+  /** How many words are listed. */
+  readonly words: number;
+  /** How many words of each text count. */
+  readonly length: number;
+}
+
+/** The columns of texts as the metadata of an ONNX file: one key, "microbatch.texts", whose value is JSON. */
+export function textsToMetadata(columns: readonly TextColumn[]): Record<string, string> {
+  return { [textsKey]: JSON.stringify({ version: 1, columns }) };
+}
+
+/** The columns that `textsToMetadata` wrote; none where the metadata holds none. Throws when it holds some that cannot be read. */
+export function textsFromMetadata(metadata: Metadata, source?: string): readonly TextColumn[] {
+  const read = readJson({ metadata, key: textsKey, source }, "texts", ({ columns }) =>
+    isListOf(isTextColumn, columns) ? columns : undefined,
+  );
+  return read ?? [];
 }
 
 function withoutLongList(column: FeatureStatistics | TargetStatistics): object {
@@ -136,6 +159,10 @@ function isFeature(value: unknown): value is FeatureColumn {
     typeof isCyclic === "boolean" &&
     isFilling(whenMissing, (fill) => fill === "mode" || categories.some((category) => category === fill))
   );
+}
+
+function isTextColumn(value: unknown): value is TextColumn {
+  return isRecord(value) && typeof value.name === "string" && isCount(value.words) && isCount(value.length);
 }
 
 function isPartOfDate(value: unknown): boolean {

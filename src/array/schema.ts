@@ -10,6 +10,9 @@ export {
   schemaToMetadata,
   statisticsFromMetadata,
   statisticsToMetadata,
+  type TextColumn,
+  textsFromMetadata,
+  textsToMetadata,
 } from "./metadata.ts";
 
 /**

@@ -12,6 +12,8 @@ export interface ColumnSpec {
    * categories.length a category that is not listed; a target has neither.
    */
   readonly categories?: readonly string[];
+  /** For codes of a text: true where they are those of its words (`splitWords`). A saved model then takes the text itself. */
+  readonly isWords?: true;
 }
 
 /** Columns by name. */

@@ -7,6 +7,7 @@ import { categoryCodes } from "../ops/category.ts";
 import { datePartsOf } from "../ops/date.ts";
 import { reshape, slice } from "../ops/movement.ts";
 import { cast, isNan, where } from "../ops/selection.ts";
+import { wordCodes } from "../ops/words.ts";
 
 /**
  * One input per column that the features are made from, under its name: numbers float32 [batch, 1], NaN where missing;
@@ -27,6 +28,11 @@ export function rawRow(schema: TableSchema): Readonly<Record<string, Tensor>> {
       feature.ofDate === undefined ? cellIn(feature) : partIn(feature, dates.get(feature.ofDate.column)!),
     ]),
   );
+}
+
+/** A column of texts that was trained on as the codes of its words: string [batch] → int32 [batch, length]. */
+export function rawText(name: string, words: readonly string[], length: number): Tensor {
+  return wordCodes(input(name, ["batch"], "string"), words, { length, missingTexts });
 }
 
 function cellIn(feature: FeatureColumn): Tensor {

@@ -28,3 +28,4 @@ export * from "./rms-normalization.ts";
 export * from "./rounding.ts";
 export * from "./selection.ts";
 export * from "./trigonometric.ts";
+export * from "./words.ts";

@@ -1,13 +1,13 @@
 /** A trained model: its parameters, what it predicts, how good it is, and its ONNX file. */
 import type { AnyArray, NdArray, StringArray } from "../array/array.ts";
 import { allocate, type NumericDType, type TypedArray } from "../array/dtype.ts";
-import { schemaToMetadata } from "../array/schema.ts";
+import { schemaToMetadata, textsToMetadata } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { writeFileAtomically } from "../data/files.ts";
 import { allSamples, withWeight } from "../data/samples.ts";
 import { fail } from "../errors.ts";
-import { rawRow } from "../nn/raw-row.ts";
+import { rawRow, rawText } from "../nn/raw-row.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
 import type { LoadableProgram } from "../parallel/crew.ts";
 import { evaluateOnce } from "../parallel/evaluation.ts";
@@ -98,10 +98,35 @@ export function createModel(parts: ModelParts): Model {
   });
 }
 
+/** A column of texts that is the codes of their words. */
+interface WordColumn {
+  readonly name: string;
+  readonly categories: readonly string[];
+  /** How many words of each text count. */
+  readonly length: number;
+}
+
+function wordColumns({ columns }: Dataset): WordColumn[] {
+  return Object.entries(columns).flatMap(([name, spec]) => {
+    const { isWords, categories = [] } = spec;
+    return isWords ? [{ name, categories, length: spec.shape[0]! }] : [];
+  });
+}
+
 /** What every saved file says of itself: the table's columns, and the record of the run. */
 function ownMetadata({ data, resolved }: ModelParts): Record<string, string> {
   const schema = data.schema === undefined ? {} : schemaToMetadata(data.schema);
-  return { ...schema, [recordKey]: JSON.stringify({ version: 1, plan: withoutFolders(resolved) }) };
+  const texts = data.schema === undefined ? [] : wordColumns(data);
+  const columns = texts.map(({ name, categories, length }) => ({
+    name,
+    words: categories.length - 1,
+    length,
+  }));
+  return {
+    ...schema,
+    ...(columns.length > 0 && textsToMetadata(columns)),
+    [recordKey]: JSON.stringify({ version: 1, plan: withoutFolders(resolved) }),
+  };
 }
 
 /** What a saved model takes: of a table raw rows, and beside them what its schema does not know, such as lists of numbers. */
@@ -110,7 +135,10 @@ function servedRow(data: Dataset): Row {
   if (schema === undefined) return placeholders(data);
   const known = new Set([...schema.features, ...schema.targets].map(({ name }) => name));
   const others = Object.entries(placeholders(data)).filter(([name]) => !known.has(name) && name !== weight);
-  return { ...Object.fromEntries(others), ...rawRow(schema) };
+  const texts = wordColumns(data).map(
+    ({ name, categories, length }) => [name, rawText(name, categories, length)] as const,
+  );
+  return { ...Object.fromEntries([...others, ...texts]), ...rawRow(schema) };
 }
 
 /** A file travels; where its data lay on the machine that made it is nobody's business. */

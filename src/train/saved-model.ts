@@ -2,7 +2,7 @@
 import type { AnyArray, NdArray, StringArray } from "../array/array.ts";
 import { expectedDate, isDate } from "../array/date.ts";
 import { allocate, type NumericDType, onnxDType } from "../array/dtype.ts";
-import { schemaFromMetadata, sourceOf, type TableSchema } from "../array/schema.ts";
+import { schemaFromMetadata, sourceOf, type TableSchema, textsFromMetadata } from "../array/schema.ts";
 import { elementCount } from "../array/shape.ts";
 import { readFile } from "../data/files.ts";
 import { isMissing, parseNumber, trimBlanks } from "../data/numbers.ts";
@@ -34,6 +34,8 @@ export interface SavedModel {
 
 /** Rows computed in one pass: a prediction's memory does not grow with the number of rows. */
 const rowsPerRun = 1024;
+/** Of texts fewer: while one is cut, a place is held for each word of the longest in each of them. */
+const textsPerRun = 64;
 
 /** Loads an ONNX file. Throws when there is none, when it is damaged, or when its columns cannot be read. */
 export async function loadModel(path: string): Promise<SavedModel> {
@@ -43,13 +45,18 @@ export async function loadModel(path: string): Promise<SavedModel> {
   for (const value of summary.inputs) requireFeedable(path, value);
   for (const value of summary.outputs) requireReadable(path, value);
   const schema = schemaFromMetadata(summary.metadata, path);
+  const texts = textsFromMetadata(summary.metadata, path);
   const session = await (await nodeRuntime()).load(path, bytes);
   const dates = (schema?.features ?? []).filter(({ ofDate }) => ofDate !== undefined).map(sourceOf);
   const parts: Parts = {
     session,
     inputs: summary.inputs,
-    categories: categoriesOf(schema),
+    categories: new Map([
+      ...categoriesOf(schema),
+      ...texts.map(({ name }) => [name, new Set<string>()] as const),
+    ]),
     dates: new Set(dates),
+    rowsPerRun: texts.length > 0 ? textsPerRun : rowsPerRun,
   };
   let closing: Promise<void> | undefined;
   return Object.freeze({
@@ -67,10 +74,14 @@ export async function loadModel(path: string): Promise<SavedModel> {
 interface Parts {
   readonly session: Session;
   readonly inputs: readonly OnnxValue[];
-  /** The categories of the table's columns of texts, by column. Empty for a model that was not made from a table. */
+  /**
+   * The categories of the table's columns of texts, by column; of those that are cut into words none. Empty for a model that was not
+   * made from a table.
+   */
   readonly categories: ReadonlyMap<string, ReadonlySet<string>>;
   /** The table's columns of dates. */
   readonly dates: ReadonlySet<string>;
+  readonly rowsPerRun: number;
 }
 
 function categoriesOf(schema: TableSchema | undefined): Parts["categories"] {
@@ -82,14 +93,14 @@ function categoriesOf(schema: TableSchema | undefined): Parts["categories"] {
 
 async function predict(
   where: string,
-  { session, inputs, categories, dates }: Parts,
+  { session, inputs, categories, dates, rowsPerRun: rowsAtOnce }: Parts,
   rows: RawColumns,
 ): Promise<Record<string, AnyArray>> {
   requireColumns(where, rows);
   const count = rowCount(where, inputs, rows);
   const chunks: Readonly<Record<string, AnyArray>>[] = [];
-  for (let start = 0; start < count; start += rowsPerRun) {
-    const end = Math.min(count, start + rowsPerRun);
+  for (let start = 0; start < count; start += rowsAtOnce) {
+    const end = Math.min(count, start + rowsAtOnce);
     const feeds = Object.fromEntries(
       inputs.map((input) => {
         const values = { all: rows[input.name]!, start, end };

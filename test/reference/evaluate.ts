@@ -5,7 +5,7 @@ import { sorted } from "../../src/graph/walk.ts";
 import { convolution } from "./convolution.ts";
 import { activation, arithmetic, selection } from "./elementwise.ts";
 import { elements, logic, product, rounding, trigonometric } from "./functions.ts";
-import { category, classes, date, gather } from "./indexed.ts";
+import { category, classes, date, gather, words } from "./indexed.ts";
 import { language } from "./language.ts";
 import { movement } from "./movement.ts";
 import { batchNormalization } from "./normalized.ts";
@@ -24,6 +24,7 @@ export const reference: Rules = {
   ...classes,
   ...convolution,
   ...date,
+  ...words,
   ...elements,
   ...gather,
   ...language,

@@ -1,4 +1,4 @@
-/** Reference of the ops that take indices or categories: src/ops/{gather,classes,category,date}.ts. */
+/** Reference of the ops that take indices or categories: src/ops/{gather,classes,category,date,words}.ts. */
 import { logSoftmax } from "./elementwise.ts";
 import { type Rules, rule } from "./rule.ts";
 import { build, forEach, offsetOf, read, type Value } from "./value.ts";
@@ -67,6 +67,22 @@ export const category: Rules = {
     data: new Float64Array(0),
     text: Array.from(codes!.data, (code) => categories[code] ?? ""),
   })),
+};
+
+export const words: Rules = {
+  wordCodes: rule<{ words: readonly string[]; length: number; markers: readonly string[] }>(
+    ([strings], { words: listed, length, markers }) => {
+      const rows = strings!.text!.map((text) => {
+        const found = markers.includes(text) ? [] : (text.match(/[^ \n\r\t.,;:!?()[\]<>"=/-]+/g) ?? []);
+        const codes = found.slice(0, length).map((word) => {
+          const isMixed = !/^(\p{Lu}?[^\p{Lu}]*|[^\p{Ll}]*)$/u.test(word);
+          return Math.max(0, listed.indexOf(isMixed ? word : word.toLowerCase()));
+        });
+        return [...codes, ...Array(length - codes.length).fill(listed.length)];
+      });
+      return { shape: [rows.length, length], data: Float64Array.from(rows.flat()) };
+    },
+  ),
 };
 
 const copy = (value: Value): Value => ({ shape: value.shape, data: value.data.slice() });

@@ -65,7 +65,8 @@ export type { Table, TableData, TableReport } from "./table-data.ts";
  *   const mails = await table("mails.csv", { target: "label", texts: { body: { tokens: "bytes", length: 200 } } });
  *
  * body is then int32 [200], filled up with a code of its own (256 of bytes; `EncodedText`), and the saved
- * model takes such codes.
+ * model takes such codes. With tokens: "words" it is the codes of the first words, and the saved model takes
+ * the texts themselves.
  *
  * A second table for validation, test or evaluation is read by the schema of the first:
  *

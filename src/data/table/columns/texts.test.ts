@@ -117,11 +117,14 @@ test("what is no such option, column or tokenizer is refused", async () => {
     [{ ...text, keep: "middle" }, '{"tokens":"bytes","length":5,"keep":"middle"}'],
     [{ ...text, pad: 1 }, '{"tokens":"bytes","length":5,"pad":1}'],
     ["bytes", '"bytes"'],
+    [{ ...text, words: ["a"] }, '{"tokens":"bytes","length":5,"words":["a"]}'],
+    [{ ...text, tokens: "words", words: ["a", "a"] }, '{"tokens":"words","length":5,"words":["a","a"]}'],
+    [{ ...text, tokens: "words", keep: "end" }, '{"tokens":"words","length":5,"keep":"end"}'],
   ] as const)
     await refused(
       { ...target, texts: { body: wrong } },
-      `${path}, option texts, "body": expected { tokens: "bytes" or the path of a tokenizer.json, length: a whole number from ` +
-        `1 on }, and at most keep: "end", got ${got}. Fix: for example { tokens: "bytes", length: 200 }`,
+      `${path}, option texts, "body": expected { tokens: "bytes", "words" or the path of a tokenizer.json, length: a whole number ` +
+        `from 1 on }, and at most keep: "end", or the list of words, got ${got}. Fix: for example { tokens: "bytes", length: 200 }`,
     );
   await refused(
     { ...target, texts: { bodz: text } },
@@ -144,4 +147,31 @@ test("what is no such option, column or tokenizer is refused", async () => {
   await assert.rejects(table(path, { ...target, texts: { body: { tokens: "nowhere.json", length: 5 } } }), {
     message: /nowhere\.json: expected a file, got nothing of that name/,
   });
+});
+
+test("words are those of two texts or more, the commonest first, and another table is read by them", async () => {
+  const rows = ["Free money, FREE!", "free beer", "the MONEY the", "", "one two three four five", "The end"];
+  const file = join(folder, "words.csv");
+  const lines = Array.from({ length: 12 }, (_, i) => `"${rows[i % 6]}",${["ham", "spam"][i % 2]}\n`);
+  await writeFile(file, `body,label\n${lines.slice(0, 6).join("")}${lines.slice(0, 2).join("")}`);
+  const options = { target: "label", texts: { body: { tokens: "words", length: 4 } } };
+  const cache = { folder: join(folder, "cache") };
+  for (const data of [await table(file, options), await cachedTable(file, options, cache)]) {
+    const { dtype, shape, categories, isWords } = data.columns.body!;
+    assert.deepEqual([dtype, shape, isWords], ["int32", [4], true]);
+    assert.deepEqual(categories, ["[unknown]", "free", "money", "beer", "the"]); // of 4, 3, 2 and 2 texts
+    const expected = [
+      [1, 2, 1, 5],
+      [1, 3, 5, 5],
+      [4, 2, 4, 5],
+      [5, 5, 5, 5],
+      [0, 0, 0, 0],
+      [4, 0, 5, 5],
+    ];
+    assert.deepEqual(await codesOf(data), [...expected, ...expected.slice(0, 2)].flat());
+    assert.deepEqual(data.report.truncated, { body: 1 });
+    const words = categories!.slice(1).reverse();
+    const like = await table(file, { like: data.schema, texts: { body: { ...options.texts.body, words } } });
+    assert.deepEqual((await codesOf(like)).slice(0, 4), [4, 3, 4, 5]);
+  }
 });

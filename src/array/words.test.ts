@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { normalWord, splitWords, wordCodesOf } from "./words.ts";
+
+test("a text is cut at blanks and signs, and as many words are kept as are wanted", () => {
+  const text = 'Subject: "Win $100"\r\n\r\n\tDon\'t miss it (now!)... user@example.com, e-mail <b>';
+  const words = [
+    "Subject",
+    "Win",
+    "$100",
+    "Don't",
+    "miss",
+    "it",
+    "now",
+    "user@example",
+    "com",
+    "e",
+    "mail",
+    "b",
+  ];
+  assert.deepEqual(splitWords(text, 100), words);
+  assert.deepEqual(splitWords(text, 4), words.slice(0, 4));
+  assert.deepEqual(splitWords("", 4), []);
+  assert.deepEqual(splitWords(" \t.,", 4), []);
+  // Of the parts of one piece the first `length` count, empty ones too.
+  assert.deepEqual(splitWords("a,,,,b c", 4), ["a", "c"]);
+  assert.deepEqual(splitWords("a     b c", 2), ["a", "b"]);
+});
+
+test("a word has one code in lower case, in capitals and with a capital first letter, and no other spelling has it", () => {
+  const codes = wordCodesOf(["[unknown]", "free", "ßa", "iPhone", "3"]);
+  assert.deepEqual(
+    [...codes],
+    [
+      ["[unknown]", 0],
+      ["[UNKNOWN]", 0],
+      ["free", 1],
+      ["Free", 1],
+      ["FREE", 1],
+      ["ßa", 2],
+      ["iPhone", 3],
+      ["3", 4],
+    ],
+  );
+  assert.deepEqual(["Free", "FREE", "fREE", "ÜBEL", "SSa"].map(normalWord), [
+    "free",
+    "free",
+    "fREE",
+    "übel",
+    "SSa",
+  ]);
+  for (const [spelling, code] of codes) assert.equal(codes.get(normalWord(spelling)), code);
+});
