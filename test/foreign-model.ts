@@ -10,6 +10,7 @@ export type Attribute =
   | string
   | readonly number[]
   | { readonly float: number }
+  | { readonly floats: readonly number[] }
   | NdArray
   | GraphProto;
 
@@ -117,6 +118,7 @@ function attribute(name: string, value: Attribute) {
     return create(AttributeProtoSchema, { name, type: 3, s: new TextEncoder().encode(value) });
   }
   if ("float" in value) return create(AttributeProtoSchema, { name, type: 1, f: value.float });
+  if ("floats" in value) return create(AttributeProtoSchema, { name, type: 6, floats: [...value.floats] });
   if ("dtype" in value) return create(AttributeProtoSchema, { name, type: 4, t: tensor(value) });
   if ("node" in value) return create(AttributeProtoSchema, { name, type: 5, g: value });
   return create(AttributeProtoSchema, { name, type: 7, ints: value.map(BigInt) });

@@ -121,7 +121,7 @@ function resize(node: NodeReader): Tensor {
   const isOld = node.opset < 11 || node.node.operator === "Upsample";
   const [regions, scales, sizes] = isOld
     ? [undefined, scalesOf(node, 1), undefined]
-    : [node.numbers(1), scalesOf(node, 2), node.has(3) ? node.sizes(3) : undefined];
+    : [regionsOf(node), scalesOf(node, 2), node.has(3) ? node.sizes(3) : undefined];
   const axes = node.axes(node.ints("axes") ?? [...x.shape.keys()]);
   return axes.reduce((image, axis, index) => {
     const size = x.shape[axis]!;
@@ -136,6 +136,12 @@ function resize(node: NodeReader): Tensor {
     return alongAxis(node, image, axis, { from, to, scale: scale ?? to / from, region });
   }, x);
 }
+
+/** Up to set 12 regions cannot be left out, and are empty where there are none. */
+const regionsOf = (node: NodeReader): readonly number[] | undefined => {
+  const regions = node.numbers(1);
+  return regions?.length === 0 ? undefined : regions;
+};
 
 const scalesOf = (node: NodeReader, index: number): readonly number[] | undefined => {
   const listed = node.node.attributes.get("scales");
