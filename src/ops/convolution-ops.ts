@@ -142,6 +142,8 @@ const convolutionWeightOp = defineOp<WeightAttributes>({
       dilations: [2, 1],
       pads: [1, 0, 1, 0],
     }),
+    weighing("wrapped", [4, 3, 3], [2, 3, 3], [3, 3], { groups: 2, pads: [1, 1, 1, 1] }),
+    weighing("wrapped", [2, 4, 3], [1, 3, 3], [2, 2], { dilations: [2, 2], pads: [0, 2, 1, 0] }),
     weighing("depthwise", [2, 4, 3], [2, 2, 1], [3, 2], { groups: 2, strides: [1, 2], dilations: [1, 2] }),
   ],
 });

@@ -47,9 +47,17 @@ function drawShapes(random: Random): Shapes {
       groups: upTo(3),
     };
     const [kernel, size, channels, outputs] = [pair(5), pair(9), upTo(6), upTo(3)];
+    if (random() < 0.25) return { geometry: asWide(geometry, kernel), kernel, size, channels, outputs };
     if (convolvedSize(size, kernel, geometry).every((one) => one >= 1))
       return { geometry, kernel, size, channels, outputs };
   }
+}
+
+/** Moving such that what comes out is as wide as the image, and higher than nothing. */
+function asWide({ dilations, pads, groups }: Geometry, kernel: Pair): Geometry {
+  const [high, wide] = kernel.map((one, axis) => (one - 1) * dilations[axis]!) as [number, number]; // a pair again
+  const left = Math.min(pads[1], wide);
+  return { strides: [1, 1], dilations, groups, pads: [pads[0], left, high, wide - left] };
 }
 
 /** Everything a convolution can be asked for, each form of the weight's gradient included. */
@@ -63,6 +71,8 @@ function tensorsOf(
   const y = input("y", [samples, outputs * groups, ...convolvedSize(size, kernel, geometry)]);
   const forms: WeightForm[] = ["swapped", "columns", "slabs"];
   if (channels === 1 && outputs === 1) forms.push("depthwise");
+  const taken = kernel[0] * kernel[1] > 1 && geometry.strides.every((one) => one === 1);
+  if (taken && y.shape[3] === size[1]) forms.push("wrapped");
   return {
     forward: convolution(image, kernels, undefined, geometry),
     backward: convolutionInput(y, kernels, undefined, size, geometry),
