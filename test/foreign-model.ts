@@ -11,6 +11,7 @@ export type Attribute =
   | readonly number[]
   | { readonly float: number }
   | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
   | NdArray
   | GraphProto;
 
@@ -119,6 +120,10 @@ function attribute(name: string, value: Attribute) {
   }
   if ("float" in value) return create(AttributeProtoSchema, { name, type: 1, f: value.float });
   if ("floats" in value) return create(AttributeProtoSchema, { name, type: 6, floats: [...value.floats] });
+  if ("strings" in value) {
+    const strings = value.strings.map((text) => new TextEncoder().encode(text));
+    return create(AttributeProtoSchema, { name, type: 8, strings });
+  }
   if ("dtype" in value) return create(AttributeProtoSchema, { name, type: 4, t: tensor(value) });
   if ("node" in value) return create(AttributeProtoSchema, { name, type: 5, g: value });
   return create(AttributeProtoSchema, { name, type: 7, ints: value.map(BigInt) });

@@ -18,8 +18,8 @@ async function assertSame(model: ForeignModel): Promise<void> {
   const bytes = foreignModel(model);
   const call = onnxFunction(bytes, { freeBatch: false });
   const leaves = Object.fromEntries(
-    call.inputs.map(({ name, shape }) => [name, input(name, shape as Shape)]),
-  ); // closed
+    call.inputs.map(({ name, shape, dtype }) => [name, input(name, shape as Shape, dtype as "float32")]),
+  ); // closed, and of floats
   const made = call(leaves);
   const program = buildProgram({
     name: "ours",
@@ -39,6 +39,7 @@ async function assertSame(model: ForeignModel): Promise<void> {
   const [ours, theirs] = [await load(program), await load({ ...program, inputs }, bytes)];
   try {
     const [got, want] = [await ours.run(feeds), await theirs.run(feeds)];
+    const isDouble = call.inputs.some(({ dtype }) => dtype === "float64");
     for (const [name, expected] of Object.entries(want)) {
       const actual = got[`our ${name}`]!;
       assert.deepEqual([actual.shape, actual.dtype], [expected.shape, expected.dtype]);
@@ -47,7 +48,7 @@ async function assertSame(model: ForeignModel): Promise<void> {
         (most, value, at) => Math.max(most, Math.abs(value - actual.data[at]!)),
         0,
       );
-      assert.ok(gap <= tolerance * scale, `${name} differs by ${gap}`);
+      assert.ok(gap <= (isDouble ? 2 ** -29 * tolerance : tolerance) * scale, `${name} differs by ${gap}`);
     }
   } finally {
     await ours.close();
@@ -299,6 +300,62 @@ test("sums of products by letters, images and recurrent layers give what their f
     },
     nodes: [["ConvTranspose", ["x", "w", "b"], ["y"], { strides: [2], pads: [1, 0], output_padding: [1] }]],
   });
+});
+
+test("a recurrent layer of two directions has the activations it says, the same in both", async () => {
+  const numbers = (count: number) => Array.from({ length: count }, (_, at) => Math.sin(at));
+  const layer = (...activations: string[]): ForeignModel => ({
+    opset: 14,
+    inputs: { x: [3, 2, 2] },
+    outputs: { y: [3, 2, 2, 4] },
+    stored: { w: stored(numbers(16), [2, 4, 2]), r: stored(numbers(32), [2, 4, 4]) },
+    nodes: [
+      [
+        "RNN",
+        ["x", "w", "r"],
+        ["y"],
+        { hidden_size: 4, direction: "bidirectional", activations: { strings: activations } },
+      ],
+    ],
+  });
+  await assertSame(layer("Sigmoid", "Sigmoid"));
+  assert.throws(() => onnxFunction(foreignModel(layer("Sigmoid", "Tanh"))), {
+    name: "MicrobatchError",
+    message:
+      'model, node "y" (RNN): expected the same activations in both directions, got Sigmoid, Tanh. ' +
+      "Fix: export the model again without it, or file an issue with the node",
+  });
+});
+
+test("what ONNX Runtime computes in float64 is read in float64", async () => {
+  for (const nodes of [
+    [["BatchNormalization", ["x", "w", "b", "b", "w"], ["y"]]],
+    [["LayerNormalization", ["x", "wide", "wide"], ["y"]]],
+    [["MaxPool", ["x"], ["y"], { kernel_shape: [1, 1] }]],
+    [
+      ["Gemm", ["flat", "square"], ["z"], { transB: 1 }],
+      ["Reshape", ["z", "shape"], ["y"]],
+      ["Reshape", ["x", "two"], ["flat"]],
+    ],
+  ] as const satisfies readonly (readonly Node[])[]) {
+    const double = (values: readonly number[], shape: readonly number[] = [values.length]) => ({
+      ...{ dtype: "float64" as const, shape, data: Float64Array.from(values) },
+    });
+    await assertSame({
+      inputs: { x: [2, 2, 2, 2] },
+      dtypes: { x: "float64", y: "float64" },
+      outputs: { y: [2, 2, 2, 2] },
+      stored: {
+        ...{ w: double([0.1, 0.7]), b: double([1 / 3, -1]), wide: double([0.1, 0.7]) },
+        ...{
+          square: double([0.1, 0.2, 0.3, 0.4], [2, 2]),
+          shape: storedInts([2, 2, 2, 2]),
+          two: storedInts([8, 2]),
+        },
+      },
+      nodes,
+    });
+  }
 });
 
 test("attention and rotary embeddings give what their files give", async () => {

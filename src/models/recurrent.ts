@@ -23,14 +23,18 @@ const known: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   tanh: ops.tanh,
 };
 
-/** The activations of one direction; they are the same for both in every model that exporters write. */
+/** The activations of one direction, and so of both: exporters write the same for both, and others are refused. */
 function activations(
   node: NodeReader,
   count: number,
   otherwise: readonly string[],
 ): ((x: Tensor) => Tensor)[] {
   const listed = node.node.attributes.get("activations");
-  const names = (Array.isArray(listed) && listed.length > 0 ? listed.map(String) : otherwise).slice(0, count);
+  const all = Array.isArray(listed) && listed.length > 0 ? listed.map(String) : otherwise;
+  const names = all.slice(0, count);
+  if (all.some((name, index) => name !== names[index % count])) {
+    node.refuse("the same activations in both directions", all.join(", "));
+  }
   return names.map((name) => known[name.toLowerCase()] ?? node.refuse(Object.keys(known).join(", "), name));
 }
 
@@ -152,7 +156,7 @@ function firstStates(
 ): readonly Tensor[] {
   return Array.from({ length: count }, (_, state) => {
     const given = node.optional(5 + state);
-    if (given === undefined) return ops.fill([samples, hidden], 0);
+    if (given === undefined) return ops.cast(ops.fill([samples, hidden], 0), node.input(0).dtype);
     const first = part(given, direction, 1, isBatchFirst ? 1 : 0);
     const flat = ops.reshape(first, isBatchFirst ? [given.shape[0]!, hidden] : [given.shape[1]!, hidden]);
     return flat.shape[0] === 1 && samples !== 1 ? ops.expand(flat, [samples, hidden]) : flat;

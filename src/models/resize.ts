@@ -101,7 +101,8 @@ function alongAxis(node: NodeReader, x: Tensor, axis: number, line: Line): Tenso
   });
   const order = [...[...x.shape.keys()].filter((one) => one !== axis), axis];
   const back = order.map((_, at) => order.indexOf(at));
-  const product = ops.affine(ops.transpose(x, order), constantOf([...matrix], [to, from], "float32"));
+  const weights = constantOf([...matrix], [to, from], x.dtype === "float64" ? "float64" : "float32");
+  const product = ops.affine(ops.transpose(x, order), weights);
   const resized = ops.transpose(product, back);
   return transformation === "tf_crop_and_resize" ? outside(node, resized, axis, places, from) : resized;
 }
