@@ -238,7 +238,7 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     train("good.csv", "y", "--until", "accuracy>=1"),
     /^--until: expected one of validation\.loss, validation\.rmse, .*got "validation\.accuracy"/,
   ],
-  ...["a", "=number", "a=", "a=text", "a=x<", "a=one"].map(
+  ...["a", "=number", "a=", "a=texts", "a=x<", "a=one"].map(
     (type) =>
       [train("good.csv", "y", "--type", type), /Expected a column and what it is: "zip=category"/] as const,
   ),

@@ -22,8 +22,10 @@ test("a text is cut at blanks and signs, and as many words are kept as are wante
   assert.deepEqual(splitWords(text, 4), words.slice(0, 4));
   assert.deepEqual(splitWords("", 4), []);
   assert.deepEqual(splitWords(" \t.,", 4), []);
-  // Of the parts of one piece the first `length` count, empty ones too.
+  // Of the parts of one piece the first count, empty ones too: as many as words, between signs at most 16.
   assert.deepEqual(splitWords("a,,,,b c", 4), ["a", "c"]);
+  assert.deepEqual(splitWords(`${"-".repeat(15)}a ${"-".repeat(16)}b`, 100), ["a"]);
+  assert.deepEqual(splitWords(`${"\n".repeat(99)}a ${"\n".repeat(100)}b`, 100), ["a"]);
   assert.deepEqual(splitWords("a     b c", 2), ["a", "b"]);
 });
 

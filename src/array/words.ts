@@ -10,9 +10,14 @@ export const wordSeparators: readonly string[] = [" ", ...'\n\r\t.,;:!?()[]<>"=/
 export const unknownWord = "[unknown]";
 
 /**
- * At most `length` words, as they are written. A text is cut at blanks first, then every piece at each of the other separators; of the
- * parts of one piece that lie between equal separators the first `length` count, empty ones too, which bounds what a saved model holds.
+ * How many parts of one piece count that lie between equal separators, empty ones too: the first ones. A saved model holds as many
+ * places for every piece as the one with most has parts, and lines of a hundred dashes are common.
  */
+export function mostParts(separator: string, length: number): number {
+  return " \n\r\t".includes(separator) ? length : Math.min(length, 16);
+}
+
+/** At most `length` words, as they are written. A text is cut at blanks first, then every piece at each of the other separators. */
 export function splitWords(text: string, length: number): string[] {
   let pieces = [text];
   for (const separator of wordSeparators) {
@@ -28,11 +33,12 @@ export function splitWords(text: string, length: number): string[] {
 
 /** Blanks in a row are one, as ONNX's StringSplit without a delimiter has it. */
 function partsOf(piece: string, separator: string, length: number): string[] {
-  if (separator !== " ") return piece.split(separator, length);
+  const limit = mostParts(separator, length);
+  if (separator !== " ") return piece.split(separator, limit);
   return piece
     .split(separator)
     .filter((part) => part !== "")
-    .slice(0, length);
+    .slice(0, limit);
 }
 
 /** What a word is listed as: in lower case, where it is written so, in capitals, or with a capital first letter; else as it is. */

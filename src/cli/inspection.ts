@@ -5,6 +5,8 @@ import {
   statisticsFromMetadata,
   type TableSchema,
   type TargetStatistics,
+  type TextColumn,
+  textsFromMetadata,
 } from "../array/schema.ts";
 import { readFile } from "../data/files.ts";
 import { type OnnxSummary, type OnnxValue, summarizeOnnx } from "../onnx/decode.ts";
@@ -49,6 +51,8 @@ interface ColumnDescription {
   /** What the column was in the training samples, where the file says. */
   readonly statistics?: FeatureStatistics;
   readonly categories?: readonly string[];
+  /** Where the model cuts the column into words: how many of them count, and how many it lists. */
+  readonly text?: Omit<TextColumn, "name">;
   /** Where the column has dates: what their parts were in the training samples, where the file says. */
   readonly parts?: readonly FeatureStatistics[];
 }
@@ -63,20 +67,21 @@ interface OutputDescription {
 }
 
 /** Keys of the metadata that are told in other words. */
-const own = ["microbatch", "microbatch.schema", "microbatch.statistics"];
+const own = ["microbatch", "microbatch.schema", "microbatch.statistics", "microbatch.texts"];
 
 function inspectionOf(file: string, bytes: Uint8Array): Inspection {
   const summary = summarizeOnnx(bytes, file);
   const { metadata } = summary;
   const schema = schemaFromMetadata(metadata, file);
   const known = statisticsFromMetadata(metadata, file);
+  const texts = textsFromMetadata(metadata, file);
   const rest = Object.entries(metadata).filter(([key]) => !own.includes(key));
   return {
     model: file,
     bytes: bytes.length,
     opset: summary.opset,
     producer: [summary.producer, summary.producerVersion].filter((part) => part !== "").join(" "),
-    inputs: summary.inputs.map((value) => describeInput(value, schema, known?.features ?? [])),
+    inputs: summary.inputs.map((value) => describeInput(value, schema, known?.features ?? [], texts)),
     outputs: summary.outputs.map((value) => describeOutput(value, schema, known?.targets ?? [])),
     ...holdings(summary, parsed(metadata.microbatch)),
     operators: summary.operators,
@@ -97,7 +102,9 @@ function describeInput(
   { name, dtype, shape }: OnnxValue,
   schema: TableSchema | undefined,
   known: readonly FeatureStatistics[],
+  texts: readonly TextColumn[],
 ): ColumnDescription {
+  const text = texts.find((one) => one.name === name);
   const feature = schema?.features.find((one) => one.name === name);
   const statistics = known.find((one) => one.name === name);
   const parts = known.filter(({ ofDate }) => ofDate?.column === name);
@@ -111,6 +118,7 @@ function describeInput(
     ...(feature?.kind === "category" && { categories: feature.categories }),
     ...(statistics !== undefined && { statistics }),
     ...(isDate && { parts }),
+    ...(text !== undefined && { text: { words: text.words, length: text.length } }),
   };
 }
 
@@ -204,7 +212,9 @@ function shortened(lines: readonly string[]): string[] {
 }
 
 function inputText(column: ColumnDescription): string {
-  const { dtype, shape, unit, statistics, categories, parts } = column;
+  const { dtype, shape, unit, statistics, categories, parts, text } = column;
+  if (text !== undefined)
+    return `text      the first ${text.length} words, ${text.words.toLocaleString("en-US")} listed`;
   if (parts !== undefined) return dateText(parts);
   const unitText = unit === undefined ? "" : ` ${unit}`;
   if (statistics?.kind === "number") {

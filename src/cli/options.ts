@@ -119,7 +119,16 @@ export function until(text: string): Until {
 }
 
 /** What a column is said to be: a kind, or its categories from least to most. */
-export type TypeOf = "number" | "category" | "date" | readonly string[];
+export type TypeOf = "number" | "category" | "date" | "text" | readonly string[];
+
+/** What a table is told of types: texts are asked for in another way. */
+export function typesWithoutTexts(
+  types: Readonly<Record<string, TypeOf>>,
+): Record<string, Exclude<TypeOf, "text">> {
+  return Object.fromEntries(
+    Object.entries(types).flatMap(([name, type]) => (type === "text" ? [] : [[name, type] as const])),
+  );
+}
 
 /** Collects "zip=category" and "size=small<medium<large" under their columns. */
 export function typeOf(text: string, before: Readonly<Record<string, TypeOf>> = {}): Record<string, TypeOf> {
@@ -127,10 +136,10 @@ export function typeOf(text: string, before: Readonly<Record<string, TypeOf>> = 
   const column = text.slice(0, at);
   const type = text.slice(at + 1);
   const categories = type.split("<").map((category) => category.trim());
-  const isKind = type === "number" || type === "category" || type === "date";
+  const isKind = type === "number" || type === "category" || type === "date" || type === "text";
   if (at < 1 || !(isKind || (categories.length > 1 && categories.every((category) => category !== "")))) {
     throw new InvalidArgumentError(
-      'Expected a column and what it is: "zip=category", "year=number", "sold=date" or "size=small<medium<large".',
+      'Expected a column and what it is: "zip=category", "year=number", "sold=date", "note=text" or "size=small<medium<large".',
     );
   }
   if (Object.hasOwn(before, column)) throw new InvalidArgumentError(`"${column}" has a type already.`);

@@ -3,6 +3,7 @@ import { type ProfiledColumn, profileTable, type TableProfile } from "../data/ta
 import { digits } from "../report/console.ts";
 import { cleaningOf } from "./cleaning.ts";
 import { dialectOf } from "./dialect.ts";
+import { typesWithoutTexts } from "./options.ts";
 import type { ProfileFlags } from "./profile.ts";
 import { print, styled } from "./say.ts";
 import { tableInput } from "./table-input.ts";
@@ -15,7 +16,7 @@ export async function runProfile(path: string, flags: ProfileFlags): Promise<voi
   const profile = await profileTable(await tableInput(path), {
     ...(target !== undefined && { target }),
     ...(task !== undefined && { task }),
-    ...(type !== undefined && { types: type }),
+    ...(type !== undefined && { types: typesWithoutTexts(type) }),
     ...(ignore !== undefined && { ignore }),
     ...(weight !== undefined && { weight }),
     ...cleaningOf(flags),

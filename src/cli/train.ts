@@ -70,7 +70,7 @@ function addTableOptions(command: Command): void {
       ]),
       option(
         "--type <column=type>",
-        'what a column is: "zip=category", "year=number", "sold=date", "size=small<medium<large"; may be repeated',
+        'what a column is: "zip=category", "year=number", "sold=date", "note=text", "size=small<medium<large"; may be repeated',
       ).argParser(typeOf),
       option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated),
       option("--weight <column>", "how much each row counts"),

@@ -27,7 +27,7 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/\bdialect: \{ escape: "\\\\" \}/g, "--dialect escape=backslash"],
   [/\bdialect: \{ names: \["a", "b", …\] \}/g, "--dialect names=a,b,…"],
   [/\bdialect: \{ (\w+): "(.*?)" \}/g, "--dialect $1=$2"],
-  [/, option types\b/g, ", --type"],
+  [/, option (?:types|texts)\b/g, ", --type"],
   [
     /(, "((?:[^"\\]|\\.)*)": expected a value of .*)\bfill the column, or leave those samples out with subset/g,
     '$1leave those rows out with --drop-missing "$2"',

@@ -1,7 +1,7 @@
 /** Words: texts to the codes of the words they are made of. */
 import { onnxDType } from "../array/dtype.ts";
 import { formatShape, sameShape } from "../array/shape.ts";
-import { wordCodesOf, wordSeparators } from "../array/words.ts";
+import { mostParts, wordCodesOf, wordSeparators } from "../array/words.ts";
 import { fail } from "../errors.ts";
 import { defineOp, type EmitContext } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
@@ -126,8 +126,9 @@ function cut(pen: Pen, all: string): { readonly texts: string; readonly rows: st
   let rows = node("Range", [ints([0], []), node("Squeeze", [size("batch")]), ints([1], [])]);
   for (const separator of wordSeparators) {
     const delimiter = separator === " " ? {} : { delimiter: separator };
-    const pieces = node("StringSplit", [texts], { ...delimiter, maxsplit: length }, undefined, "", 1);
-    const first = node("Slice", [pieces, ints([0]), ints([length]), ints([1])]); // what is behind them is not cut
+    const most = mostParts(separator, length);
+    const pieces = node("StringSplit", [texts], { ...delimiter, maxsplit: most }, undefined, "", 1);
+    const first = node("Slice", [pieces, ints([0]), ints([most]), ints([1])]); // what is behind them is not cut
     const at = node("NonZero", [node("Not", [node("Equal", [first, emptyText(node)])])]); // [2, pieces]
     texts = node("GatherND", [first, node("Transpose", [at])]);
     rows = node("Gather", [rows, node("Gather", [at, ints([0], [])])]);

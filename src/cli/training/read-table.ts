@@ -28,6 +28,11 @@ export async function readTable(
   });
 }
 
+/** True for what is kept in the cache. */
+export async function isLarge(path: string): Promise<boolean> {
+  return (await bytesOf(path)) > largestInMemory;
+}
+
 /** Of all its files. What is wrong with them is told where they are read. */
 async function bytesOf(input: TableInput): Promise<number> {
   const sizes = (await filesOf(input).catch(() => [])).map((file) =>

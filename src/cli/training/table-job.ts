@@ -3,12 +3,13 @@ import { statisticsToMetadata, type TableStatistics } from "../../array/schema.t
 import type { Dataset } from "../../data/dataset.ts";
 import { allSamples, withWeight } from "../../data/samples.ts";
 import { countBeyond, statistics } from "../../data/statistics.ts";
-import type { Table, TableData, TargetOptions } from "../../data/table/table.ts";
+import type { EncodedTexts, Table, TableData, TargetOptions } from "../../data/table/table.ts";
 import { fail } from "../../errors.ts";
 import { clipLimits, type EncoderOptions } from "../../nn/index.ts";
 import type { Plan } from "../../train/plan.ts";
 import { cleaningOf, cleaningOfSecond } from "../cleaning.ts";
 import { dialectOf } from "../dialect.ts";
+import { typesWithoutTexts } from "../options.ts";
 import { isSameFile } from "../out.ts";
 import { categoryNames, defaultBatchSize, scaleNames, type TrainFlags, tableDefaults } from "./flags.ts";
 import type { Head } from "./heads.ts";
@@ -16,7 +17,8 @@ import type { Encoding, Job, Verdict } from "./job.ts";
 import { optimizerOf, overridesOf, samplingOf, stopRulesOf } from "./plan-flags.ts";
 import { readTable } from "./read-table.ts";
 import { metricName, requireOneTarget, type TableModel, tableModel } from "./table-plan.ts";
-import { describeParts, describeTable, describeUnseen, limitLines } from "./table-words.ts";
+import { textStatistics, textsLike, textsOf } from "./table-texts.ts";
+import { describeParts, describeTable, describeUnseen, limitLines, textLines } from "./table-words.ts";
 
 /** Reads the table and makes the plan of the main job. Throws for what is wrong with the table or the flags. */
 export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
@@ -32,12 +34,14 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
   checkSizes(flags);
   requireOneDivision(flags);
   await requireOtherFiles(path, flags);
+  const texts = await textsOf(path, flags);
   const all = await readTable(
     path,
     {
       target: targets,
       ...(flags.task !== undefined && { task: flags.task }),
       ...keptOf(flags),
+      ...(Object.keys(texts).length > 0 && { texts }),
       ...(flags.ignore !== undefined && { ignore: flags.ignore }),
       ...(flags.weight !== undefined && { weight: flags.weight }),
       ...cleaningOf(flags),
@@ -45,13 +49,15 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
     },
     flags.cache,
   );
-  const parts = await partsOf(all, flags);
+  const parts = await partsOf(all, flags, texts);
   await requireWeights(parts);
   const fitted = await statistics(parts.training);
   requireEveryClass(fitted, flags);
+  const fittedTexts = await inOrder(Object.keys(texts), (name) => textStatistics(parts.training, name));
   const encoding = encodingOf(flags);
   const shaped = tableModel(fitted, {
     encoding,
+    texts: fittedTexts,
     hidden: hiddenOf(flags),
     dropout: flags.dropout ?? tableDefaults.dropout,
     isBalanced: flags.classWeights === "balanced",
@@ -66,6 +72,7 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
     plan: { ...planOf(parts, shaped, flags), ...sampler } as unknown as Plan, // see Job.plan
     description: [
       ...describeTable(path, all, fitted, shaped.heads),
+      ...textLines(fittedTexts, all.report),
       ...limitLines(chosen),
       ...describeUnseen(path, parts),
       describeParts(parts, hiddenOf(flags)),
@@ -79,6 +86,15 @@ export async function tableJob(path: string, flags: TrainFlags): Promise<Job> {
       ...(isChosen && { "microbatch.encoder": JSON.stringify(chosen) }),
     },
   };
+}
+
+async function inOrder<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
 }
 
 /** The encoder's options that were given. */
@@ -98,7 +114,7 @@ function encodingOf({ scale, clipFeatures, categories }: TrainFlags): EncoderOpt
 }
 
 /** In the words of the command line; the plan would say it too, in its own. */
-function checkSizes(flags: TrainFlags): void {
+export function checkSizes(flags: TrainFlags): void {
   const { batchSize, microbatchSize, hidden, dropout } = flags;
   const { validation = { share: tableDefaults.validation }, test } = flags;
   if (test !== undefined && "share" in test && "share" in validation && test.share + validation.share >= 1) {
@@ -125,7 +141,7 @@ function checkSizes(flags: TrainFlags): void {
 }
 
 /** What a model was trained on cannot judge it, nor can what has chosen its weights. */
-async function requireOtherFiles(path: string, { validation, test }: TrainFlags): Promise<void> {
+export async function requireOtherFiles(path: string, { validation, test }: TrainFlags): Promise<void> {
   const seen = [{ what: "the training table", file: path }];
   for (const [flag, held] of Object.entries({ "--validation": validation, "--test": test })) {
     if (held === undefined || !("file" in held)) continue;
@@ -144,22 +160,25 @@ async function requireOtherFiles(path: string, { validation, test }: TrainFlags)
 const hiddenOf = (flags: TrainFlags) => flags.hidden ?? tableDefaults.hidden;
 
 /** Who trains, who decides when to stop, and who judges. */
-interface Parts {
+export interface Parts {
   readonly training: TableData;
   readonly validation: TableData;
   readonly test?: TableData;
 }
 
 /** Columns that rows are divided or drawn by are no features; what they are drawn by is a number. */
-function keptOf({ group, time, sampling, type }: TrainFlags): Pick<TargetOptions, "keep" | "types"> {
+export function keptOf({ group, time, sampling, type }: TrainFlags): Pick<TargetOptions, "keep" | "types"> {
   const drawn = sampling?.how === "weighted" ? sampling.column : undefined;
   const keep = [group, time, drawn].filter((name) => name !== undefined);
-  const types = { ...type, ...(drawn !== undefined && { [drawn]: "number" as const }) };
+  const types = {
+    ...typesWithoutTexts(type ?? {}),
+    ...(drawn !== undefined && { [drawn]: "number" as const }),
+  };
   return { ...(keep.length > 0 && { keep }), ...(Object.keys(types).length > 0 && { types }) };
 }
 
 /** Rows are divided in one way, and where none are held out by a share there is nothing to divide. */
-function requireOneDivision({ group, time, validation, test }: TrainFlags): void {
+export function requireOneDivision({ group, time, validation, test }: TrainFlags): void {
   if (group === undefined && time === undefined) return;
   const flag = group === undefined ? "--time" : "--group";
   if (group !== undefined && time !== undefined) {
@@ -179,7 +198,7 @@ function requireOneDivision({ group, time, validation, test }: TrainFlags): void
 }
 
 /** A part may be a share of the table, drawn with the seed, or a file of its own with the table's columns. */
-async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
+export async function partsOf(all: Table, flags: TrainFlags, texts: EncodedTexts = {}): Promise<Parts> {
   const { validation = { share: tableDefaults.validation }, test } = flags;
   const classes = all.schema.targets.find(({ task }) => task === "classification");
   const { seed = tableDefaults.seed, group, time } = flags;
@@ -193,6 +212,7 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
       file,
       {
         like: all.schema,
+        ...(Object.keys(texts).length > 0 && { texts: textsLike(texts, all) }),
         ...(flags.weight !== undefined && { weight: flags.weight }),
         ...cleaningOfSecond(flags),
         ...dialectOf(flags),
@@ -215,7 +235,7 @@ async function partsOf(all: Table, flags: TrainFlags): Promise<Parts> {
  * A part in which every row has weight 0 judges nothing: its metrics are no numbers, and nothing would ever
  * improve.
  */
-async function requireWeights({ training, validation, test }: Parts): Promise<void> {
+export async function requireWeights({ training, validation, test }: Parts): Promise<void> {
   const parts = [
     ["train on", training],
     ["validate", validation],
@@ -232,7 +252,7 @@ async function requireWeights({ training, validation, test }: Parts): Promise<vo
 }
 
 /** The classes of the first target come into every part, but their weight may be 0 there; those of others may not. */
-function requireEveryClass({ targets }: TableStatistics, { weight }: TrainFlags): void {
+export function requireEveryClass({ targets }: TableStatistics, { weight }: TrainFlags): void {
   for (const target of targets) {
     if (target.task === "regression") continue;
     const lacking = target.counts.indexOf(0);

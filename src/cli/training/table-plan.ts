@@ -1,11 +1,12 @@
 /** The model of the main job: a table's statistics → a linear model or small network with its encoder inside. */
-import { float32 } from "../../array/array.ts";
+import { float32, int32 } from "../../array/array.ts";
 import { outputNames, type TableStatistics } from "../../array/schema.ts";
 import { fail } from "../../errors.ts";
 import { constant, type Tensor } from "../../graph/tensor.ts";
 import {
   dropout,
   type EncoderOptions,
+  embedding,
   encoder,
   type Layer,
   linear,
@@ -13,14 +14,30 @@ import {
   relu,
   sequence,
 } from "../../nn/index.ts";
-import { add, expand } from "../../ops/index.ts";
+import {
+  add,
+  cast,
+  concat,
+  div,
+  equal,
+  expand,
+  gather,
+  matmul,
+  maximum,
+  not,
+  reshape,
+  sum,
+} from "../../ops/index.ts";
 import type { LossResult, Row } from "../../train/plan.ts";
 import { type Head, headOf } from "./heads.ts";
+import type { TextStatistics } from "./table-texts.ts";
 
 /** What the network of a table is made of. */
 export interface TableModelOptions {
   /** What becomes of the columns. */
   readonly encoding: EncoderOptions;
+  /** Columns of free text. Default: none. */
+  readonly texts?: readonly TextStatistics[];
   /** Sizes of the hidden layers; none make a linear model. */
   readonly hidden: readonly number[];
   /** The part of each hidden layer that a step leaves out. */
@@ -44,9 +61,14 @@ export interface TableModel {
 
 /** A linear model (no hidden sizes) or a network of relu layers, shared by the table's targets. */
 export function tableModel(statistics: TableStatistics, options: TableModelOptions): TableModel {
-  const { hidden, isBalanced } = options;
+  const { hidden, isBalanced, texts = [] } = options;
   const heads = statistics.targets.map((target) => headOf(target, isBalanced));
-  const features = encoder(statistics, options.encoding);
+  // A table of texts alone has nothing to encode.
+  const layers = [
+    ...(statistics.features.length > 0 || texts.length === 0 ? [encoder(statistics, options.encoding)] : []),
+    ...texts.map(bagOfWords),
+  ];
+  const features = (row: Row) => concat(layers.map((layer) => layer(row)));
   const body = hidden.length === 0 ? (x: Tensor) => x : sequence(...hiddenLayers(options));
   const outputs = heads.map(({ outputs, target }) =>
     linear(outputs, { name: heads.length === 1 ? "output" : `output of ${target}` }),
@@ -70,6 +92,25 @@ export function tableModel(statistics: TableStatistics, options: TableModelOptio
       return served;
     },
     baseline: () => byTarget(heads, (head) => everywhere(head.trivial)),
+  };
+}
+
+/** The size of a word's vector. */
+const wordSize = 32;
+
+/**
+ * The mean of the vectors of a text's words, whatever their order: row → [batch, 32]. Words that the training rows do not know share one
+ * vector; a text without words is zeros. Source: Joulin et al. 2016, arXiv:1607.01759 (fastText).
+ */
+function bagOfWords({ name, length, known, vectors }: TextStatistics): (row: Row) => Tensor {
+  const table = embedding(known + 1, wordSize, { name: `words of ${name}` });
+  return (row) => {
+    const codes = row[name]!; // [batch, length]
+    const found = table(gather(constant(int32(vectors)), codes)); // [batch, length, 32]
+    const mask = cast(not(equal(codes, vectors.length - 1)), "float32"); // the last code lies behind the end
+    const total = matmul(reshape(mask, ["batch", 1, length]), found); // [batch, 1, 32]
+    const count = maximum(sum(mask, { axes: [1], keepDims: true }), 1);
+    return div(reshape(total, ["batch", wordSize]), count);
   };
 }
 

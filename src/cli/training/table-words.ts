@@ -5,6 +5,7 @@ import type { CleaningReport, Table } from "../../data/table/table.ts";
 import { digits } from "../../report/console.ts";
 import type { Head } from "./heads.ts";
 import type { Encoding } from "./job.ts";
+import type { TextStatistics } from "./table-texts.ts";
 
 /** Who trains, who decides when to stop, and who judges. */
 interface Parts {
@@ -32,7 +33,7 @@ export function describeTable(
           `  beware    ${rowsOf(report.duplicates)} the same as an earlier one; --drop-duplicates leaves those out`,
         ]
       : []),
-    `  features  ${describeFeatures(fitted)}`,
+    ...(fitted.features.length > 0 ? [`  features  ${describeFeatures(fitted)}`] : []),
     ...missingLines(report.missing, schema.features),
     ...report.ignored.map(
       ({ column, reason, to }) =>
@@ -46,6 +47,14 @@ export function describeTable(
       (column) => `  beware    column "${column}" loses digits in float32: subtract a constant first`,
     ),
   ];
+}
+
+/** Columns of free text, one line each: what of them the model reads. */
+export function textLines(texts: readonly TextStatistics[], { truncated = {} }: Table["report"]): string[] {
+  return texts.map(({ name, length, known }) => {
+    const longer = Object.hasOwn(truncated, name) ? `; ${rowsOf(truncated[name]!)} longer` : "";
+    return `  text      column "${name}": the first ${length} words${longer}; ${known.toLocaleString("en-US")} words known, those of two training rows or more`;
+  });
 }
 
 /** Counted, in words. */
