@@ -11,7 +11,7 @@ export function addInspect(program: Command): void {
     .command("inspect")
     .summary("say what is in a model file")
     .description(
-      "Say what an ONNX file takes, gives and holds: columns with their ranges, labels, parameters, the run that made it.",
+      "Say what an ONNX file takes, gives and holds: columns with their ranges, labels, parameters, which of them finetune could train, the run that made it.",
     )
     .argument("<model>", "an ONNX file")
     .option("--json", "print one JSON object on standard output")

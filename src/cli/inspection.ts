@@ -13,11 +13,12 @@ import { type OnnxSummary, type OnnxValue, summarizeOnnx } from "../onnx/decode.
 import { digits } from "../report/console.ts";
 import type { InspectFlags } from "./inspect.ts";
 import { print, styled } from "./say.ts";
+import { type Trainable, trainableLines, trainableOf, trainableTitle } from "./trainable.ts";
 
 /** Prints what is in the file. Nothing is run, so a model of anybody's will do. */
 export async function runInspect(file: string, { json }: InspectFlags): Promise<void> {
   const bytes = await readFile(file);
-  const found = inspectionOf(file, bytes);
+  const found = { ...inspectionOf(file, bytes), trainable: await trainableOf(file) };
   if (json === true) print(JSON.stringify(found));
   else for (const line of linesOf(found)) print(line);
 }
@@ -36,6 +37,8 @@ interface Inspection {
   /** How many floats stand beside them: means, deviations and the like. */
   readonly fixed: number;
   readonly operators: OnnxSummary["operators"];
+  /** Which weights finetune could train, and what blocks the others. */
+  readonly trainable: Trainable;
   /** The record of the run, where this package made the file. */
   readonly run: unknown;
   /** What else stands in the metadata, as it stands there. */
@@ -69,7 +72,7 @@ interface OutputDescription {
 /** Keys of the metadata that are told in other words. */
 const own = ["microbatch", "microbatch.schema", "microbatch.statistics", "microbatch.texts"];
 
-function inspectionOf(file: string, bytes: Uint8Array): Inspection {
+function inspectionOf(file: string, bytes: Uint8Array): Omit<Inspection, "trainable"> {
   const summary = summarizeOnnx(bytes, file);
   const { metadata } = summary;
   const schema = schemaFromMetadata(metadata, file);
@@ -160,6 +163,8 @@ function linesOf(found: Inspection): string[] {
     title("gives"),
     ...outputs.map((output) => entry(output.name, outputText(output))),
     ...tensorLines(found, title, entry),
+    title(trainableTitle(found.trainable)),
+    ...trainableLines(found.trainable),
     title("computes"),
     `  ${Object.entries(found.operators)
       .sort(([, a], [, b]) => b - a)

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { MicrobatchError } from "../errors.ts";
 import { addCache } from "./cache.ts";
 import { addEvaluate } from "./evaluate.ts";
+import { addFinetune } from "./finetune.ts";
 import { explainForeign } from "./foreign.ts";
 import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
@@ -31,7 +32,16 @@ const program = new Command("microbatch")
   .exitOverride()
   .addHelpText("after", "\nExample:\n  $ microbatch train penguins.csv --target species\n")
   .addHelpText("after", "Exit codes: 0 done, 1 the run failed, 2 bad input.");
-for (const add of [addTrain, addPredict, addEvaluate, addGenerate, addInspect, addProfile, addCache])
+for (const add of [
+  addTrain,
+  addFinetune,
+  addPredict,
+  addEvaluate,
+  addGenerate,
+  addInspect,
+  addProfile,
+  addCache,
+])
   add(program);
 for (const command of [program, ...program.commands]) {
   const words = command === program ? "microbatch" : `microbatch ${command.name()}`;

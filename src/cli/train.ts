@@ -44,8 +44,10 @@ export function addTrain(program: Command): void {
   });
 }
 
-const group = (title: string, ...options: readonly Option[]) => ({ title, options });
-const option = (
+/** Options under a title of the help. */
+export const group = (title: string, ...options: readonly Option[]) => ({ title, options });
+/** An option; byDefault is told and not set, so that a job can see what was given. */
+export const option = (
   flags: string,
   description: string,
   parse?: (text: string) => unknown,
@@ -58,35 +60,42 @@ const option = (
   return parse === undefined ? made : made.argParser(parse);
 };
 
-function addTableOptions(command: Command): void {
-  const { hidden, validation } = tableDefaults;
-  add(command, [
-    group(
-      "The table:",
-      option("--target <column>", "the column to predict; several by repeating it").argParser(repeated),
-      option("--task <task>", "what the target is (default: decided by its values)").choices([
-        "regression",
-        "classification",
-      ]),
-      option(
-        "--type <column=type>",
-        'what a column is: "zip=category", "year=number", "sold=date", "note=text", "size=small<medium<large"; may be repeated',
-      ).argParser(typeOf),
-      option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated),
-      option("--weight <column>", "how much each row counts"),
-      option(
-        "--group <column>",
-        "rows of one value there stay together when shares are held out; no feature",
-      ),
-      option("--time <column>", "the latest rows by that column are held out; no feature"),
-      option("--validation <share | file>", "rows that decide when to stop", shareOrFile, validation),
-      option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
-      dialectOption(),
-      option(
-        "--cache <folder>",
-        "keep what is read there; tables of more than 256 MB always are (default folder: see microbatch cache)",
-      ),
+/** The options that say what a table is. */
+export function tableGroup(): ReturnType<typeof group> {
+  return group(
+    "The table:",
+    option("--target <column>", "the column to predict; several by repeating it").argParser(repeated),
+    option("--task <task>", "what the target is (default: decided by its values)").choices([
+      "regression",
+      "classification",
+    ]),
+    option(
+      "--type <column=type>",
+      'what a column is: "zip=category", "year=number", "sold=date", "note=text", "size=small<medium<large"; may be repeated',
+    ).argParser(typeOf),
+    option("--ignore <column>", "a column to leave out; may be repeated").argParser(repeated),
+    option("--weight <column>", "how much each row counts"),
+    option("--group <column>", "rows of one value there stay together when shares are held out; no feature"),
+    option("--time <column>", "the latest rows by that column are held out; no feature"),
+    option(
+      "--validation <share | file>",
+      "rows that decide when to stop",
+      shareOrFile,
+      tableDefaults.validation,
     ),
+    option("--test <share | file>", "rows that judge the model at the end (default: none)", shareOrFile),
+    dialectOption(),
+    option(
+      "--cache <folder>",
+      "keep what is read there; tables of more than 256 MB always are (default folder: see microbatch cache)",
+    ),
+  );
+}
+
+function addTableOptions(command: Command): void {
+  const { hidden } = tableDefaults;
+  add(command, [
+    tableGroup(),
     group(
       "The features:",
       option("--scale <how>", "what is done to numbers (default: standardize)").choices(
@@ -145,9 +154,16 @@ function addTableOptions(command: Command): void {
   ]);
 }
 
-function addRunOptions(command: Command): void {
-  const { epochs, patience, optimizer, schedule, out, seed } = tableDefaults;
-  const rates = optimizerDefaults[optimizer];
+/** The options of every run. defaults: what the help tells of those that differ between commands. */
+export function addRunOptions(
+  command: Command,
+  defaults: { readonly epochs: number; readonly patience: number; readonly learningRate: number | string } = {
+    ...tableDefaults,
+    learningRate: optimizerDefaults[tableDefaults.optimizer].learningRate,
+  },
+): void {
+  const { optimizer, schedule, out, seed } = tableDefaults;
+  const { epochs, patience, learningRate } = defaults;
   add(command, [
     group(
       "The training:",
@@ -157,11 +173,16 @@ function addRunOptions(command: Command): void {
       option("--optimizer <name>", `the update rule (default: ${optimizer})`).choices(
         Object.keys(optimizerDefaults),
       ),
-      option("--learning-rate <r>", "size of an update", number({ above: 0 }), rates.learningRate),
+      option("--learning-rate <r>", "size of an update", number({ above: 0 }), learningRate),
       option("--schedule <name>", `course of the learning rate (default: ${schedule})`).choices(
         scheduleNames,
       ),
-      option("--weight-decay <r>", "pull of the weights towards 0", number({ from: 0 }), rates.weightDecay),
+      option(
+        "--weight-decay <r>",
+        "pull of the weights towards 0",
+        number({ from: 0 }),
+        optimizerDefaults[optimizer].weightDecay,
+      ),
       option("--clip <norm>", "longest gradient that is taken as it is", number({ above: 0 })),
       option(
         "--ema <decay>",
@@ -193,7 +214,11 @@ function addRunOptions(command: Command): void {
   ]);
 }
 
-function add(command: Command, groups: readonly { title: string; options: readonly Option[] }[]): void {
+/** Adds options to a command, each under its title. */
+export function add(
+  command: Command,
+  groups: readonly { title: string; options: readonly Option[] }[],
+): void {
   for (const { title, options } of groups) {
     for (const one of options) command.addOption(one.helpGroup(title));
   }

@@ -76,7 +76,7 @@ export async function imageJob(folder: string, flags: TrainFlags): Promise<Job> 
 }
 
 /** How many training images each class has. */
-async function classesOf(
+export async function classesOf(
   training: Dataset,
   categories: readonly string[],
 ): Promise<ClassificationStatistics> {
@@ -92,7 +92,8 @@ async function classesOf(
   return { task: "classification", name: "class", categories, counts };
 }
 
-function sharesInWords({ categories, counts }: ClassificationStatistics): string {
+/** "cat 60 %, dog 40 %". */
+export function sharesInWords({ categories, counts }: ClassificationStatistics): string {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const told = categories.map((name, code) => `${name} ${Math.round((100 * counts[code]!) / total)} %`);
   return told.length > 6 ? `${told.slice(0, 5).join(", ")} and ${told.length - 5} more` : told.join(", ");

@@ -16,9 +16,18 @@ import { watch } from "./watch.ts";
 
 /** Trains a table, a folder of images, a text or a plan file and saves the model. What it prints goes to standard error, the JSON to standard output. */
 export async function runTrain(path: string, flags: TrainFlags): Promise<void> {
+  await runJob([path], flags, () => jobOf(path, flags));
+}
+
+/** Makes the job and trains it. read: the files that --out must not replace. */
+export async function runJob(
+  read: readonly string[],
+  flags: TrainFlags,
+  makeJob: () => Promise<Job>,
+): Promise<void> {
   const out = flags.out ?? tableDefaults.out;
-  await requireOut(out, [path, ...heldFiles(flags)]);
-  const job = await jobOf(path, flags);
+  await requireOut(out, [...read, ...heldFiles(flags)]);
+  const job = await makeJob();
   checkPlan(job.plan); // before anything is told
   for (const line of job.description) say(line);
   const { outcome, isDiverged } = await carryOut(job, flags, out);
