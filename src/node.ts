@@ -24,6 +24,7 @@ export * from "./data/text/padded.ts";
 export * from "./data/text/text.ts";
 export { tokenizerVocabulary } from "./data/text/tokenizer.ts";
 export type { TextEncoding, Vocabulary } from "./data/text/vocabulary.ts";
+export { type ThreadOptions, threads } from "./parallel/threads.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
 export { loadOnnx } from "./train/load-onnx.ts";
 export { loadSafetensors } from "./train/load-safetensors.ts";

@@ -33,6 +33,17 @@ export function allocate(dtype: NumericDType, length: number): TypedArray {
   return new constructors[dtype](length);
 }
 
+/** A view of `length` elements of a buffer. */
+export function viewOf(
+  dtype: NumericDType,
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  length: number,
+): TypedArray {
+  // TypeScript takes the constructors' first signature; every one of them takes shared buffers too.
+  return new constructors[dtype](buffer as ArrayBuffer, byteOffset, length);
+}
+
 /** True where arithmetic with gradients makes sense. */
 export function isFloat(dtype: DType): boolean {
   return dtype === "float32" || dtype === "float64";

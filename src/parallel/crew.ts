@@ -151,6 +151,8 @@ export interface CrewJob {
   readonly augmented?: AugmentedReader;
   readonly arena: Arena;
   readonly gradient: GradientPrograms;
+  /** The most samples of a batch. */
+  readonly batchSize: number;
   readonly microbatchSize: number;
   readonly lanes: number;
   readonly seed: number;
@@ -161,6 +163,14 @@ export interface CrewJob {
   /** Whether each lane's sum is measured as it is added, for whoever estimates the gradient's noise. */
   readonly measureLanes: boolean;
   readonly update: UpdateJob;
+}
+
+/** Opens a crew: what a plan says in `parallel`. */
+export interface CrewFactory {
+  readonly name: string;
+  /** Threads that compute at once. */
+  readonly workers: number;
+  open(job: CrewJob): Promise<Crew>;
 }
 
 /** What an evaluation runs: a program with one row per sample in every output. */

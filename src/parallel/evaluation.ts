@@ -1,15 +1,14 @@
 /** Evaluation: a program with one row per sample in every output, run over samples in microbatches. */
 import type { AnyArray, NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
-import type { Dataset } from "../data/dataset.ts";
 import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
 import type { Batch, EvaluatedChunk, LoadableProgram } from "./crew.ts";
-import { Feeds, type MicrobatchRequest } from "./feeds.ts";
+import { type FedData, Feeds, type MicrobatchRequest } from "./feeds.ts";
 
 /** What an evaluation needs beside the samples. */
 export interface EvaluationParts {
   readonly program: LoadableProgram;
-  readonly dataset: Dataset;
+  readonly dataset: FedData;
   readonly parameters: ReadonlyMap<string, NdArray>;
   readonly microbatchSize: number;
 }
@@ -48,10 +47,11 @@ export class Evaluation {
   /** One chunk per microbatch, in the order of the samples. */
   async *run(samples: Uint32Array): AsyncGenerator<EvaluatedChunk> {
     for (const request of cutBatch({ step: 0, samples }, this.#microbatchSize))
-      yield await this.#chunk(request);
+      yield await this.chunk(request);
   }
 
-  async #chunk(request: MicrobatchRequest): Promise<EvaluatedChunk> {
+  /** What one microbatch gives. */
+  async chunk(request: MicrobatchRequest): Promise<EvaluatedChunk> {
     const filling = this.#feeds.fill(request);
     if (filling !== undefined) await filling;
     const samples = request.samples.length;

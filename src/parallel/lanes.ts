@@ -60,3 +60,23 @@ export function mergeSchedule(count: number): MergeSchedule {
   });
   return { slots, lanes };
 }
+
+/** A lane, or the sum of two nodes. */
+export interface LaneNode {
+  readonly left: number;
+  readonly right: number;
+}
+
+/** The fixed tree over `count` lanes: nodes 0 … count − 1 are the lanes; every other adds two before it; the last is the total. */
+export function laneTree(count: number): readonly (LaneNode | undefined)[] {
+  const nodes: (LaneNode | undefined)[] = Array.from({ length: count }, () => undefined);
+  const nodeOfSlot: number[] = [];
+  mergeSchedule(count).lanes.forEach(({ slot, merges }, lane) => {
+    nodeOfSlot[slot] = lane;
+    for (const { slots } of merges) {
+      const [left, right] = slots.map((one) => nodeOfSlot[one]!) as [number, number]; // always two
+      nodeOfSlot[slots[0]!] = nodes.push({ left, right }) - 1;
+    }
+  });
+  return nodes;
+}

@@ -5,6 +5,7 @@
 import type { NdArray } from "../array/array.ts";
 import { fail } from "../errors.ts";
 import type { Moments, StatisticsOutputs } from "./crew.ts";
+import { laneTree } from "./lanes.ts";
 
 /** Where the programs put the statistics of one microbatch, and one set of merged ones per slot of the lane sums. */
 export class LaneStatistics {
@@ -51,6 +52,15 @@ export class LaneStatistics {
   at(slot: number): readonly Moments[] {
     return this.#slots[slot] ?? [];
   }
+}
+
+/** The moments of a batch from those of its lanes, merged in the fixed tree. */
+export function mergedLanes(lanes: readonly (readonly Moments[])[]): readonly Moments[] {
+  const merged = [...lanes];
+  for (const node of laneTree(lanes.length)) {
+    if (node !== undefined) merged.push(mergedAll(merged[node.left]!, merged[node.right]!));
+  }
+  return merged.at(-1) ?? [];
 }
 
 /** Whether every statistic is a finite number. */

@@ -24,16 +24,18 @@ export async function openRun(plan: Plan): Promise<Run> {
   const given = initialWeightsOf(plan.initialWeights, ownParameters(traced));
   const resolved = await resolvePlan(plan, sizes, traced, runtime, given);
   checkReplay(plan.replay, resolved);
-  const lanes = laneRegions(plan, sizes);
+  const factory = plan.parallel ?? { name: "alone", workers: 1, open: alone };
+  const lanes = laneRegions(plan, sizes, factory.workers);
   const arena = openArena(plan, traced, lanes);
   initialize(arena, traced, plan, sizes.seed, given);
   const augmented = openAugmented(plan, traced, sizes.seed);
-  const crew = await alone({
+  const crew = await factory.open({
     runtime,
     dataset: plan.data,
     ...(augmented && { augmented }),
     arena,
     gradient: traced.gradient,
+    batchSize: sizes.batchSize,
     microbatchSize: sizes.microbatchSize,
     lanes: sizes.lanes,
     seed: sizes.seed,

@@ -65,6 +65,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
   batchSize: aSize,
   microbatchSize: aSize,
   lanes: aSize,
+  parallel: {
+    expected: "a crew",
+    holds: (value) => hasFunctions(value, "open"),
+    fix: "for example threads(2), from microbatch/node",
+  },
   seed: aSize,
   sampler: {
     expected: "a sampler",

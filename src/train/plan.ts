@@ -11,6 +11,7 @@ import type { Penalty } from "../nn/penalty.ts";
 import type { Clip } from "../optim/clip.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import type { CrewFactory } from "../parallel/crew.ts";
 import type { LastBatch } from "./drawing.ts";
 import type { ParameterGroup } from "./groups.ts";
 import type { PartOfWeights, Weights } from "./initial-weights.ts";
@@ -51,6 +52,11 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly microbatchSize?: number;
   /** Slots of the gradient sum. Default 8, on every machine: it is part of what makes the bytes. */
   readonly lanes?: number;
+  /**
+   * Who computes: `threads(4)` is this thread and three others. Changes how long a run takes and never its bytes.
+   * Default: this thread alone.
+   */
+  readonly parallel?: CrewFactory;
   /** Seed of everything random. Default 0. */
   readonly seed?: number;
   /** Order of the samples. Default: shuffled anew each epoch, block by block where the data says that it lies on a disk. */

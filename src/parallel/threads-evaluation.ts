@@ -1,0 +1,174 @@
+/** Evaluation by a crew of threads: microbatches go out with their samples, come back with their outputs and leave in order. */
+import { allocate, type TypedArray } from "../array/dtype.ts";
+import { elementCount } from "../array/shape.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { EvaluatedChunk, EvaluationJob } from "./crew.ts";
+import { cutBatch, Evaluation } from "./evaluation.ts";
+import type { MicrobatchRequest } from "./feeds.ts";
+import type { Member } from "./member.ts";
+import type { FromThread } from "./threads-messages.ts";
+import type { ThreadPool } from "./threads-pool.ts";
+
+/** Microbatches that a thread has at once: one that it computes, and one that lies ready. */
+const perThread = 2;
+
+/** An evaluation that has been asked for before, or is for the first time. */
+interface Opened {
+  readonly id: number;
+  readonly job: EvaluationJob;
+  readonly own: Evaluation;
+  /** The threads that have been told of it. */
+  readonly told: Set<number>;
+}
+
+/** The evaluations of a crew, one at a time. */
+export class ThreadEvaluations {
+  readonly #pool: ThreadPool;
+  readonly #member: Member;
+  readonly #opened: Opened[] = [];
+  /** Which thread has which microbatch. */
+  readonly #sent = new Map<number, number>();
+  readonly #results = new Map<number, Extract<FromThread, { kind: "evaluated" }>>();
+  /** Microbatches whose thread is gone. */
+  readonly #again: number[] = [];
+  #wake: () => void = () => {};
+  /** Microbatches asked for so far: each has a number of its own, so that late answers are not taken for others. */
+  #asked = 0;
+  #failure: unknown;
+
+  constructor(pool: ThreadPool, member: Member) {
+    this.#pool = pool;
+    this.#member = member;
+  }
+
+  heard(_: number, message: Extract<FromThread, { kind: "evaluated" }>): void {
+    // One that was computed again elsewhere is not wanted any more.
+    if (this.#sent.delete(message.chunk)) this.#results.set(message.chunk, message);
+    this.#wake();
+  }
+
+  fail(failure: unknown): void {
+    this.#failure = failure;
+    this.#wake();
+  }
+
+  lost(member: number): void {
+    for (const { told } of this.#opened) told.delete(member);
+    for (const [chunk, holder] of this.#sent) {
+      if (holder !== member) continue;
+      this.#sent.delete(chunk);
+      this.#again.push(chunk);
+    }
+    this.#wake();
+  }
+
+  /** One chunk per microbatch, in the order of the samples. */
+  async *run(job: EvaluationJob): AsyncGenerator<EvaluatedChunk> {
+    const opened = await this.#open(job);
+    const requests = new Map<number, MicrobatchRequest>();
+    const first = this.#asked;
+    for (const request of cutBatch({ step: 0, samples: job.samples }, job.microbatchSize))
+      requests.set(this.#asked++, request);
+    const waiting = [...requests.keys()];
+    this.#pool.keepAlive(true);
+    try {
+      for (let next = first; next < first + requests.size; next++) {
+        while (!this.#results.has(next)) await this.#go(opened, requests, waiting, next);
+        const { weights, outputs } = this.#results.get(next)!;
+        this.#results.delete(next);
+        yield { samples: requests.get(next)!.samples, weights, outputs };
+      }
+    } finally {
+      this.#pool.keepAlive(false);
+      // Whoever stops in the middle leaves microbatches out there, which are then heard of and forgotten.
+      this.#sent.clear();
+      this.#results.clear();
+      this.#again.length = 0;
+    }
+  }
+
+  /** Gives every thread what it has room for, then computes one here, or waits for an answer. */
+  async #go(
+    opened: Opened,
+    requests: ReadonlyMap<number, MicrobatchRequest>,
+    waiting: number[],
+    next: number,
+  ): Promise<void> {
+    waiting.unshift(...this.#again.splice(0));
+    for (const member of this.#pool.members) {
+      let held = [...this.#sent.values()].filter((holder) => holder === member).length;
+      // Far ahead of the next one, outputs would pile up.
+      while (
+        waiting.length > 0 &&
+        held < perThread &&
+        waiting[0]! < next + 4 * perThread * this.#pool.members.length
+      ) {
+        const chunk = waiting.shift()!;
+        await this.#send(opened, member, requests.get(chunk)!, chunk);
+        held++;
+      }
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#results.has(next)) return;
+    const own = waiting.shift();
+    if (own === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
+    else this.#results.set(own, await this.#compute(opened, requests.get(own)!, own));
+  }
+
+  async #send(opened: Opened, member: number, request: MicrobatchRequest, chunk: number): Promise<void> {
+    const { id, job, told } = opened;
+    const { program, dataset, microbatchSize, parameterRegion } = job;
+    const names = program.columns.map(({ column }) => column);
+    if (dataset.weight !== undefined && !names.includes(dataset.weight)) names.push(dataset.weight);
+    if (!told.has(member)) {
+      told.add(member);
+      const { name, weight } = dataset;
+      const specs = names.map((column) => [column, plainSpec(dataset, column)] as const);
+      const data = { name, columns: Object.fromEntries(specs), ...(weight !== undefined && { weight }) };
+      this.#pool.send(
+        member,
+        { kind: "open evaluation", id, program, data, microbatchSize, parameterRegion },
+        [],
+      );
+    }
+    const samples = new Uint32Array(request.samples);
+    const columns: Record<string, TypedArray> = {};
+    for (const column of names) {
+      const { dtype, shape } = dataset.columns[column]!;
+      columns[column] = allocate(dtype, elementCount(shape) * samples.length);
+      await dataset.read(column, samples, columns[column]);
+    }
+    this.#sent.set(chunk, member);
+    const transfer = Object.values(columns).map(({ buffer }) => buffer as ArrayBuffer); // just allocated, so not shared
+    this.#pool.send(member, { kind: "evaluate", id, chunk, samples, columns }, transfer);
+    this.#member.ledger.ring();
+  }
+
+  async #compute({ own }: Opened, request: MicrobatchRequest, chunk: number) {
+    const { weights, outputs } = await own.chunk(request);
+    return { kind: "evaluated", chunk, weights: weights as Float32Array<ArrayBuffer>, outputs } as const; // sliced
+  }
+
+  async #open(job: EvaluationJob): Promise<Opened> {
+    const isSame = ({ job: other }: Opened) =>
+      other.program === job.program &&
+      other.dataset === job.dataset &&
+      other.microbatchSize === job.microbatchSize &&
+      other.parameterRegion === job.parameterRegion;
+    const known = this.#opened.find(isSame);
+    if (known !== undefined) return known;
+    const own = new Evaluation({
+      ...job,
+      session: await this.#member.sessions.of(job.program),
+      parameters: this.#member.arena.region(job.parameterRegion).tensors,
+    });
+    const opened = { id: this.#opened.length, job, own, told: new Set<number>() };
+    this.#opened.push(opened);
+    return opened;
+  }
+}
+
+function plainSpec(dataset: Dataset, column: string) {
+  const { dtype, shape } = dataset.columns[column]!;
+  return { dtype, shape };
+}

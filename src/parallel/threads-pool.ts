@@ -1,0 +1,87 @@
+/** The threads of a crew as the leading one sees them: started, heard, replaced when they are gone. */
+import { Worker } from "node:worker_threads";
+import { moduleBeside } from "../data/module-beside.ts";
+import { MicrobatchError } from "../errors.ts";
+import type { Disturb } from "./disturbance.ts";
+import type { Shared } from "./member.ts";
+import type { FromThread, ThreadStart, ToThread } from "./threads-messages.ts";
+
+/** Who is told what happens to threads. */
+export interface PoolListener {
+  /** A thread is gone, by its own fault: nothing it has taken will be finished. */
+  lost(member: number, cause: unknown): void;
+  heard(member: number, message: FromThread): void;
+}
+
+/** Threads 1 … count. */
+export class ThreadPool {
+  readonly #shared: Shared;
+  readonly #listener: PoolListener;
+  readonly #disturb: Disturb | undefined;
+  readonly #threads = new Map<number, Worker>();
+  readonly #exits: Promise<void>[] = [];
+  #isEnding = false;
+  #isWaitedFor = false;
+  #started = 0;
+
+  constructor(shared: Shared, listener: PoolListener, disturb?: Disturb) {
+    this.#shared = shared;
+    this.#listener = listener;
+    this.#disturb = disturb;
+  }
+
+  /** Numbers of the threads that live. */
+  get members(): readonly number[] {
+    return [...this.#threads.keys()];
+  }
+
+  /** Starts a thread; resolves once it computes, or is gone. */
+  start(member: number): Promise<void> {
+    // Each start draws its own trouble, or a thread thrown out at its first microbatch would be thrown out forever.
+    const disturb = this.#disturb && { ...this.#disturb, seed: this.#disturb.seed + this.#started++ };
+    const start: ThreadStart = { shared: this.#shared, number: member, disturb };
+    const worker = new Worker(moduleBeside(import.meta.url, "./threads-worker"), { workerData: start });
+    this.#threads.set(member, worker);
+    const exit = Promise.withResolvers<void>();
+    this.#exits.push(exit.promise);
+    return new Promise((resolve) => {
+      let cause: unknown;
+      worker.on("message", (message: FromThread) => {
+        if (message.kind === "ready") {
+          // From now on a process that ends without closing its run need not wait for threads that sleep.
+          if (!this.#isEnding && !this.#isWaitedFor) worker.unref();
+          resolve();
+        } else this.#listener.heard(member, message);
+      });
+      worker.on("error", (error) => (cause = error));
+      worker.on("exit", (code) => {
+        this.#threads.delete(member);
+        if (!this.#isEnding)
+          this.#listener.lost(member, cause ?? new Error(`thread ${member} ended, code ${code}`));
+        resolve();
+        exit.resolve();
+      });
+    });
+  }
+
+  send(member: number, message: ToThread, transfer: readonly ArrayBuffer[]): void {
+    this.#threads.get(member)?.postMessage(message, transfer);
+  }
+
+  /** The threads have been told to end: waits for them. */
+  async ended(): Promise<void> {
+    this.#isEnding = true;
+    for (const worker of this.#threads.values()) worker.ref();
+    await Promise.all(this.#exits);
+  }
+
+  /** While it is waited for a thread, the process must not end. */
+  keepAlive(isWaitedFor: boolean): void {
+    this.#isWaitedFor = isWaitedFor;
+    for (const worker of this.#threads.values()) isWaitedFor ? worker.ref() : worker.unref();
+  }
+}
+
+/** The error that a thread has told. */
+export const errorOf = ({ where, proof }: Extract<FromThread, { kind: "failed" }>) =>
+  new MicrobatchError(where, proof);

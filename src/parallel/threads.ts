@@ -1,0 +1,351 @@
+/**
+ * A crew of threads: this one and n − 1 others, on the same memory. Each takes lane after lane from the ledger, computes it in
+ * sessions of its own and adds finished lanes to their neighbours. The numbers are those of a crew of one, bit by bit.
+ */
+import type { Dataset } from "../data/dataset.ts";
+import { fail, MicrobatchError, messageOf } from "../errors.ts";
+import { blocksOf, normsOfBlocks } from "../runtime/reduction.ts";
+import { alone } from "./alone.ts";
+import type {
+  Batch,
+  Crew,
+  CrewFactory,
+  CrewJob,
+  Culprit,
+  EvaluatedChunk,
+  EvaluationJob,
+  Totals,
+} from "./crew.ts";
+import { type Disturb, Disturbance } from "./disturbance.ts";
+import { cutBatch } from "./evaluation.ts";
+import { Feeder, feedingOrder } from "./feeder.ts";
+import type { MicrobatchRequest } from "./feeds.ts";
+import { busyLanes } from "./lanes.ts";
+import { createLedgerMemory, type Task } from "./ledger.ts";
+import { Member, type Shared } from "./member.ts";
+import { createRing } from "./microbatch-ring.ts";
+import { channelsOf, createResultsMemory } from "./results.ts";
+import { areFinite, mergedLanes, requireSeveralValues } from "./statistics.ts";
+import { ThreadEvaluations } from "./threads-evaluation.ts";
+import type { FromThread } from "./threads-messages.ts";
+import { errorOf, ThreadPool } from "./threads-pool.ts";
+import type { UpdateScalars } from "./update.ts";
+
+/** Options of threads. */
+export interface ThreadOptions {
+  /**
+   * Seconds after which a microbatch that has not come back stops the run: a thread that is stuck in native code can be
+   * neither asked nor replaced. Default 600.
+   */
+  readonly stuckAfterSeconds?: number;
+  /** Trouble on purpose, for tests. */
+  readonly disturb?: Disturb;
+}
+
+/**
+ * Computes with so many threads, this one included; more than one per core are of no use. The same plan gives the same bytes
+ * with any number of them. A batch needs at least as many microbatches as threads to keep them busy, and no more threads work
+ * on it than it has lanes. Throws unless it is a whole number from 1 to 256.
+ */
+export function threads(workers: number, options: ThreadOptions = {}): CrewFactory {
+  if (!(Number.isSafeInteger(workers) && workers >= 1 && workers <= 256)) {
+    fail("threads", { expected: "a whole number from 1 to 256", got: String(workers), fix: "threads(2)" });
+  }
+  if (workers === 1) return { name: "alone", workers, open: alone };
+  return { name: "threads", workers, open: (job) => openThreads(job, workers, options) };
+}
+
+/** At most so much memory for samples that wait for a thread; at least two microbatches have room in any case. */
+const ringBytes = 64 * 2 ** 20;
+/** Elements below which dividing a total or an update costs more than it saves: 256 KiB a part. */
+const elementsPerPart = 2 ** 16;
+
+async function openThreads(job: CrewJob, workers: number, options: ThreadOptions): Promise<Crew> {
+  const { dataset, arena, gradient, microbatchSize, lanes } = job;
+  const microbatches = Math.ceil(Math.min(job.batchSize, dataset.size) / microbatchSize);
+  const { layout } = arena.region(job.laneRegions[0]!); // what is trained, which lies first in every region
+  const blocks = blocksOf(layout).count;
+  const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
+  const ledgerSize = { members: workers, lanes, slots: job.laneRegions.length, parts };
+  const resultsSize = {
+    members: workers,
+    microbatches,
+    lanes,
+    blocks,
+    tensors: job.measureLanes ? layout.tensors.length : 0,
+    channels: channelsOf(gradient.statistics),
+  };
+  const programColumns = gradient.first.columns.map(({ column }) => column);
+  const data = described(dataset);
+  const isWeightApart = dataset.weight !== undefined && !programColumns.includes(dataset.weight);
+  const columns = [...programColumns, ...(isWeightApart ? [dataset.weight] : [])];
+  const shared: Shared = {
+    memory: arena.memory,
+    arena: arena.plan,
+    gradient,
+    data,
+    microbatchSize,
+    lanes,
+    seed: job.seed,
+    parameterRegion: job.parameterRegion,
+    laneRegions: job.laneRegions,
+    measureLanes: job.measureLanes,
+    update: job.update,
+    ledger: { memory: createLedgerMemory(ledgerSize), size: ledgerSize },
+    results: { memory: createResultsMemory(resultsSize), size: resultsSize },
+    ring: createRing(dataset, columns, microbatchSize, { most: microbatches + workers, bytes: ringBytes }),
+    parts,
+  };
+  const crew = new Threads(job, shared, workers, options);
+  await crew.started;
+  return crew;
+}
+
+/** What threads need to know of a dataset. Lists of categories stay here. */
+function described({ name, columns, weight }: Dataset): Shared["data"] {
+  const plain = Object.entries(columns).map(
+    ([column, { dtype, shape }]) => [column, { dtype, shape }] as const,
+  );
+  return { name, columns: Object.fromEntries(plain), ...(weight !== undefined && { weight }) };
+}
+
+class Threads implements Crew {
+  readonly name = "threads";
+  readonly workers: number;
+  readonly started: Promise<void>;
+  readonly #job: CrewJob;
+  readonly #shared: Shared;
+  readonly #stuckAfter: number;
+  readonly #member: Member;
+  readonly #feeder: Feeder;
+  readonly #pool: ThreadPool;
+  /** What only this thread does: one microbatch after another, to find out what is wrong. */
+  #single: Promise<Crew> | undefined;
+  #requests: readonly MicrobatchRequest[] = [];
+  /** How often each microbatch of the batch was lost with its thread. */
+  #losses = new Map<number, number>();
+  /** Whether a thread was lost in this batch. */
+  #hasLost = false;
+  /** Whether samples that were read before have to be read again, for lanes that are summed again. */
+  #isFedAgain = false;
+  #failure: unknown;
+  readonly #evaluations: ThreadEvaluations;
+
+  constructor(job: CrewJob, shared: Shared, workers: number, options: ThreadOptions) {
+    this.#job = job;
+    this.#shared = shared;
+    this.workers = workers;
+    this.#stuckAfter = 1000 * (options.stuckAfterSeconds ?? 600);
+    const disturbance = options.disturb && new Disturbance(options.disturb, 0);
+    const claim = (microbatch: number) => this.#claim(microbatch);
+    this.#member = new Member(
+      shared,
+      job.runtime,
+      0,
+      claim,
+      disturbance && ((...at) => disturbance.strike(...at)),
+    );
+    const programColumns = job.gradient.first.columns.length;
+    this.#feeder = new Feeder(job, this.#member.ring, shared.ring, programColumns);
+    const listener = {
+      lost: (member: number, cause: unknown) => this.#lost(member, cause),
+      heard: (member: number, message: FromThread) => this.#heard(member, message),
+    };
+    this.#pool = new ThreadPool(shared, listener, options.disturb);
+    this.#evaluations = new ThreadEvaluations(this.#pool, this.#member);
+    const others = Array.from({ length: workers - 1 }, (_, index) => this.#pool.start(index + 1));
+    this.started = Promise.all(others).then(() => {});
+  }
+
+  async sumGradients(batch: Batch): Promise<Totals> {
+    const { ledger, results } = this.#member;
+    this.#requests = cutBatch(batch, this.#job.microbatchSize);
+    for (const { samples } of this.#requests)
+      requireSeveralValues(this.#job.gradient.statistics, samples.length);
+    this.#losses = new Map();
+    [this.#hasLost, this.#isFedAgain] = [false, false];
+    const lanes = busyLanes(this.#job.lanes, this.#requests.length);
+    this.#member.ring.empty();
+    this.#feeder.open(this.#requests, feedingOrder(lanes, this.workers));
+    results.openBatch(batch.step, this.#requests.length);
+    ledger.openBatch(lanes.length, this.#shared.parts);
+    await this.#work("summed");
+    return this.#totals(lanes);
+  }
+
+  async update(scalars: UpdateScalars): Promise<void> {
+    if (this.#shared.parts === 1) {
+      this.#member.updateAll(scalars);
+      return;
+    }
+    this.#member.results.scalars = scalars;
+    this.#member.ledger.openUpdate(this.#shared.parts);
+    await this.#work("updated");
+  }
+
+  async findCulprit(batch: Batch): Promise<Culprit | undefined> {
+    this.#single ??= alone(this.#job);
+    return (await this.#single).findCulprit(batch);
+  }
+
+  evaluate(job: EvaluationJob): AsyncIterable<EvaluatedChunk> {
+    return this.#evaluations.run(job);
+  }
+
+  async close(): Promise<void> {
+    this.#member.ledger.end("ended");
+    await this.#pool.ended();
+    await this.#member.sessions.close();
+    await (await this.#single)?.close();
+  }
+
+  /** Does what there is to do until the ledger is where it should be. */
+  async #work(until: "summed" | "updated"): Promise<void> {
+    const { ledger } = this.#member;
+    for (;;) {
+      const { bell } = ledger;
+      if (this.#failure !== undefined) throw this.#failure;
+      const task = ledger.take();
+      if (task !== undefined) await this.#do(task);
+      else if (ledger.phase === until) return;
+      else await this.#idle(bell);
+    }
+  }
+
+  async #do(task: Task): Promise<void> {
+    try {
+      await this.#member.run(task);
+    } catch (error) {
+      this.#failure ??= error;
+      this.#member.ledger.end("failed");
+    }
+  }
+
+  /** Nothing to compute at the moment: reads ahead, or sleeps, and now and then hears what has become of the threads. */
+  async #idle(bell: number): Promise<void> {
+    const reading = this.#feed();
+    if (reading !== undefined) return reading;
+    if (this.#member.ledger.wait(bell, 20) && this.#member.ledger.phase !== "failed") return;
+    this.#refuseStuck();
+    // A microbatch may have been begun while it was read again: it lies in the ring for nobody until that is done anew.
+    if (this.#hasLost) this.#isFedAgain = true;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Fills the ring. Where lanes are summed again, with what has been read before, too. */
+  #feed(): void | Promise<void> {
+    const { ledger, ring } = this.#member;
+    if (this.#isFedAgain && ledger.phase === "sum") {
+      this.#isFedAgain = false;
+      const lanes = busyLanes(this.#job.lanes, this.#requests.length);
+      const isWanted = (microbatch: number) => {
+        const lane = lanes.findIndex(({ end }) => microbatch < end);
+        return microbatch >= lanes[lane]!.start + ledger.begun(lane);
+      };
+      ring.empty();
+      this.#feeder.open(this.#requests, feedingOrder(lanes, this.workers).filter(isWanted));
+    }
+    return this.#feeder.fill();
+  }
+
+  /** The slot with a microbatch for this thread. */
+  #claim(microbatch: number): number | undefined | Promise<number | undefined> {
+    const reading = this.#feed();
+    return reading === undefined
+      ? this.#claimRead(microbatch)
+      : reading.then(() => this.#claimRead(microbatch));
+  }
+
+  #claimRead(microbatch: number): number | undefined | Promise<number | undefined> {
+    const { ring, ledger } = this.#member;
+    const { bell } = ledger;
+    const slot = ring.claim(microbatch, 0);
+    if (slot !== undefined) return slot;
+    if (ledger.phase !== "sum") return undefined;
+    if (this.#feeder.wants(microbatch)) this.#feeder.prefer(microbatch);
+    return this.#idle(bell).then(() => this.#claim(microbatch));
+  }
+
+  /** A thread that computes for ever can be neither asked nor ended. */
+  #refuseStuck(): void {
+    const { results } = this.#member;
+    for (const member of this.#pool.members) {
+      const { microbatch, since } = results.running(member);
+      if (microbatch < 0 || Date.now() - since < this.#stuckAfter) continue;
+      this.#fails(
+        `microbatch ${microbatch}, ${samplesOf(this.#requests[microbatch])}`,
+        `a thread that has not come back from it for ${Math.round(this.#stuckAfter / 1000)} s`,
+        "look at these samples, end the process and go on from the last checkpoint; or allow more: threads(n, { stuckAfterSeconds })",
+      );
+    }
+  }
+
+  #totals(lanes: readonly { readonly lane: number; readonly start: number; readonly end: number }[]): Totals {
+    const { results, arena } = this.#member;
+    const { layout } = arena.region(this.#job.laneRegions[0]!);
+    const { lossSum, weightSum } = results.lossSums();
+    const norms = normsOfBlocks(blocksOf(layout), results.squares);
+    const statistics = mergedLanes(lanes.map((_, index) => results.moments(index)));
+    const isLossFinite = Number.isFinite(lossSum) && Number.isFinite(weightSum);
+    return {
+      lossSum,
+      weightSum,
+      squaredNorms: norms.squaredNorms,
+      laneSquaredNorms: this.#job.measureLanes ? lanes.map((_, index) => results.norms(index)) : [],
+      statistics,
+      isFinite: norms.isFinite && areFinite(statistics) && isLossFinite,
+      lanes: lanes.map(({ lane, start, end }, index) => {
+        const { member: worker, ...spent } = results.times(index);
+        return { lane, worker, microbatches: end - start, ...spent };
+      }),
+    };
+  }
+
+  /** A thread is gone: what it had is done again, and another takes its place. */
+  #lost(member: number, cause: unknown): void {
+    const { ledger, results, ring } = this.#member;
+    const { microbatch } = results.running(member);
+    results.begin(member, -1);
+    if (ledger.lose(member) === "torn") {
+      this.#fails("the update", `a thread that ended in the middle of it (${messageOf(cause)})`, resumeFix);
+    }
+    ring.releaseOf(member);
+    [this.#hasLost, this.#isFedAgain] = [true, true];
+    if (ledger.phase === "sum" && microbatch >= 0) this.#countLoss(microbatch, cause);
+    this.#evaluations.lost(member);
+    // It joins when it is ready; until then the others go on.
+    void this.#pool.start(member).then(() => ledger.ring());
+  }
+
+  #countLoss(microbatch: number, cause: unknown): void {
+    const losses = (this.#losses.get(microbatch) ?? 0) + 1;
+    this.#losses.set(microbatch, losses);
+    if (losses < 2) return;
+    this.#fails(
+      `microbatch ${microbatch}, ${samplesOf(this.#requests[microbatch])}`,
+      `a thread that ended over it twice (${messageOf(cause)})`,
+      "look at these samples; if there is nothing wrong with them, please report it",
+    );
+  }
+
+  #heard(member: number, message: FromThread): void {
+    if (message.kind === "failed") {
+      this.#failure ??= errorOf(message);
+      this.#evaluations.fail(this.#failure);
+    }
+    if (message.kind === "evaluated") this.#evaluations.heard(member, message);
+  }
+
+  #fails(where: string, got: string, fix: string): void {
+    this.#failure ??= new MicrobatchError(where, { expected: "threads that come back", got, fix });
+    this.#member.ledger.end("failed");
+  }
+}
+
+const resumeFix = "go on from the last checkpoint: parameters may be half updated";
+
+function samplesOf(request: MicrobatchRequest | undefined): string {
+  const samples = [...(request?.samples ?? [])];
+  const shown = samples.slice(0, 8).join(", ");
+  return `samples ${shown}${samples.length > 8 ? ` and ${samples.length - 8} more` : ""}`;
+}

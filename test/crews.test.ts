@@ -1,0 +1,157 @@
+/** The contract of a crew: whoever computes, and whatever happens to them, the bytes are those of a crew of one. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { randomSequence } from "../src/array/random.ts";
+import {
+  adamw,
+  afterSteps,
+  arrays,
+  batchNorm,
+  cast,
+  clipByGlobalNorm,
+  conv2d,
+  crop,
+  crossEntropy,
+  div,
+  dropout,
+  ema,
+  flatten,
+  type Layer,
+  linear,
+  type Plan,
+  relu,
+  sequence,
+  train,
+} from "../src/index.ts";
+import type { CrewFactory } from "../src/parallel/crew.ts";
+import { threads } from "../src/parallel/threads.ts";
+
+const samples = 90;
+
+/** Samples of the given shape with weights, every seventh of them 0. */
+function dataOf(shape: readonly number[]) {
+  const random = randomSequence(1, "crews", 0);
+  let drawn = 0;
+  const size = shape.reduce((product, dim) => product * dim, samples);
+  const x = Uint8Array.from({ length: size }, () => Math.floor(256 * random(drawn++)));
+  const y = Int32Array.from({ length: samples }, () => Math.floor(5 * random(drawn++)));
+  const weight = Float32Array.from({ length: samples }, (_, sample) =>
+    sample % 7 === 0 ? 0 : random(drawn++),
+  );
+  return arrays({ x: { data: x, shape: [samples, ...shape] }, y, weight }, { weight: "weight" });
+}
+
+interface Case {
+  readonly shape: readonly number[];
+  readonly body: () => Layer;
+  readonly change?: object;
+}
+
+/** Ragged microbatches, more and fewer of them than lanes, dropout, weights of 0, statistics, norms per lane, augmentation. */
+const cases: Readonly<Record<string, Case>> = {
+  "a perceptron with dropout": {
+    shape: [20],
+    body: () => sequence(linear(300), relu, dropout(0.3), linear(300), relu, linear(5)),
+    change: { measureLanes: true, clip: clipByGlobalNorm(1), ema: ema({ decay: 0.9 }) },
+  },
+  "a convolution with batch normalisation, its images cropped": {
+    shape: [1, 8, 8],
+    body: () => sequence(conv2d(16, 3, { padding: 1 }), batchNorm(), relu, flatten, linear(5)),
+    change: { augment: { x: [crop({ padding: 2 })] }, lanes: 3, microbatchSize: 4 },
+  },
+  "one lane": { shape: [20], body: () => linear(5), change: { lanes: 1 } },
+  "one microbatch": { shape: [20], body: () => linear(5), change: { microbatchSize: 40 } },
+};
+
+/** What a run leaves: its hashes, the last norms of its lanes and what it measured. */
+async function outcome({ shape, body, change }: Case, parallel: CrewFactory | undefined, seed = 3) {
+  const layer = body();
+  const data = dataOf(shape);
+  const plan = {
+    data,
+    model: (row) => layer(div(cast(row.x!, "float32"), 255)),
+    loss: (predicted, row) => crossEntropy(predicted, row.y!),
+    optimizer: adamw({ learningRate: 0.01 }),
+    batchSize: 40,
+    microbatchSize: 6,
+    seed,
+    validation: { data, every: 3 },
+    stop: afterSteps(7),
+    ...change,
+    ...(parallel && { parallel }),
+  } as Plan; // of whatever columns the case has
+  const told: unknown[] = [];
+  const workers = new Set<number>();
+  for await (const event of train(plan)) {
+    if (event.type === "step") {
+      told.push([event.loss, event.gradientNorm, event.laneSquaredNorms.map((norms) => [...norms])]);
+      for (const { worker } of event.lanes) workers.add(worker);
+    }
+    if (event.type === "evaluated") told.push(event.metrics);
+    if (event.type === "finished") told.push(event.parametersSha256, event.stateSha256);
+  }
+  return { told, workers };
+}
+
+for (const [name, one] of Object.entries(cases)) {
+  test(`${name}: two and three threads give the bytes of one, thrown out and late ones too`, async () => {
+    const { told } = await outcome(one, undefined);
+    assert.deepEqual((await outcome(one, threads(2))).told, told);
+    // With few microbatches one of them would soon end two threads, which ends the run.
+    const thrown = name.startsWith("one") ? 0.02 : 0.1;
+    const disturb = { seed: 1 + name.length, thrown, delayed: 0.3, milliseconds: 5 };
+    assert.deepEqual((await outcome(one, threads(3, { disturb }))).told, told);
+    assert.notDeepEqual((await outcome(one, threads(2), 4)).told, told, "another seed gives other bytes");
+  });
+}
+
+test("lanes are computed by several threads", async () => {
+  // A late leader leaves lanes to the other: on a busy machine it might come first to all of them.
+  const wide: Case = { shape: [20], body: () => sequence(linear(2000), relu, linear(5)) };
+  assert.deepEqual([...(await outcome(wide, threads(2))).workers].sort(), [0, 1]);
+});
+
+test("what is wrong with the data is told in the words of a crew of one, whichever thread meets it", async () => {
+  const data = arrays({
+    x: Array.from({ length: 60 }, (_, i) => [i]),
+    y: Int32Array.from({ length: 60 }, (_, i) => i % 4),
+  });
+  const body = linear(3);
+  const plan = (parallel?: CrewFactory) =>
+    ({
+      data,
+      model: (row) => body(row.x!),
+      loss: (predicted, row) => crossEntropy(predicted, row.y!),
+      optimizer: adamw({ learningRate: 0.01 }),
+      microbatchSize: 4,
+      stop: afterSteps(3),
+      ...(parallel && { parallel }),
+    }) as Plan;
+  const run = async (parallel?: CrewFactory) => {
+    for await (const _ of train(plan(parallel)));
+  };
+  const problem = /^arrays, column "y", sample \d+: expected a class label from 0 to 2, got 3\./;
+  await assert.rejects(run(), { message: problem });
+  await assert.rejects(run(threads(3)), { message: problem });
+});
+
+test("a microbatch over which threads end twice stops the run, which names it and its samples", async () => {
+  const body = sequence(linear(2000), relu, linear(5));
+  // The leader is slow in the first lane, so that the second one is left to the others.
+  const one: Case = { shape: [20], body: () => body, change: { lanes: 2, microbatchSize: 3 } };
+  await assert.rejects(
+    outcome(one, threads(2, { disturb: { seed: 1, thrown: 1, delayed: 1, milliseconds: 400 } })),
+    {
+      message:
+        /^microbatch \d+, samples (\d+, ){2}\d+: expected threads that come back, got a thread that ended over it twice \(thrown out on purpose in step \d+, microbatch \d+\)\. Fix: look at these samples; if there is nothing wrong with them, please report it$/,
+    },
+  );
+});
+
+test("numbers of threads that cannot be are refused", () => {
+  for (const workers of [0, 1.5, 257, Number.NaN]) {
+    assert.throws(() => threads(workers), {
+      message: `threads: expected a whole number from 1 to 256, got ${workers}. Fix: threads(2)`,
+    });
+  }
+});
