@@ -632,7 +632,7 @@ describe("the command line", () => {
   it("tells its help and version on standard output, with an example for every command", async () => {
     const version = await microbatch("--version");
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
-    for (const command of ["train", "predict", "evaluate", "inspect"]) {
+    for (const command of ["train", "finetune", "predict", "evaluate", "inspect"]) {
       for (const words of [
         [command, "--help"],
         ["help", command],
