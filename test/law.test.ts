@@ -61,6 +61,7 @@ async function openSums(plan: Plan, microbatchSize: number, lanes: number) {
     dataset: plan.data,
     arena,
     gradient: traced.gradient,
+    batchSize: plan.data.size,
     microbatchSize,
     lanes,
     seed: 5,
