@@ -302,6 +302,60 @@ test("sums of products by letters, images and recurrent layers give what their f
   });
 });
 
+test("images read at places inside and outside of them give what their files give", async () => {
+  for (const mode of ["linear", "nearest", "cubic"]) {
+    for (const padding_mode of ["zeros", "border", "reflection"]) {
+      for (const align_corners of [0, 1]) {
+        await assertSame({
+          opset: 20,
+          inputs: { x: [2, 3, 4, 5], grid: [2, 3, 2, 2] },
+          outputs: { y: [2, 3, 3, 2] },
+          nodes: [["GridSample", ["x", "grid"], ["y"], { mode, padding_mode, align_corners }]],
+        });
+      }
+    }
+  }
+});
+
+test("Fourier transforms, whole or of frames, give what their files give", async () => {
+  const transform = (
+    x: number[],
+    y: number[],
+    attributes: NonNullable<Node[3]>,
+    ...numbers: number[]
+  ): ForeignModel => ({
+    opset: 20,
+    inputs: { x },
+    outputs: { y },
+    stored: Object.fromEntries(["length", "axis"].map((name, at) => [name, storedInts([numbers[at]!], [])])),
+    nodes: [["DFT", ["x", "length", "axis"], ["y"], attributes]],
+  });
+  await assertSame(transform([2, 7, 1], [2, 4, 2], { onesided: 1 }, 7, 1));
+  await assertSame(transform([2, 6, 3, 2], [2, 8, 3, 2], { inverse: 1 }, 8, -3));
+  await assertSame(transform([2, 6, 3, 2], [2, 6, 2, 2], {}, 2, -2));
+  const frames: ForeignModel = {
+    opset: 17,
+    inputs: { x: [2, 20, 1] },
+    outputs: { y: [2, 4, 4, 2] },
+    stored: { step: storedInts([4], []), window: stored([0.1, 0.5, 1, 1, 0.5, 0.1]) },
+    nodes: [["STFT", ["x", "step", "window"], ["y"]]],
+  };
+  await assertSame(frames);
+  const message = (got: string) =>
+    `model, node "y" (${got}. Fix: export the model again without it, or file an issue with the node`;
+  assert.throws(
+    () => onnxFunction(foreignModel({ ...frames, stored: { ...frames.stored, step: storedInts([0], []) } })),
+    {
+      message: message("STFT): expected frames within 20 values, some steps apart, got frames of 6, 0 apart"),
+    },
+  );
+  assert.throws(() => onnxFunction(foreignModel(transform([2, 7, 2], [2, 4, 2], { onesided: 1 }, 7, 1))), {
+    message: message(
+      "DFT): expected a real signal, whose second half of frequencies mirrors the first, got a complex one, onesided",
+    ),
+  });
+});
+
 test("a recurrent layer of two directions has the activations it says, the same in both", async () => {
   const numbers = (count: number) => Array.from({ length: count }, (_, at) => Math.sin(at));
   const layer = (...activations: string[]): ForeignModel => ({

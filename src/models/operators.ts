@@ -4,7 +4,9 @@ import { attentions } from "./attention.ts";
 import { contributed } from "./contributed.ts";
 import { convolutions } from "./convolution.ts";
 import { elementwise } from "./elementwise.ts";
+import { fouriers } from "./fourier.ts";
 import { generators } from "./generators.ts";
+import { gridSamples } from "./grid-sample.ts";
 import { indexing } from "./indexing.ts";
 import { losses } from "./losses.ts";
 import { normalization } from "./normalization.ts";
@@ -23,7 +25,9 @@ export const operators: Operators = {
   ...contributed,
   ...convolutions,
   ...elementwise,
+  ...fouriers,
   ...generators,
+  ...gridSamples,
   ...indexing,
   ...losses,
   ...normalization,

@@ -47,7 +47,7 @@ export function featuresOf(results: readonly Outcome[]): string {
     "",
     "## Gradients that a difference does not confirm",
     "",
-    "A difference says nothing where a case lies on a kink (0 into ThresholdedRelu, ties of a minimum), where the true slope is infinite or",
+    "A difference says nothing where a case lies on a kink (0 into ThresholdedRelu, ties of a minimum, GridSample at a pixel), where the true slope is infinite or",
     "NaN (Acosh at 1, the exponent of a negative base), and where the reference does not count indices from the end.",
     "",
     "| found | cases | which |",
