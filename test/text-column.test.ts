@@ -64,6 +64,8 @@ test("a column of free text is found, told in one line, and its words tell the t
   );
   assert.ok(record.test.accuracy > 0.95, `accuracy ${record.test.accuracy}`);
   assert.ok(record.testBaseline.accuracy < 0.75);
+  const profile = (await run("profile", "notes.csv", "--target", "spam")).stdout;
+  assert.match(profile, /^note +free text \(\d+ different\), whose words train reads$/m);
   const judged = JSON.parse((await run("evaluate", "notes.onnx", "later.csv", "--json")).stdout);
   assert.equal(judged.metrics.accuracy, record.test.accuracy);
   assert.ok(Math.abs(judged.metrics.logLoss - record.test.logLoss) < 1e-6); // log p of the file against the loss of its logits
@@ -131,6 +133,10 @@ test("a column of text that is not there, or has another use, is refused", async
     [
       ["--type", "nope=text"],
       'notes.csv, --type: expected one of the columns note, links, from, spam, got "nope". Fix: did you mean "note"?\n',
+    ],
+    [
+      ["--fill", "note=empty"],
+      '--fill: expected a column of numbers or categories, got "note", free text. Fix: leave it out, or take each text for a category: --type "note=category"\n',
     ],
     [
       ["--type", "spam=text"],

@@ -8,6 +8,8 @@ import {
   statisticsToMetadata,
   type TableSchema,
   type TableStatistics,
+  textsFromMetadata,
+  textsToMetadata,
 } from "./schema.ts";
 
 const schema: TableSchema = {
@@ -205,5 +207,22 @@ test("statistics of other targets than the schema's are refused: a model is judg
       () => statisticsFromMetadata({ ...metadata, ...damaged }, "model.onnx"),
       /^MicrobatchError: model\.onnx, metadata "microbatch\.statistics": expected the statistics of a table/,
     );
+  }
+});
+
+test("columns of texts come back from the metadata of a file, and damaged ones are refused", () => {
+  const columns = [{ name: "note", words: 3, length: 16 }];
+  assert.deepEqual(textsFromMetadata(textsToMetadata(columns)), columns);
+  assert.deepEqual(textsFromMetadata({}), []);
+  for (const damaged of [
+    "7",
+    '{"version":2,"columns":[]}',
+    '{"version":1,"columns":[{"name":"a","words":-1,"length":1}]}',
+  ]) {
+    assert.throws(() => textsFromMetadata({ "microbatch.texts": damaged }, "m.onnx"), {
+      message:
+        'm.onnx, metadata "microbatch.texts": expected the texts of a table, as version 1 of this package writes them, ' +
+        `got ${damaged}. Fix: save the model again with this version of microbatch`,
+    });
   }
 });

@@ -7,6 +7,7 @@ import { typesWithoutTexts } from "./options.ts";
 import type { ProfileFlags } from "./profile.ts";
 import { print, styled } from "./say.ts";
 import { tableInput } from "./table-input.ts";
+import { freeTexts } from "./training/table-texts.ts";
 import { cleaningLines, columnReasons, rowsOf } from "./training/table-words.ts";
 import { inFlags } from "./words.ts";
 
@@ -23,16 +24,22 @@ export async function runProfile(path: string, flags: ProfileFlags): Promise<voi
     ...dialectOf(flags),
   });
   if (json === true) return print(JSON.stringify(profile));
-  for (const line of linesOf(profile, process.stdout.columns ?? 100)) print(line);
+  const isThere = profile.columns.some(({ type: kind }) => kind === "identifier");
+  const texts = new Set(isThere ? await freeTexts(path, flags) : []);
+  for (const line of linesOf(profile, process.stdout.columns ?? 100, texts)) print(line);
 }
 
-/** What people read, at most `width` characters wide from 80 on. */
-export function linesOf(profile: TableProfile, width: number): string[] {
+/** What people read, at most `width` characters wide from 80 on. texts: the columns of free text. */
+export function linesOf(
+  profile: TableProfile,
+  width: number,
+  texts: ReadonlySet<string> = new Set(),
+): string[] {
   const { path, samples, withoutTarget, dialect, columns } = profile;
   const read = columns.filter(({ role }) => role === "feature");
   const targets = columns.filter(({ role }) => role === "target" || role === "weight");
   const title = (text: string) => styled("bold", text, process.stdout);
-  const table = new Layout(columns, Math.max(80, width), title);
+  const table = new Layout(columns, { width: Math.max(80, width), title, texts });
   return [
     `${path}: ${count(profile.records)} rows, ${columns.length} columns, ${dialect}`,
     ...(withoutTarget > 0 ? [`  left out  ${rowsOf(withoutTarget)} without a target`] : []),
@@ -65,15 +72,25 @@ const percent = (share: number) => {
   return `${value >= 10 || value === 0 ? Math.round(value) : Number(value.toPrecision(value < 1 ? 1 : 2))} %`;
 };
 
+/** How the parts are written. */
+interface LayoutOptions {
+  readonly width: number;
+  title(text: string): string;
+  /** Columns of free text. */
+  readonly texts: ReadonlySet<string>;
+}
+
 /** The parts of the text as tables with common columns. */
 class Layout {
   readonly #names: number;
   readonly #width: number;
   readonly #title: (text: string) => string;
+  readonly #texts: ReadonlySet<string>;
 
-  constructor(columns: readonly ProfiledColumn[], width: number, title: (text: string) => string) {
+  constructor(columns: readonly ProfiledColumn[], { width, title, texts }: LayoutOptions) {
     this.#width = width;
     this.#title = title;
+    this.#texts = texts;
     const longest = Math.max(...columns.map(({ name }) => name.length));
     this.#names = Math.min(Math.max(10, longest), width < 100 ? 20 : 22);
   }
@@ -119,6 +136,8 @@ class Layout {
     if (columns.length === 0) return [];
     const rows = columns.map((column) => {
       const { name, type, distinct, top } = column;
+      if (this.#texts.has(name))
+        return `${this.#name(name)}  free text (${count(distinct ?? 0)} different), whose words train reads`;
       const known = columnReasons[type as keyof typeof columnReasons]; // left out is what has such a reason
       const value = type === "constant" ? ` (${shorten(top?.[0]?.value ?? "", 20)})` : "";
       const values = type === "identifier" ? ` (${count(distinct ?? 0)} different)` : "";

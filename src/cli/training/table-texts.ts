@@ -5,6 +5,7 @@ import { cellOf } from "../../data/numbers.ts";
 import { allSamples, withWeight } from "../../data/samples.ts";
 import { rawRows } from "../../data/table/raw-rows.ts";
 import type { EncodedTexts, Table } from "../../data/table/table.ts";
+import { fail } from "../../errors.ts";
 import { dialectOf } from "../dialect.ts";
 import type { TrainFlags } from "./flags.ts";
 import { isLarge } from "./read-table.ts";
@@ -21,12 +22,34 @@ const leastWords = 5;
 export async function textsOf(path: string, flags: TrainFlags): Promise<EncodedTexts> {
   const asked = Object.keys(flags.type ?? {}).filter((name) => flags.type?.[name] === "text");
   const columns = await firstTexts(path, flags);
-  const used = new Set([...usedColumns(flags), ...asked]);
-  const found = [...columns].filter(([name, texts]) => name !== "" && !used.has(name) && isFreeText(texts));
-  const names = [...asked, ...found.map(([name]) => name)];
+  const names = [...asked, ...freeIn(columns, flags)];
+  requireUnfilled(names, flags);
   return Object.fromEntries(
     names.map((name) => [name, { tokens: "words", length: lengthOf(columns.get(name) ?? []) }]),
   );
+}
+
+/** Columns that are free text by the first rows of the file, and have no other use. */
+export async function freeTexts(path: string, flags: TrainFlags): Promise<readonly string[]> {
+  return freeIn(await firstTexts(path, flags), flags);
+}
+
+function freeIn(columns: ReadonlyMap<string, readonly string[]>, flags: TrainFlags): string[] {
+  const used = new Set(usedColumns(flags));
+  return [...columns]
+    .filter(([name, texts]) => name !== "" && !used.has(name) && isFreeText(texts))
+    .map(([name]) => name);
+}
+
+/** A text that is missing has no words, which is what the model is told. */
+function requireUnfilled(names: readonly string[], { fill = {} }: TrainFlags): void {
+  const filled = names.find((name) => Object.hasOwn(fill, name));
+  if (filled === undefined) return;
+  fail("--fill", {
+    expected: "a column of numbers or categories",
+    got: `"${filled}", free text`,
+    fix: `leave it out, or take each text for a category: --type "${filled}=category"`,
+  });
 }
 
 /** Columns that have a use already. */
