@@ -22,6 +22,8 @@ export interface StartedEvent {
   readonly validationSamples: number;
   /** Bytes of the arena: parameters, slots, averages and lane sums. */
   readonly arenaBytes: number;
+  /** The step that the run goes on from, where it goes on from a checkpoint. */
+  readonly resumedAt?: number;
   /** What should be known of this run, a line each: that batch normalisation makes the result depend on the microbatch size. */
   readonly notes: readonly string[];
 }

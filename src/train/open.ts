@@ -7,6 +7,7 @@ import { alone } from "../parallel/alone.ts";
 import { type Arena, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { createReduction } from "../runtime/reduction.ts";
+import { type Beginning, checkBeginning, findBeginning, restore } from "./checkpoint.ts";
 import { type InitialWeights, initialWeightsOf } from "./initial-weights.ts";
 import { trainedGroups } from "./lora.ts";
 import type { Plan } from "./plan.ts";
@@ -18,16 +19,30 @@ import { updateJob } from "./update.ts";
 
 /** Opens a run: traces the model, makes the programs, sizes the arena once and fills the first values. */
 export async function openRun(plan: Plan): Promise<Run> {
+  const beginning = await findBeginning(plan);
+  try {
+    return await openFrom(plan, beginning);
+  } catch (error) {
+    await plan.checkpoint?.store.close();
+    throw error;
+  }
+}
+
+async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
+  // What was decided then is decided the same way now.
+  const plan = beginning.found === undefined ? asked : { ...asked, replay: beginning.found.plan };
   const sizes = resolveSizes(plan);
   const runtime = await nodeRuntime();
   const traced = trace(plan, runtime.channelBlock);
   const given = initialWeightsOf(plan.initialWeights, ownParameters(traced));
   const resolved = await resolvePlan(plan, sizes, traced, runtime, given);
-  checkReplay(plan.replay, resolved);
+  checkReplay(asked.replay, resolved);
+  checkBeginning(plan, beginning, resolved);
   const factory = plan.parallel ?? { name: "alone", workers: 1, open: alone };
   const lanes = laneRegions(plan, sizes, factory.workers);
   const arena = openArena(plan, traced, lanes);
   initialize(arena, traced, plan, sizes.seed, given);
+  if (beginning.found !== undefined) restore(arena, plan, beginning.found);
   const augmented = openAugmented(plan, traced, sizes.seed);
   const crew = await factory.open({
     runtime,
@@ -55,6 +70,7 @@ export async function openRun(plan: Plan): Promise<Run> {
     resolved,
     arena,
     crew,
+    beginning,
     ...(augmented && { augmented }),
     ...(traced.penalty && {
       penalty: {

@@ -138,6 +138,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
   },
   serve: aFunction("(predicted) => ({ name: tensor })"),
   baseline: aFunction("(row) => prediction"),
+  checkpoint: {
+    expected: "a place for checkpoints",
+    holds: (value) => isRecord(value) && hasFunctions(value.store, "open", "load", "save", "close"),
+    fix: 'for example { store: runFolder("runs/first") }, from microbatch/node',
+  },
   replay: {
     expected: "the record of an earlier run, version 1",
     holds: (value) => isRecord(value) && value.version === 1,

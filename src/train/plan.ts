@@ -12,6 +12,7 @@ import type { Clip } from "../optim/clip.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { CrewFactory } from "../parallel/crew.ts";
+import type { Checkpointing } from "./checkpoint.ts";
 import type { LastBatch } from "./drawing.ts";
 import type { ParameterGroup } from "./groups.ts";
 import type { PartOfWeights, Weights } from "./initial-weights.ts";
@@ -119,6 +120,8 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
    * good it is, by the plan's own loss and metrics.
    */
   readonly baseline?: (row: Row<Columns>) => Prediction;
+  /** Where the run is saved while it goes on, and whether it goes on from there: { store: runFolder("runs/first") }. Default: nowhere. */
+  readonly checkpoint?: Checkpointing;
   /** The record of an earlier run: what was left out then is decided the same way, and the bytes are the same. */
   readonly replay?: ResolvedPlan;
 }

@@ -167,15 +167,20 @@ function compared(plan: ResolvedPlan, field: keyof ResolvedPlan): unknown {
   return field === "data" ? { ...plan.data, name: "" } : plan[field];
 }
 
+/** The fields in which two plans differ that make bytes. What a plan leaves out is a difference too. */
+export function differencesOf(record: ResolvedPlan, resolved: ResolvedPlan): readonly (keyof ResolvedPlan)[] {
+  const keys = new Set([...Object.keys(record), ...Object.keys(resolved)]) as Set<keyof ResolvedPlan>; // of two of them
+  return [...keys].filter(
+    (field) =>
+      field !== "decided" &&
+      JSON.stringify(compared(record, field)) !== JSON.stringify(compared(resolved, field)),
+  );
+}
+
 /** Refuses a replay that could not give the same bytes, and names every difference. */
 export function checkReplay(record: ResolvedPlan | undefined, resolved: ResolvedPlan): void {
   if (record === undefined) return;
-  // What the plan leaves out is a difference too: a record with augmentation is no plan without.
-  const keys = new Set([...Object.keys(record), ...Object.keys(resolved)]) as Set<keyof ResolvedPlan>; // of two of them
-  const fields = [...keys].filter((field) => field !== "decided");
-  const differences = fields.filter(
-    (field) => JSON.stringify(compared(record, field)) !== JSON.stringify(compared(resolved, field)),
-  );
+  const differences = differencesOf(record, resolved);
   if (differences.length === 0) return;
   const show = (plan: ResolvedPlan) =>
     differences.map((field) => `${field} ${JSON.stringify(plan[field])?.slice(0, 200)}`).join("; ");

@@ -9,9 +9,10 @@ import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Reduction } from "../runtime/reduction.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
+import { type Beginning, CheckpointClock, type SavedCheckpoint } from "./checkpoint.ts";
 import { Drawing } from "./drawing.ts";
 import { foldMetrics } from "./evaluate.ts";
-import type { StartedEvent, StepEvent } from "./event.ts";
+import type { StartedEvent, StepEvent, StopReason } from "./event.ts";
 import type { Hint } from "./lookahead.ts";
 import { mergeAdapters } from "./merge.ts";
 import { createModel, type Model } from "./model.ts";
@@ -22,6 +23,7 @@ import { copyRegion, regions, stateRegions } from "./regions.ts";
 import type { ResolvedPlan, Sizes } from "./resolve.ts";
 import { hashRegions, initialState, type TrainingState } from "./state.ts";
 import { moveStatistics, requireCompany, statisticsNotes } from "./statistics.ts";
+import type { PlainData } from "./stop.ts";
 import type { Trace } from "./trace.ts";
 
 /** Everything that is opened before the first step. */
@@ -33,6 +35,8 @@ export interface Opened {
   readonly resolved: ResolvedPlan;
   readonly arena: Arena;
   readonly crew: Crew;
+  /** Where the run goes on from another, if it does. */
+  readonly beginning: Beginning;
   /** Where the plan augments: told which samples come next, and closed with the run. */
   readonly augmented?: AugmentedReader;
   /** What a plan with penalties needs: their program, and what measures the sum they have joined. */
@@ -62,13 +66,18 @@ export class Run {
   readonly state: TrainingState;
   readonly #opened: Opened;
   readonly #drawing: Drawing;
+  readonly #clock: CheckpointClock | undefined;
 
   constructor(opened: Opened) {
     this.#opened = opened;
     const { plan } = opened;
     const hint = hintOf(opened);
     this.#drawing = new Drawing({ data: plan.data, sampler: samplerOf(plan), hint, ...opened.sizes });
-    this.state = initialState(stopRules(opened.plan).map(({ initial }) => initial));
+    const fresh = initialState(stopRules(plan).map(({ initial }) => initial));
+    const { found } = opened.beginning;
+    this.state =
+      found === undefined ? fresh : { ...structuredClone(found.state), stops: stopsOf(plan, found, fresh) };
+    this.#clock = plan.checkpoint && new CheckpointClock(plan.checkpoint, this.state.step);
   }
 
   /** What the first event says. Throws where the first epoch cannot be drawn. */
@@ -85,7 +94,8 @@ export class Run {
       trainingSamples: plan.data.size,
       validationSamples: plan.validation?.data.size ?? 0,
       arenaBytes: arena.memory.buffer.byteLength,
-      notes: statisticsNotes(statistics, sizes),
+      notes: [...this.#opened.beginning.notes, ...statisticsNotes(statistics, sizes)],
+      ...(this.state.step > 0 && { resumedAt: this.state.step }),
     };
   }
 
@@ -196,7 +206,22 @@ export class Run {
     };
   }
 
+  /** Why the run that this one goes on from had ended, if it had. */
+  get stop(): StopReason | undefined {
+    return this.#opened.beginning.found?.stop ?? undefined;
+  }
+
+  /** Hands the run over to the plan's store: where it is time to, or now. */
+  async save(when: "due" | "now", stop: StopReason | null = null): Promise<void> {
+    const { plan, resolved, arena } = this.#opened;
+    if (plan.checkpoint === undefined || (when === "due" && !this.#clock?.isDue(this.state.step))) return;
+    const regions = stateRegions(plan).map((region) => arena.region(region));
+    await plan.checkpoint.store.save({ version: 1, plan: resolved, state: this.state, stop, regions });
+    this.#clock?.saved(this.state.step);
+  }
+
   async close(): Promise<void> {
+    await this.#opened.plan.checkpoint?.store.close();
     this.#opened.augmented?.close();
     await this.#opened.crew.close();
     await this.#opened.penalty?.session.close();
@@ -254,6 +279,13 @@ export class Run {
     if (isBest) this.state.best = { value, step: this.state.step };
     return isBest;
   }
+}
+
+/** The state of the plan's stop rules; of those that the run was not saved with, their beginning. */
+function stopsOf(plan: Plan, { plan: saved, state }: SavedCheckpoint, fresh: TrainingState): PlainData[] {
+  return stopRules(plan).map(({ name }, index) =>
+    saved.stop[index] === name ? state.stops[index]! : fresh.stops[index]!,
+  );
 }
 
 /** Who prepares the samples that come next. */

@@ -21,7 +21,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
   const began = performance.now();
   const rules = stopRules(plan);
   const run = await openRun(erased);
-  let stop = abortOf(plan.signal);
+  let stop = run.stop ?? abortOf(plan.signal);
   try {
     yield run.started();
     while (stop === undefined) {
@@ -33,7 +33,10 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
         yield event;
       }
       stop ??= abortOf(plan.signal);
+      if (stop === undefined) await run.save("due");
     }
+    // A run that was interrupted may go on, from before the evaluation that it would not have made yet.
+    if (stop.rule === "aborted") await run.save("now");
     if (
       plan.validation !== undefined &&
       run.state.evaluatedAt !== run.state.step &&
@@ -41,6 +44,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
     ) {
       yield await evaluated(run);
     }
+    if (stop.rule !== "aborted" && stop.rule !== "diverged") await run.save("now", stop);
     yield await finished(run, stop, began);
   } finally {
     await run.close();

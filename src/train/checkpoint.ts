@@ -1,0 +1,163 @@
+/** Checkpoints: the whole truth of a run as one value, kept so that another process goes on as if nothing had happened. */
+import type { NdArray } from "../array/array.ts";
+import { formatShape, sameShape } from "../array/shape.ts";
+import { fail } from "../errors.ts";
+import type { Arena, Region } from "../runtime/arena.ts";
+import type { StopReason } from "./event.ts";
+import type { Plan } from "./plan.ts";
+import { stateRegions } from "./regions.ts";
+import { differencesOf, type ResolvedPlan } from "./resolve.ts";
+import type { TrainingState } from "./state.ts";
+
+/** What is told of a run beside its arrays. Plain data. */
+export interface CheckpointHeader {
+  readonly version: 1;
+  /** Everything that makes the bytes of the run: versions, processor, programs and data included. */
+  readonly plan: ResolvedPlan;
+  readonly state: TrainingState;
+  /** Why the run has ended; null while it may go on. A run that was interrupted may. */
+  readonly stop: StopReason | null;
+}
+
+/** A checkpoint as a run hands it over. The regions are the run's own memory, and change with its next step. */
+export interface Snapshot extends CheckpointHeader {
+  readonly regions: readonly Region[];
+}
+
+/** A checkpoint as it is found. */
+export interface SavedCheckpoint extends CheckpointHeader {
+  /** By `arrayName`. */
+  readonly arrays: ReadonlyMap<string, NdArray>;
+}
+
+/** CONTRACT of a place for checkpoints. `runFolder` is one, on disk. */
+export interface CheckpointStore {
+  /** What to call it in errors. */
+  readonly name: string;
+  /** Opened before anything else: refuses a place that another run is using. */
+  open(): Promise<void>;
+  /** The last checkpoint that is whole, and a line for each that is not and was passed over. */
+  load(): Promise<{ readonly found?: SavedCheckpoint; readonly notes: readonly string[] }>;
+  /** Resolves as soon as the run may go on. What then goes wrong is thrown by the next call. */
+  save(snapshot: Snapshot): Promise<void>;
+  /** Resolves when everything that was handed over is safe. */
+  close(): Promise<void>;
+}
+
+/** When a run is saved, and whether it goes on from what was saved. */
+export interface Checkpointing {
+  readonly store: CheckpointStore;
+  /** Steps between two checkpoints. Default: only by time. */
+  readonly everySteps?: number;
+  /** Seconds between two checkpoints, by the clock. Default 30, or never where `everySteps` is given. */
+  readonly everySeconds?: number;
+  /**
+   * Goes on from the store's last checkpoint, if it has one. A plan that would give other bytes is refused, with the
+   * differences; "anyway" allows those that the run can go on with: stop rules, learning rates, another processor or version
+   * of the runtime. Default false: the run begins anew, and a store that holds one already is refused.
+   */
+  readonly resume?: boolean | "anyway";
+}
+
+/** What a tensor of a region is called in a checkpoint. */
+export const arrayName = (region: string, tensor: string) => `${region}/${tensor}`;
+
+/** What `resume: "anyway"` passes over: the state means the same under any of these. */
+const harmless: readonly (keyof ResolvedPlan)[] = ["stop", "learningRates", "backend", "lowerings"];
+
+/** What a run begins from: nothing, or a checkpoint. */
+export interface Beginning {
+  readonly found?: SavedCheckpoint;
+  readonly notes: readonly string[];
+}
+
+/** Opens the plan's store and looks for what to go on from. */
+export async function findBeginning({ checkpoint }: Plan): Promise<Beginning> {
+  if (checkpoint === undefined) return { notes: [] };
+  const { store, resume = false } = checkpoint;
+  await store.open();
+  const { found, notes } = await store.load();
+  if (!resume) {
+    if (found !== undefined) {
+      await store.close();
+      fail(`plan.checkpoint, ${store.name}`, {
+        expected: "a place without checkpoints for a new run",
+        got: `a run at step ${found.state.step}`,
+        fix: "go on with it by resume: true, or name another place",
+      });
+    }
+    return { notes };
+  }
+  if (found === undefined)
+    return { notes: [...notes, `${store.name} has no checkpoint yet: the run begins anew`] };
+  return { found, notes: [...notes, `going on from step ${found.state.step}, as saved in ${store.name}`] };
+}
+
+/** Refuses a checkpoint of another plan, and names every difference. Those that do no harm may be allowed. */
+export function checkBeginning({ checkpoint }: Plan, { found }: Beginning, resolved: ResolvedPlan): void {
+  if (checkpoint === undefined || found === undefined) return;
+  const differences = differencesOf(found.plan, resolved);
+  // Other kernels mean other programs.
+  const isOtherMachine = differences.some((field) => field === "backend" || field === "lowerings");
+  const isHarmless = (field: keyof ResolvedPlan) =>
+    harmless.includes(field) || (isOtherMachine && field === "programs");
+  const isAllowed = checkpoint.resume === "anyway" && differences.every(isHarmless);
+  if (differences.length === 0 || isAllowed) return;
+  const show = (plan: ResolvedPlan) =>
+    differences.map((field) => `${field} ${JSON.stringify(plan[field])?.slice(0, 200)}`).join("; ");
+  fail(`plan.checkpoint, ${checkpoint.store.name}`, {
+    expected: `the plan that was saved at step ${found.state.step} (${show(found.plan)})`,
+    got: show(resolved),
+    fix: differences.every(isHarmless)
+      ? 'make the plan what it was, or go on in spite of it: resume: "anyway"'
+      : "make the plan what it was, or begin anew in another place",
+  });
+}
+
+/** Puts the arrays of a checkpoint into an arena. Throws for those of another model; the checkpoint itself is whole. */
+export function restore(arena: Arena, plan: Plan, { arrays }: SavedCheckpoint): void {
+  for (const region of stateRegions(plan)) {
+    for (const [tensor, { shape, data }] of arena.region(region).tensors) {
+      const name = arrayName(region, tensor);
+      const saved = arrays.get(name);
+      if (saved === undefined || saved.dtype !== "float32" || !sameShape(saved.shape, shape)) {
+        fail(`checkpoint, "${name}"`, {
+          expected: `float32 ${formatShape(shape)}`,
+          got: saved === undefined ? "none" : `${saved.dtype} ${formatShape(saved.shape)}`,
+          fix: "go on with the plan that was saved",
+        });
+      }
+      (data as Float32Array).set(saved.data as Float32Array); // both float32
+    }
+  }
+}
+
+/** Knows when a run is to be saved. */
+export class CheckpointClock {
+  readonly #everySteps: number;
+  readonly #everyMs: number;
+  readonly #now: () => number;
+  #step: number;
+  #savedAt: number;
+
+  constructor(
+    { everySteps, everySeconds }: Checkpointing,
+    step: number,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#everySteps = everySteps ?? Number.POSITIVE_INFINITY;
+    this.#everyMs = 1000 * (everySeconds ?? (everySteps === undefined ? 30 : Number.POSITIVE_INFINITY));
+    this.#now = now;
+    this.#step = step;
+    this.#savedAt = now();
+  }
+
+  isDue(step: number): boolean {
+    return step - this.#step >= this.#everySteps || this.#now() - this.#savedAt >= this.#everyMs;
+  }
+
+  saved(step: number): void {
+    this.#step = step;
+    this.#savedAt = this.#now();
+  }
+}

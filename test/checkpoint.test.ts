@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { threads } from "../src/parallel/threads.ts";
+import {
+  arrayName,
+  type CheckpointStore,
+  type SavedCheckpoint,
+  type Snapshot,
+} from "../src/train/checkpoint.ts";
+import type { FinishedEvent, StartedEvent, TrainEvent } from "../src/train/event.ts";
+import { afterSteps, whenStale } from "../src/train/stop.ts";
+import { train } from "../src/train/train.ts";
+import { plan } from "./plan.ts";
+
+/** A store in memory. What it holds has gone through JSON, as it would on a disk. */
+function memoryStore() {
+  const saved: SavedCheckpoint[] = [];
+  const store: CheckpointStore = {
+    name: "memory",
+    open: async () => {},
+    load: async () => ({ notes: [], ...(saved.length > 0 && { found: saved.at(-1)! }) }),
+    save: async ({ regions, ...header }: Snapshot) => {
+      const arrays = regions.flatMap(({ name, tensors }) =>
+        [...tensors].map(
+          ([tensor, { dtype, shape, data }]) =>
+            [arrayName(name, tensor), { dtype, shape, data: data.slice() }] as const,
+        ),
+      );
+      saved.push({ ...JSON.parse(JSON.stringify(header)), arrays: new Map(arrays) });
+    },
+    close: async () => {},
+  };
+  return { saved, store };
+}
+
+/** A run with everything that has a state: slots, an average, best weights, stop rules, a sampler, dropout, carried samples. */
+const full = (change: object) => {
+  const one = plan({});
+  return {
+    ...one,
+    batchSize: 14,
+    microbatchSize: 4,
+    lastBatch: "carry" as const,
+    validation: { data: one.data, every: 3 },
+    stop: [afterSteps(23), whenStale("validation.loss", { patience: 50 })],
+    ...change,
+  };
+};
+
+async function run(
+  change: object,
+): Promise<{ events: TrainEvent[]; finished: FinishedEvent; started: StartedEvent }> {
+  const events: TrainEvent[] = [];
+  for await (const event of train(full(change))) events.push(event);
+  return { events, started: events[0] as StartedEvent, finished: events.at(-1) as FinishedEvent };
+}
+
+test("a run that goes on from any of its checkpoints ends with the bytes of an undisturbed one", async () => {
+  const undisturbed = await run({});
+  const { store, saved } = memoryStore();
+  await run({ checkpoint: { store, everySteps: 1 } });
+  assert.equal(saved.length, 23); // the last of them with the reason of the stop
+  for (const [index, found] of saved.entries()) {
+    const resumed = memoryStore();
+    resumed.saved.push(found);
+    const { finished, started, events } = await run({
+      checkpoint: { store: resumed.store, everySteps: 1000, resume: true },
+      ...(index % 5 === 0 && { parallel: threads(2) }),
+    });
+    assert.equal(started.resumedAt, index + 1);
+    assert.equal(finished.stateSha256, undisturbed.finished.stateSha256, `from step ${index + 1}`);
+    assert.deepEqual(finished.stop, undisturbed.finished.stop);
+    assert.equal(events.filter(({ type }) => type === "step").length, 23 - (index + 1));
+  }
+});
+
+test("a run that is interrupted is saved as it was before its last evaluation, and goes on from there", async () => {
+  const undisturbed = await run({});
+  const { store, saved } = memoryStore();
+  const controller = new AbortController();
+  for await (const event of train(full({ checkpoint: { store }, signal: controller.signal })))
+    if (event.type === "step" && event.step === 10) controller.abort(new Error("that is enough"));
+  assert.deepEqual([saved.length, saved[0]!.state.step, saved[0]!.stop], [1, 10, null]);
+  const { finished } = await run({ checkpoint: { store, resume: true } });
+  assert.equal(finished.stateSha256, undisturbed.finished.stateSha256);
+});
+
+test("a place that holds a run already is refused to a new one, and an empty one begins anew and says so", async () => {
+  const { store } = memoryStore();
+  const { started } = await run({ checkpoint: { store, everySteps: 5, resume: true } });
+  assert.deepEqual(started.notes, ["memory has no checkpoint yet: the run begins anew"]);
+  await assert.rejects(run({ checkpoint: { store } }), {
+    message:
+      "plan.checkpoint, memory: expected a place without checkpoints for a new run, got a run at step 23. Fix: go on with it by resume: true, or name another place",
+  });
+});
+
+test("a plan with other bytes is refused with its differences; those that do no harm can be allowed", async () => {
+  const { store } = memoryStore();
+  await run({ checkpoint: { store, everySteps: 5 } });
+  await assert.rejects(run({ seed: 5, checkpoint: { store, resume: "anyway" } }), {
+    message:
+      "plan.checkpoint, memory: expected the plan that was saved at step 23 (seed 0), got seed 5. Fix: make the plan what it was, or begin anew in another place",
+  });
+  const longer = { stop: [afterSteps(30)] };
+  await assert.rejects(run({ ...longer, checkpoint: { store, resume: true } }), {
+    message:
+      'plan.checkpoint, memory: expected the plan that was saved at step 23 (stop ["afterSteps","whenStale"]), got stop ["afterSteps"]. Fix: make the plan what it was, or go on in spite of it: resume: "anyway"',
+  });
+});
