@@ -68,6 +68,6 @@ test("ONNX Runtime cuts any texts into the words that a table has of them", asyn
       });
       assert.deepEqual(Array.from(got.data, Number), expected, JSON.stringify(some));
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });

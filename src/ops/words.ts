@@ -128,12 +128,18 @@ function cut(pen: Pen, all: string): { readonly texts: string; readonly rows: st
     const delimiter = separator === " " ? {} : { delimiter: separator };
     const most = mostParts(separator, length);
     const pieces = node("StringSplit", [texts], { ...delimiter, maxsplit: most }, undefined, "", 1);
-    const first = node("Slice", [pieces, ints([0]), ints([most]), ints([1])]); // what is behind them is not cut
-    const at = node("NonZero", [node("Not", [node("Equal", [first, emptyText(node)])])]); // [2, pieces]
-    texts = node("GatherND", [first, node("Transpose", [at])]);
+    const isText = node("Not", [node("Equal", [pieces, emptyText(node)])]);
+    const at = node("NonZero", [node("And", [isText, isCounted(pen, pieces, most)])]); // [2, pieces]
+    texts = node("GatherND", [pieces, node("Transpose", [at])]);
     rows = node("Gather", [rows, node("Gather", [at, ints([0], [])])]);
   }
   return { texts, rows };
+}
+
+/** [parts]: false behind the first so many, where the rest that was not cut stands. (Slicing the texts would copy them.) */
+function isCounted({ node, ints }: Pen, pieces: string, most: number): string {
+  const parts = node("Squeeze", [node("Shape", [pieces], { start: 1 })]);
+  return node("Less", [node("Range", [ints([0], []), parts, ints([1], [])]), ints([most], [])]);
 }
 
 /** How many words of its text come before each word: its index, less that of the text's first word. */
