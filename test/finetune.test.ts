@@ -85,6 +85,17 @@ before(async () => {
         .with(1, at % 3 === 0 ? "red" : "blue"),
     ).join("\n")}\n`,
   );
+  const dated = (index: number) => {
+    const [month, size, x] = [1 + (index % 12), ["S", "M", "L"][index % 3], random()];
+    const when = `2024-${String(month).padStart(2, "0")}-${10 + (index % 19)}`;
+    return `${when},${size},city${index % 110},${index % 50 === 7 ? "" : x},${x + (month > 6 ? 0.3 : 0) > 0.6 ? "yes" : "no"}`;
+  };
+  for (const name of ["dated.csv", "dated-test.csv"]) {
+    await file(
+      name,
+      `sold,size,city,x,y\n${Array.from({ length: 440 }, (_, index) => dated(index)).join("\n")}\n`,
+    );
+  }
   await file("plain.onnx", foreignModel(plain));
   await file("pictures.onnx", foreignModel(pictures));
   await file("nonsense.onnx", "I am no model");
@@ -104,6 +115,22 @@ before(async () => {
   }
   await done("train", "others.csv", "--target", "species", "--epochs", "8", "--out", "penguins.onnx");
 });
+
+before(() => done("train", "images", "--image-size", "8", "--epochs", "2", "--out", "images.onnx"));
+before(() =>
+  done(
+    "train",
+    "dated.csv",
+    "--target",
+    "y",
+    "--categories",
+    "embedding",
+    "--epochs",
+    "1",
+    "--out",
+    "vectors.onnx",
+  ),
+);
 
 async function done(...words: readonly string[]) {
   const { code, stdout, stderr } = await microbatch(...words);
@@ -198,6 +225,28 @@ describe("a model that train has saved", () => {
     assert.ok(Math.abs(metrics.logLoss - record.test.logLoss) < 1e-5); // probabilities are rounded to float32
   });
 
+  test("with dates, ranks, scales of its own and missing numbers is encoded as before", async () => {
+    const chosen = ["--type", "size=S<M<L", "--scale", "robust", "--clip-features", "3"];
+    await done("train", "dated.csv", "--target", "y", ...chosen, "--epochs", "3", "--out", "dated.onnx");
+    const words = ["dated.onnx", "dated.csv", "--train", "*", "--test", "dated-test.csv", "--epochs", "3"];
+    const { record } = await finetune(...words, "--out", "dated2.onnx");
+    const { stdout } = await done("evaluate", "dated2.onnx", "dated-test.csv", "--json");
+    const { metrics } = JSON.parse(stdout);
+    assert.equal(metrics.accuracy, record.test.accuracy);
+    assert.ok(Math.abs(metrics.logLoss - record.test.logLoss) < 1e-5); // probabilities are rounded to float32
+    const again = await finetune(
+      "dated2.onnx",
+      "dated.csv",
+      "--test",
+      "dated-test.csv",
+      "--epochs",
+      "1",
+      "--out",
+      "dated3.onnx",
+    );
+    assert.equal(again.record.testBaseline.accuracy, metrics.accuracy, "it begins as it was saved");
+  });
+
   test("learns changes of low rank, which leave no trace but other numbers", async () => {
     await finetune("penguins.onnx", "all.csv", "--lora", "2", "--epochs", "2", "--out", "lora.onnx");
     const [was, is] = [await heldIn("penguins.onnx"), await heldIn("lora.onnx")];
@@ -220,7 +269,6 @@ describe("a model that train has saved", () => {
 
   test("of images takes other classes, from bytes as before", async () => {
     await copyFolder("images", "renamed", { bright: "day", dark: "night" });
-    await done("train", "images", "--image-size", "8", "--epochs", "2", "--out", "images.onnx");
     const { record, story } = await finetune(
       "images.onnx",
       "renamed",
@@ -507,6 +555,14 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [
     ["pictures.onnx", "images", "--head", "keep"],
     /^--head keep: expected a head for class, of 1 or 2, got pictures\.onnx with 3 outputs, or other classes\./m,
+  ],
+  [
+    ["vectors.onnx", "dated.csv"],
+    /^vectors\.onnx, input "sold": expected columns that the encoder of train reads, its categories one-hot and no texts among them, got string/m,
+  ],
+  [
+    ["images.onnx", "sized.csv", "--target", "size"],
+    /^images\.onnx, input "image": expected columns .*got uint8 \[batch, 3, 8, 8\], .*Fix: name a folder of images$/m,
   ],
   [
     ["alone.onnx", "numbers.csv", "--target", "answer"],

@@ -21,6 +21,7 @@ import type { FinetuneFlags } from "./finetune-flags.ts";
 import { type Fed, type FedShapes, findNetwork, networkFor } from "./finetune-network.ts";
 import type { OpenedModel } from "./finetune-open.ts";
 import { finetunePlan, finetuneVerdicts } from "./finetune-plan.ts";
+import { readableOutputs } from "./finetune-reach.ts";
 import { imageFlags } from "./flags.ts";
 import { headOf } from "./heads.ts";
 import type { Job } from "./job.ts";
@@ -181,10 +182,11 @@ interface Entrance {
 }
 
 /** The encoder's features, or the columns themselves where all of them are numbers. */
-function columnsEntrance({ file, encoder, graph }: OpenedModel, schema: TableSchema): Entrance {
+function columnsEntrance(model: OpenedModel, schema: TableSchema): Entrance {
+  const { file, encoder, graph } = model;
   const columns = schema.features.map(({ name }) => name);
   const words = `${columns.length} columns of the model: ${listed(columns)}`;
-  if (encoder !== undefined) {
+  if (encoder !== undefined && readableOutputs(model).length > 0) {
     const { name, width, encode } = encoder;
     return { shapes: { [name]: ["batch", width] }, feedOf: () => (row) => ({ [name]: encode(row) }), words };
   }
@@ -192,12 +194,15 @@ function columnsEntrance({ file, encoder, graph }: OpenedModel, schema: TableSch
   const known = new Set(
     schema.features.flatMap(({ kind, name, ofDate }) => (kind === "number" && !ofDate ? [name] : [])),
   );
-  const other = inputs.find((name) => !known.has(name));
-  if (other !== undefined || inputs.length === 0) {
-    fail(file, {
-      expected: "a model of numbers, or one that begins with the encoder of train, its categories one-hot",
-      got: other === undefined ? "no columns" : `"${other}", which is read in another way`,
-      fix: "train it again without --categories embedding, or write a plan",
+  const other = graph.inputs.find(({ name }) => !known.has(name));
+  if (other !== undefined) {
+    const isImage = other.shape.length === 4;
+    fail(`${file}, input "${other.name}"`, {
+      expected: "columns that the encoder of train reads, its categories one-hot and no texts among them",
+      got: `${other.dtype} [${other.shape.join(", ")}], which is read in another way`,
+      fix: isImage
+        ? "name a folder of images"
+        : "write a plan: initialWeights begins with the weights that saveSafetensors keeps",
     });
   }
   const shapes = Object.fromEntries(inputs.map((name) => [name, ["batch", 1] as const]));
