@@ -67,15 +67,18 @@ describe("the README", () => {
       .map((line) => line.slice(prefix.length).split(" "));
     assert.deepEqual(
       commands.map(([name]) => name),
-      ["predict", "evaluate", "inspect", "finetune"],
+      ["predict", "evaluate", "inspect", "finetune", "train", "generate"],
     );
     const there = (word: string) =>
-      /^((model|tuned)\.onnx|predictions\.csv)$/.test(word) ? join(folder, word) : word;
+      /^((model|tuned|book)\.onnx|predictions\.csv)$/.test(word) ? join(folder, word) : word;
     for (const words of commands) {
       const { stdout, stderr } = await run(process.execPath, ["src/cli/main.ts", ...words.map(there)], {
         cwd: root,
       });
-      assert.match(stdout + stderr, /Predicted 344 rows|344 rows judged by species|^takes$|\(the file as it came\)/m);
+      assert.match(
+        stdout + stderr,
+        /Predicted 344 rows|344 rows judged by species|^takes$|\(the file as it came\)|loss \S+ against \S+ \(always by how often each byte|^Ishmael./m,
+      );
     }
     assert.equal((await readFile(join(folder, "predictions.csv"), "utf8")).trim().split("\n").length, 345);
   });
