@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import * as onnxruntime from "onnxruntime-node";
 import { randomSequence } from "../src/array/random.ts";
+import { loadModel } from "../src/node.ts";
 import { microbatchIn } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -126,6 +127,26 @@ test("texts alone will do, and a column is text where that is said", async () =>
     "1",
   );
   assert.match(ignored.stderr, /1 category column/);
+});
+
+test("a text counts as the mean of its words, whatever their order and however short it is", async () => {
+  await train("alone.csv", "--out", "mean.onnx");
+  const model = await loadModel(join(folder, "mean.onnx"));
+  try {
+    const of = async (...note: string[]) => {
+      const { probabilities } = await model.predict({ note });
+      return note.map((_, row) => Number(probabilities!.data[2 * row]));
+    };
+    const [one, often, order, reversed, empty, missing] = await of(
+      ...["free", "FREE, free... Free!", "free money only", "only MONEY free", "", " NA "],
+    );
+    // Sums of more terms round differently.
+    assert.ok(Math.abs(one! - often!) < 1e-6 && Math.abs(order! - reversed!) < 1e-6);
+    assert.equal(empty, missing);
+    assert.ok(new Set([one, order, empty]).size === 3);
+  } finally {
+    await model.close();
+  }
 });
 
 test("a column of text that is not there, or has another use, is refused", async () => {
