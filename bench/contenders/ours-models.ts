@@ -32,7 +32,8 @@ import {
 import { trainingSteps } from "./ours-steps.ts";
 import type { Prepared } from "./protocol.ts";
 
-interface ModelCase {
+/** A model and its batch. */
+export interface ModelCase {
   readonly model: keyof typeof models;
   readonly batch: number;
   /** Default: the batch. */

@@ -4,6 +4,7 @@ import { addingRun, memoryCopy, separateRuns } from "./ours-accumulation.ts";
 import { drawing, stored } from "./ours-data.ts";
 import { large, makeLarge } from "./ours-large.ts";
 import { modelTraining } from "./ours-models.ts";
+import { modelProfile } from "./ours-models-profile.ts";
 import { planOf } from "./ours-plan.ts";
 import { reading } from "./ours-reading.ts";
 import { update } from "./ours-update.ts";
@@ -86,6 +87,7 @@ const hello = { name: "microbatch", version: "", threads: 1 };
 await serve(hello, {
   training,
   model: modelTraining,
+  modelProfile,
   stored,
   drawing,
   large,
