@@ -35,8 +35,23 @@ export async function pictures(
 }
 
 /** 0 or 1, by a hash of the picture's number, so that every run turns the same ones. */
-function coin(number: number): number {
+const coin = (number: number): number => hash(number) & 1;
+
+/** The same numbers, every so many of them in a random order that every run has. */
+export function shuffled(values: Float32Array, count: number, seed: number): Float32Array {
+  const result = values.slice();
+  for (let start = 0; start < result.length; start += count) {
+    for (let at = count - 1; at > 0; at--) {
+      const other = hash(start + at + hash(seed)) % (at + 1);
+      [result[start + at], result[start + other]] = [result[start + other]!, result[start + at]!];
+    }
+  }
+  return result;
+}
+
+/** A whole number from 0 to 2³² − 1. */
+function hash(number: number): number {
   let bits = Math.imul(number + 1, 0x9e3779b1);
   bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);
-  return (bits ^ (bits >>> 13)) & 1;
+  return (bits ^ (bits >>> 13)) >>> 0;
 }
