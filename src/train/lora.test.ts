@@ -25,6 +25,7 @@ import { summarizeOnnx } from "../onnx/decode.ts";
 import { decodeOnnx } from "../onnx/graph.ts";
 import { sum } from "../ops/index.ts";
 import { adamw, ema, sgd } from "../optim/index.ts";
+import { threads } from "../parallel/threads.ts";
 import { decodeSafetensors } from "../safetensors/decode.ts";
 import type { StartedEvent } from "./event.ts";
 import { fit } from "./fit.ts";
@@ -274,6 +275,12 @@ test("a run with LoRA is recorded, and a replay gives its bytes", async () => {
   assert.deepEqual((await fit(plan({ ...change, replay: model.plan }))).parameters, model.parameters);
   const other = [{ parameters: "linear1.weight", lora: { rank: 1 } }];
   await assert.rejects(fit(plan({ ...change, groups: other, replay: model.plan })), /plan\.replay: .*groups/);
+});
+
+test("threads give the bytes of one, where few of the parameters are trained", async () => {
+  const change = { ...steps, groups: adapted, microbatchSize: 4, validation: { data: plan({}).data } };
+  const [one, two] = [await fit(plan(change)), await fit(plan({ ...change, parallel: threads(2) }))];
+  assert.deepEqual(two.parameters, one.parameters);
 });
 
 test("a model that was adapted is adapted again, from its merged weights", async () => {
