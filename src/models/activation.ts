@@ -2,6 +2,7 @@
 import { isBatchDim, productDim } from "../array/shape.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import * as ops from "../ops/index.ts";
+import { slopesOf } from "./old-broadcast.ts";
 import type { NodeReader, Operator, Operators } from "./operator.ts";
 
 const unary =
@@ -99,7 +100,7 @@ export const activation: Operators = {
   Mish: unary((x) => ops.mul(x, ops.tanh(ops.softplus(x)))),
   PRelu: (node) => {
     const x = node.input(0);
-    return ops.where(ops.greater(x, 0), x, ops.mul(x, node.input(1)));
+    return ops.where(ops.greater(x, 0), x, ops.mul(x, slopesOf(node)));
   },
   Relu: unary(ops.relu),
   Selu: selu,

@@ -4,6 +4,7 @@ import { isFloat } from "../array/dtype.ts";
 import type { Tensor, TensorLike } from "../graph/tensor.ts";
 import { elementTypeName, heldDType } from "../onnx/stored-tensor.ts";
 import * as ops from "../ops/index.ts";
+import { secondInput } from "./old-broadcast.ts";
 import type { NodeReader, Operator, Operators } from "./operator.ts";
 
 const unary =
@@ -14,7 +15,7 @@ const unary =
 const binary =
   (call: (a: Tensor, b: Tensor) => Tensor): Operator =>
   (node) =>
-    call(node.input(0), node.input(1));
+    call(node.input(0), secondInput(node));
 
 /** Sum, Mean, Max and Min take any number of inputs. */
 const variadic =
@@ -43,7 +44,7 @@ function castTo(node: NodeReader, x: Tensor, dtype: DType): Tensor {
 
 /** Pow takes an exponent of another dtype than its base, and answers with the base's. */
 function power(node: NodeReader): Tensor {
-  const [base, exponent] = [node.input(0), node.input(1)];
+  const [base, exponent] = [node.input(0), secondInput(node)];
   if (base.dtype === exponent.dtype) {
     const known = node.known(1)?.elements;
     return known?.length === 1 && known[0] === 2 && exponent.shape.length <= base.shape.length

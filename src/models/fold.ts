@@ -8,7 +8,8 @@ import type { NodeReader } from "./operator.ts";
 /** The outcome of a node whose inputs are all known, or undefined where it cannot be told. */
 export function fold(node: NodeReader): Known | undefined {
   const rule = Object.hasOwn(rules, node.node.operator) ? rules[node.node.operator] : undefined;
-  if (rule === undefined) return undefined;
+  // Up to set 6 a second input may lie on other axes than the last ones: the operator's entry knows.
+  if (rule === undefined || (node.opset < 7 && node.flag("broadcast"))) return undefined;
   const inputs = Array.from({ length: node.count }, (_, index) => node.known(index));
   if (inputs.length === 0 || inputs.some((one, index) => one === undefined && node.has(index)))
     return undefined;

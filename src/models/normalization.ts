@@ -86,6 +86,13 @@ function groupNorm(node: NodeReader): Tensor {
 /** With the statistics that training left; its own mode would mix samples. */
 function batchNorm(node: NodeReader): Tensor {
   const x = node.input(0);
+  if (node.opset < 7 && !node.flag("is_test")) {
+    node.refuse(
+      "batch normalisation with its running statistics",
+      "is_test = 0",
+      "export the model for inference",
+    );
+  }
   if (node.flag("training_mode") || (node.opset < 14 && node.gives(1))) {
     node.refuse(
       "batch normalisation with its running statistics",

@@ -59,7 +59,8 @@ export interface OnnxFunction {
 /**
  * Reads an ONNX file as a function of tensors. `source` is what errors call it.
  * Float16 weights are widened to float32. Control flow, and operators that are not known, are refused with the names of their
- * nodes. Throws too for operator sets outside of 7 to 26, damaged files, patterns that match no weight, and weights to be
+ * nodes. Throws too for operator sets outside of 7 to 26 (older ones are read but for Dropout, Upsample, recurrent
+ * layers and what sets 2 to 6 defined anew), damaged files, patterns that match no weight, and weights to be
  * trained that no gradient reaches.
  */
 export function onnxFunction(

@@ -144,11 +144,34 @@ const of = (opset: number, ...nodes: Node[]): ForeignModel => ({
   ...{ opset, inputs: { x: [1, 3] }, outputs: { y: [1, 3] }, nodes },
 });
 
+test("up to set 6 a smaller input lies on the axes that its node names", async () => {
+  const { y } = onnxFunction(
+    foreignModel({
+      ...{ opset: 6, inputs: { x: [1, 2, 3] }, outputs: { y: [1, 2, 3] } },
+      stored: { b: stored([10, 20]), last: stored([1, 2, 3]), slope: stored([0.5, 2]) },
+      nodes: [
+        ["Add", ["x", "b"], ["a"], { broadcast: 1, axis: 1 }],
+        ["Mul", ["a", "last"], ["m"], { broadcast: 1 }],
+        ["Neg", ["m"], ["n"]],
+        ["PRelu", ["n", "slope"], ["y"]],
+      ],
+    }),
+  )({ x: input("x", ["batch", 2, 3]) });
+  const loaded = await load(buildProgram({ name: "old", outputs: { y: y! } }));
+  const results = await loaded.run({
+    x: { shape: [2, 2, 3], data: [...Array(6).fill(0), 1, 1, 1, 2, 2, 2] },
+  });
+  await loaded.close();
+  // By hand: (x + b) · (1, 2, 3), its sign turned, times the slope of the channel.
+  assert.deepEqual([...results.y!.data], [-5, -10, -15, -40, -80, -120, -5.5, -11, -16.5, -44, -88, -132]);
+});
+
 test("a set before 7 is read where it says what set 7 says", () => {
   assert.equal(read(of(6, ["Relu", ["x"], ["y"]]))().outputs.length, 1);
 });
 
 const convert = "Fix: convert the model with onnx.version_converter, or export it again for opset 21";
+const report = "Fix: export the model again without it, or file an issue with the node";
 refuses("operator sets", [
   [
     "a set from the future",
@@ -156,9 +179,19 @@ refuses("operator sets", [
     `model: expected operators of set 7 to 26, got set 27. ${convert}`,
   ],
   [
-    "a set before 7 with an operator that set 7 changed",
-    read(of(6, ["Add", ["x", "x"], ["y"]])),
-    `model: expected operators of set 7 to 26, got set 6, with Add. ${convert}`,
+    "a set before 7 with an operator that is not what it was",
+    read(of(6, ["Dropout", ["x"], ["y"]])),
+    `model: expected operators of set 7 to 26, got set 6, with Dropout. ${convert}`,
+  ],
+  [
+    "a smaller input of set 6 that is not said to be stretched",
+    read({ ...of(6, ["Add", ["x", "b"], ["y"]]), stored: { b: stored([1]) } }),
+    `model, node "y" (Add): expected inputs of one shape, without broadcast, got [1, 3] and [1]. ${report}`,
+  ],
+  [
+    "a smaller input of set 6 on axes that are not there",
+    read({ ...of(6, ["Add", ["x", "b"], ["y"], { broadcast: 1, axis: 2 }]), stored: { b: stored([1]) } }),
+    `model, node "y" (Add): expected an axis from 0 to 1 for [1] on [1, 3], got 2. ${report}`,
   ],
   [
     "no set",
