@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { sha256 } from "../src/array/sha256.ts";
 import { type Trainable, trainableLines, trainableOf, trainableTitle } from "../src/cli/trainable.ts";
 import { decodeOnnx } from "../src/onnx/graph.ts";
 import { microbatchIn } from "./command-line.ts";
@@ -191,7 +192,13 @@ describe("a model that train has saved", () => {
     const { stdout: predicted } = await done("predict", "second.onnx", "all.csv");
     assert.match(predicted, /^species,.*,prediction,probability of Adelie,/);
     const { stdout: inspected } = await done("inspect", "second.onnx", "--json");
-    const { trainable, inputs } = JSON.parse(inspected);
+    const { trainable, inputs, finetuned } = JSON.parse(inspected);
+    assert.deepEqual(finetuned, record.finetuned);
+    assert.equal(finetuned.model.sha256, await sha256(await readFile(join(folder, "first.onnx"))));
+    assert.match(
+      (await done("inspect", "second.onnx")).stdout,
+      /^ {2}begun with first\.onnx, sha256 [0-9a-f]{16}…$/m,
+    );
     assert.equal(trainable.weights.length, 6);
     assert.deepEqual(trainable.blocked, []);
     const { stdout: original } = await done("inspect", "penguins.onnx", "--json");

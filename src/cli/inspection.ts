@@ -41,6 +41,8 @@ interface Inspection {
   readonly trainable: Trainable;
   /** The record of the run, where this package made the file. */
   readonly run: unknown;
+  /** The model that the run began with, where finetune made the file. */
+  readonly finetuned: unknown;
   /** What else stands in the metadata, as it stands there. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -70,7 +72,7 @@ interface OutputDescription {
 }
 
 /** Keys of the metadata that are told in other words. */
-const own = ["microbatch", "microbatch.schema", "microbatch.statistics", "microbatch.texts"];
+const own = ["microbatch", "microbatch.schema", "microbatch.statistics", "microbatch.finetuned", "microbatch.texts"];
 
 function inspectionOf(file: string, bytes: Uint8Array): Omit<Inspection, "trainable"> {
   const summary = summarizeOnnx(bytes, file);
@@ -89,13 +91,19 @@ function inspectionOf(file: string, bytes: Uint8Array): Omit<Inspection, "traina
     ...holdings(summary, parsed(metadata.microbatch)),
     operators: summary.operators,
     run: parsed(metadata.microbatch),
+    finetuned: jsonOf(metadata["microbatch.finetuned"]),
     metadata: Object.fromEntries(rest),
   };
 }
 
 function parsed(text: string | undefined): unknown {
+  const record = jsonOf(text);
+  return typeof record === "object" && record !== null && "plan" in record ? record.plan : null;
+}
+
+function jsonOf(text: string | undefined): unknown {
   try {
-    return text === undefined ? null : (JSON.parse(text).plan ?? null);
+    return text === undefined ? null : JSON.parse(text);
   } catch {
     return null; // somebody else's key of that name
   }
@@ -170,7 +178,7 @@ function linesOf(found: Inspection): string[] {
       .sort(([, a], [, b]) => b - a)
       .map(([name, count]) => `${name} ${count}`)
       .join(", ")}`,
-    ...runLines(found.run, title),
+    ...runLines(found, title),
     ...metadataLines(found.metadata, title, entry),
   ];
 }
@@ -267,7 +275,7 @@ const listed = (texts: readonly string[], separator: string) =>
   texts.slice(0, 8).join(separator) + (texts.length > 8 ? `, … (${texts.length})` : "");
 
 /** The parts of a run's record that people ask for. Files are anybody's, so nothing is taken for granted. */
-function runLines(run: unknown, title: (text: string) => string): string[] {
+function runLines({ run, finetuned }: Inspection, title: (text: string) => string): string[] {
   if (typeof run !== "object" || run === null) return [];
   const record = run as { readonly [field: string]: unknown }; // an object, of whatever fields
   const shown = (value: unknown) =>
@@ -278,8 +286,13 @@ function runLines(run: unknown, title: (text: string) => string): string[] {
     const isRecord = typeof value === "object" && value !== null;
     return shown(isRecord ? (value as { readonly [field: string]: unknown })[inner] : undefined); // as above
   };
+  const before = finetuned as {
+    readonly model?: { readonly name?: unknown; readonly sha256?: unknown };
+  } | null; // as above
+  const begun = `  begun with ${shown(before?.model?.name)}, sha256 ${shown(before?.model?.sha256).slice(0, 16)}…`;
   return [
     title("trained"),
+    ...(before === null ? [] : [begun]),
     `  on ${part("data", "samples")} samples of ${part("data", "name")}`,
     `  ${part("optimizer", "name")}, batch ${text("batchSize")}, microbatch ${text("microbatchSize")}, lanes ${text("lanes")}, seed ${text("seed")}`,
     `  ${part("backend", "name")} ${part("backend", "version")} on ${part("backend", "processor")}; data sha256 ${part("data", "sha256").slice(0, 16)}…`,

@@ -14,8 +14,8 @@ export interface FinetuneFlags extends TrainFlags {
 }
 
 /**
- * Where the head alone is trained, it learns as a small network does; what has been trained before shall not be thrown far from
- * where it is: a third of that. Chosen on examples/foreign-models.
+ * A head alone learns at the rate of a small network. Weights in front of it have been trained before and shall not be thrown far
+ * from where they are: a third of that. Of low rank little can go wrong, so the changes keep the head's rate.
  */
 export const finetuneDefaults = {
   epochs: 60,

@@ -11,7 +11,7 @@ import { cast, div, sub, transpose } from "../../ops/index.ts";
 import type { FinetuneFlags, PixelName } from "./finetune-flags.ts";
 import { findNetwork, networkFor } from "./finetune-network.ts";
 import type { OpenedModel } from "./finetune-open.ts";
-import { finetunePlan, finetuneVerdicts } from "./finetune-plan.ts";
+import { finetunedRecord, finetunePlan, finetuneVerdicts } from "./finetune-plan.ts";
 import { type TrainFlags, tableDefaults, tableFlags } from "./flags.ts";
 import { headOf } from "./heads.ts";
 import { classesOf, sharesInWords } from "./image-job.ts";
@@ -54,6 +54,7 @@ export async function finetuneImages(model: OpenedModel, folder: string, flags: 
     { ...made, feed: (row) => ({ [input.name]: input.prepared(row.image!) }) },
     flags,
   );
+  const finetuned = finetunedRecord(model, network, flags);
   const count = (of: { readonly size: number }) => of.size.toLocaleString("en-US");
   return {
     plan: {
@@ -70,10 +71,12 @@ export async function finetuneImages(model: OpenedModel, folder: string, flags: 
         (parts.test === undefined ? "" : `, ${count(parts.test)} to test`),
     ],
     task: head.task,
+    finetuned,
     verdicts: finetuneVerdicts(head, network),
     ...(parts.test !== undefined && { test: parts.test as Dataset }), // as above
     saved: "images in, predictions out",
     metadata: {
+      "microbatch.finetuned": JSON.stringify(finetuned),
       ...schemaToMetadata({ features: [], targets: [{ task: "classification", name: "class", categories }] }),
       ...statisticsToMetadata({ samples: training.size, features: [], targets: [classes] }),
     },

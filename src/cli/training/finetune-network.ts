@@ -97,6 +97,9 @@ export interface Network {
   readonly groups: readonly ParameterGroup[];
   /** Whether anything in front of the head is trained. */
   readonly isDeep: boolean;
+  /** The tensor of the file that its head is, or that a new one reads, and how many of its numbers are trained. */
+  readonly tensor: string;
+  readonly trained: number;
   /** For the description. */
   readonly words: readonly string[];
 }
@@ -130,6 +133,8 @@ export function networkFor(
     ...(came && { asItCame: (x: Fed) => ownPrediction(target, flatten(came(x))) }),
     groups: groupsOf(choice, flags),
     isDeep: choice.deep.length > 0,
+    tensor: tail,
+    trained: numbersIn(choice.head) + numbersIn(choice.deep),
     words: [
       isNew
         ? `  head      new: ${target.outputs} ${target.outputs === 1 ? "output" : "outputs"} of "${tail}", ${width} numbers` +
@@ -236,10 +241,12 @@ function groupsOf({ deep, frozen }: Choice, { lora }: FinetuneFlags): ParameterG
   ];
 }
 
+const numbersIn = (weights: readonly ToldWeight[]) =>
+  weights.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+
 /** "the head alone; 141 weights of 128,954 numbers stay as they are". */
 function wordsOf({ head, deep, frozen }: Choice, isNew: boolean, { lora }: FinetuneFlags): string {
-  const count = (weights: readonly ToldWeight[]) =>
-    weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0).toLocaleString("en-US");
+  const count = (weights: readonly ToldWeight[]) => numbersIn(weights).toLocaleString("en-US");
   const headWords = isNew ? "the head" : `the head (${count(head)} numbers)`;
   const how = lora === undefined ? "" : `, by changes of rank ${lora}`;
   const trained =

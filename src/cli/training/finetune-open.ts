@@ -1,6 +1,7 @@
 /** A model file, opened to be trained on: what it computes, what it says of itself, and where its numbers go in. */
 import type { TableSchema } from "../../array/schema.ts";
 import { schemaFromMetadata } from "../../array/schema.ts";
+import { sha256 } from "../../array/sha256.ts";
 import { readFile, readFileBeside } from "../../data/files.ts";
 import { type OnnxSummary, summarizeOnnx } from "../../onnx/decode.ts";
 import { externalLocations } from "../../onnx/external-data.ts";
@@ -15,6 +16,8 @@ export interface OpenedModel extends ReadModel {
   /** What its columns and targets mean, where this package has saved it. */
   readonly schema: TableSchema | undefined;
   readonly encoder: FoundEncoder | undefined;
+  /** SHA-256 of the whole file. */
+  readonly sha256: string;
 }
 
 /** Reads the file, and those beside it that hold its weights. Throws for what is no model, or a damaged one. */
@@ -38,6 +41,7 @@ export async function openModel(file: string): Promise<OpenedModel> {
     graph: rest === undefined ? graph : decodeOnnx(rest, file, external),
     schema: schemaFromMetadata(summary.metadata, file),
     encoder,
+    sha256: await sha256(whole),
     trained: trainedNames(summary.metadata),
   };
 }

@@ -1,4 +1,5 @@
 /** A network with its head and the samples → a job. */
+import { basename } from "node:path";
 import { float32 } from "../../array/array.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { constant } from "../../graph/tensor.ts";
@@ -6,6 +7,7 @@ import { expand } from "../../ops/index.ts";
 import type { Plan, Row } from "../../train/plan.ts";
 import { type FinetuneFlags, finetuneDefaults } from "./finetune-flags.ts";
 import type { Fed, Network } from "./finetune-network.ts";
+import type { OpenedModel } from "./finetune-open.ts";
 import { defaultBatchSize, tableDefaults } from "./flags.ts";
 import type { Head } from "./heads.ts";
 import type { Job, Verdict } from "./job.ts";
@@ -53,6 +55,17 @@ export async function finetunePlan(parts: FinetuneParts, flags: FinetuneFlags): 
     ...overridesOf({ ...flags, batchSize, seed: flags.seed ?? tableDefaults.seed }),
     ...(await samplingOf(flags, training)),
   };
+}
+
+/** What the saved file and --json tell of where it began. The file's folder is nobody's business. */
+export function finetunedRecord(
+  { file, sha256 }: OpenedModel,
+  { isNew, tensor, trained }: Network,
+  { lora }: FinetuneFlags,
+): NonNullable<Job["finetuned"]> {
+  const head = isNew ? "new" : "keep";
+  const model = { name: basename(file), sha256 };
+  return { model, head, tensor, trainedOfModel: trained, ...(lora !== undefined && { lora }) };
 }
 
 /** What is told at the end: after against before, or against the trivial model where there was no before. */

@@ -20,7 +20,7 @@ import { dialectOf } from "../dialect.ts";
 import type { FinetuneFlags } from "./finetune-flags.ts";
 import { type Fed, type FedShapes, findNetwork, networkFor } from "./finetune-network.ts";
 import type { OpenedModel } from "./finetune-open.ts";
-import { finetunePlan, finetuneVerdicts } from "./finetune-plan.ts";
+import { finetunedRecord, finetunePlan, finetuneVerdicts } from "./finetune-plan.ts";
 import { readableOutputs } from "./finetune-reach.ts";
 import { imageFlags } from "./flags.ts";
 import { headOf } from "./heads.ts";
@@ -36,6 +36,7 @@ import {
   requireOtherFiles,
   requireWeights,
 } from "./table-job.ts";
+import { cleaningLines, describeUnseen } from "./table-words.ts";
 
 /** Reads the table by what the file takes, and puts a head for the target on it. */
 export async function finetuneTable(model: OpenedModel, path: string, flags: FinetuneFlags): Promise<Job> {
@@ -65,20 +66,28 @@ export async function finetuneTable(model: OpenedModel, path: string, flags: Fin
   const { training, validation, test } = parts;
   const feed = entrance.feedOf(fitted);
   const plan = await finetunePlan({ training, validation, network, head, feed }, flags);
+  const finetuned = finetunedRecord(model, network, flags);
   const count = (of: { readonly size: number }) => of.size.toLocaleString("en-US");
   return {
     plan,
     description: [
       `${model.file}, on ${path}: ${count(table)} rows`,
       `  target    ${target}${head.task === "regression" ? ", a number" : `, one of ${fitted.targets[0]!.task === "classification" ? fitted.targets[0]!.categories.join(", ") : ""}`}`,
+      ...(table.report.withoutTarget > 0
+        ? [`  left out  ${table.report.withoutTarget} rows without ${target}`]
+        : []),
+      ...cleaningLines(table.report),
       `  features  ${entrance.words}`,
       ...network.words,
+      ...describeUnseen(path, parts),
       `  training  on ${count(training)} samples; ${count(validation)} to validate${test === undefined ? "" : `, ${count(test)} to test`}`,
     ],
     task: head.task,
+    finetuned,
     verdicts: finetuneVerdicts(head, network),
     ...(test !== undefined && { test }),
     metadata: {
+      "microbatch.finetuned": JSON.stringify(finetuned),
       ...statisticsToMetadata(ofEncoder(model, fitted)),
       ...ownMetadata(model),
     },

@@ -17,6 +17,8 @@ export interface Job {
   readonly test?: Dataset;
   /** How a table's columns become features, where that was chosen, and how many training samples the limits change. */
   readonly encoding?: Encoding;
+  /** Where it begins with another model: which, and what of it is trained. Plain JSON. */
+  readonly finetuned?: Readonly<Record<string, unknown>>;
   /** What the saved model takes and gives. Default: raw rows in, predictions out. */
   readonly saved?: string;
   /** More lines of metadata for the saved file. */

@@ -21,6 +21,7 @@ export function recordOf(job: Job, outcome: Outcome): Readonly<Record<string, un
     cores: availableParallelism(),
     seed,
     ...(job.encoding && { encoding: job.encoding }),
+    ...(job.finetuned && { finetuned: job.finetuned }),
     parameters: started.parameterCount,
     seconds: finished.seconds,
     samplesPerSecond: finished.samples / finished.seconds,
