@@ -156,7 +156,15 @@ test("words are those of two texts or more, the commonest first, and another tab
   await writeFile(file, `body,label\n${lines.slice(0, 6).join("")}${lines.slice(0, 2).join("")}`);
   const options = { target: "label", texts: { body: { tokens: "words", length: 4 } } };
   const cache = { folder: join(folder, "cache") };
-  for (const data of [await table(file, options), await cachedTable(file, options, cache)]) {
+  const json = join(folder, "words.jsonl");
+  const records = [...rows, ...rows.slice(0, 2)].map((body, i) => ({ body, label: ["ham", "spam"][i % 2] }));
+  await writeFile(json, records.map((record) => JSON.stringify(record)).join("\n"));
+  for (const data of [
+    await table(file, options),
+    await cachedTable(file, options, cache),
+    await cachedTable(file, options, cache),
+    await jsonLines(json, options),
+  ]) {
     const { dtype, shape, categories, isWords } = data.columns.body!;
     assert.deepEqual([dtype, shape, isWords], ["int32", [4], true]);
     assert.deepEqual(categories, ["[unknown]", "free", "money", "beer", "the"]); // of 4, 3, 2 and 2 texts
