@@ -28,4 +28,5 @@ export { type ThreadOptions, threads } from "./parallel/threads.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
 export { loadOnnx } from "./train/load-onnx.ts";
 export { loadSafetensors } from "./train/load-safetensors.ts";
+export { type RunFolderOptions, runFolder } from "./train/run-folder.ts";
 export { loadModel, type RawColumns, type RawValue, type SavedModel } from "./train/saved-model.ts";

@@ -45,6 +45,7 @@ const nodeFiles: readonly string[] = [
   "src/data/augment/thread*.ts",
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",
+  "src/train/run-*.ts",
 ];
 
 /** One import line: what it names and where it stands (lines count from 1). */

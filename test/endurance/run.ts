@@ -1,0 +1,58 @@
+/**
+ * The endurance trials: node test/endurance/run.ts [trials] [seed]. Each draws a model (1 M parameters and more), numbers of
+ * threads, kills, threads thrown out and late, and must end with the hash of an undisturbed run on one thread.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { randomSequence } from "../../src/array/random.ts";
+import { modelNames } from "./models.ts";
+import { live } from "./trial.ts";
+
+const [trials = 200, seed = 1] = process.argv.slice(2).map(Number);
+const steps = 12;
+const folder = await mkdtemp(join(tmpdir(), "endurance-"));
+const expected = new Map<string, string>();
+for (const name of modelNames) {
+  const undisturbed = {
+    name,
+    size: "whole",
+    steps,
+    workers: () => 1,
+    lifetime: () => undefined,
+    disturbance: () => 0,
+  } as const;
+  const began = performance.now();
+  expected.set(name, (await live(undisturbed, join(folder, name))).hash);
+  console.log(`${name}: ${expected.get(name)}, ${Math.round(performance.now() - began)} ms`);
+}
+let equal = 0;
+const phases = new Map<string, number>();
+for (let trial = 0; trial < trials; trial++) {
+  const random = randomSequence(seed, "trial", trial);
+  let drawn = 0;
+  const draw = (below: number) => Math.floor(below * random(drawn++));
+  const name = modelNames[draw(modelNames.length)]!;
+  const outcome = await live(
+    {
+      name,
+      size: "whole",
+      steps,
+      workers: () => 1 + draw(4),
+      lifetime: (life) => (life < 1 + draw(4) ? 20 + draw(2500) : undefined),
+      disturbance: (life) => (draw(2) === 0 ? 0 : 1 + 1000 * trial + life),
+    },
+    join(folder, `trial-${trial}`),
+  );
+  const isEqual = outcome.hash === expected.get(name);
+  if (isEqual) equal++;
+  for (const phase of outcome.phases) phases.set(phase, (phases.get(phase) ?? 0) + 1);
+  console.log(
+    `${trial + 1}: ${name}, killed ${outcome.kills} times (${outcome.phases}): ${isEqual ? "equal" : "DIFFERENT"}`,
+  );
+}
+await rm(folder, { recursive: true, force: true });
+console.log(
+  `${equal} of ${trials} equal; killed in: ${[...phases].map(([phase, times]) => `${phase} ${times}`).join(", ")}`,
+);
+if (equal < trials) process.exitCode = 1;
