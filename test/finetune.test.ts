@@ -133,6 +133,27 @@ before(() =>
   ),
 );
 
+before(async () => {
+  const note = (at: number) =>
+    `${at % 2 === 0 ? "good and cheap" : "bad and dear"} thing ${at},${at % 7},${at % 2 === 0 ? "yes" : "no"}`;
+  await writeFile(
+    join(folder, "notes.csv"),
+    `note,x,y\n${Array.from({ length: 80 }, (_, at) => note(at)).join("\n")}\n`,
+  );
+  await done(
+    "train",
+    "notes.csv",
+    "--target",
+    "y",
+    "--type",
+    "note=text",
+    "--epochs",
+    "1",
+    "--out",
+    "notes.onnx",
+  );
+});
+
 async function done(...words: readonly string[]) {
   const { code, stdout, stderr } = await microbatch(...words);
   assert.equal(code, 0, `${words.join(" ")}\n${stderr}`);
@@ -566,6 +587,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [
     ["vectors.onnx", "dated.csv"],
     /^vectors\.onnx, input "sold": expected columns that the encoder of train reads, its categories one-hot and no texts among them, got string/m,
+  ],
+  [
+    ["notes.onnx", "notes.csv"],
+    /^notes\.onnx: expected a model of numbers, categories and dates, got one that reads a column of texts\. Fix: train it on the new table: microbatch train$/m,
   ],
   [
     ["images.onnx", "sized.csv", "--target", "size"],

@@ -72,7 +72,13 @@ interface OutputDescription {
 }
 
 /** Keys of the metadata that are told in other words. */
-const own = ["microbatch", "microbatch.schema", "microbatch.statistics", "microbatch.finetuned", "microbatch.texts"];
+const own = [
+  "microbatch",
+  "microbatch.schema",
+  "microbatch.statistics",
+  "microbatch.finetuned",
+  "microbatch.texts",
+];
 
 function inspectionOf(file: string, bytes: Uint8Array): Omit<Inspection, "trainable"> {
   const summary = summarizeOnnx(bytes, file);

@@ -129,7 +129,7 @@ async function tableFor(
   flags: FinetuneFlags,
 ): Promise<{ readonly table: Table; readonly isSame: boolean }> {
   const { schema } = model;
-  if (schema !== undefined) requireReadable(schema, target, flags);
+  if (schema !== undefined) requireReadable(model, schema, target, flags);
   const own = schema?.targets.find(({ name }) => name === target);
   const task = flags.task ?? own?.task;
   const weight = flags.weight === undefined ? {} : { weight: flags.weight };
@@ -161,7 +161,19 @@ function isWithin(found: TargetColumn, own: TargetColumn): boolean {
 }
 
 /** A model's columns are read as its file says, and no others. */
-function requireReadable({ features }: TableSchema, target: string, flags: FinetuneFlags): void {
+function requireReadable(
+  { file, summary }: OpenedModel,
+  { features }: TableSchema,
+  target: string,
+  flags: FinetuneFlags,
+): void {
+  if (Object.hasOwn(summary.metadata, "microbatch.texts")) {
+    fail(file, {
+      expected: "a model of numbers, categories and dates",
+      got: "one that reads a column of texts",
+      fix: "train it on the new table: microbatch train",
+    });
+  }
   for (const [flag, given] of Object.entries({
     "--group": flags.group,
     "--time": flags.time,
