@@ -2,59 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ForeignModel, foreignModel, type Node, stored, storedInts } from "../../test/foreign-model.ts";
-import { seeded } from "../../test/reference/draw.ts";
-import { load } from "../../test/reference/onnxruntime.ts";
-import { elementCount, type Shape } from "../array/shape.ts";
-import { buildProgram } from "../graph/program.ts";
-import { input } from "../graph/tensor.ts";
+import { assertSame } from "../../test/same-as-file.ts";
 import { onnxFunction } from "./onnx-function.ts";
 import { operators } from "./operators.ts";
-
-/** Two ways to float32 results of a few dozen operations, per unit of the largest: 64 roundings of 2⁻²⁴. */
-const tolerance = 64 * 2 ** -24;
-
-/** The file's outputs by ONNX Runtime, and ours after decoding and encoding, are the same. */
-async function assertSame(model: ForeignModel): Promise<void> {
-  const bytes = foreignModel(model);
-  const call = onnxFunction(bytes, { freeBatch: false });
-  const leaves = Object.fromEntries(
-    call.inputs.map(({ name, shape, dtype }) => [name, input(name, shape as Shape, dtype as "float32")]),
-  ); // closed, and of floats
-  const made = call(leaves);
-  const program = buildProgram({
-    name: "ours",
-    outputs: Object.fromEntries(Object.entries(made).map(([name, tensor]) => [`our ${name}`, tensor])),
-  });
-  const random = seeded(3);
-  const feeds = Object.fromEntries(
-    call.inputs.map(({ name, shape }) => {
-      const count = elementCount(shape as Shape);
-      return [
-        name,
-        { shape: shape as number[], data: Array.from({ length: count }, () => 4 * random() - 2) },
-      ];
-    }),
-  );
-  const inputs = call.inputs.map(({ name }) => ({ name, tensor: leaves[name]! })); // of the file, read or not
-  const [ours, theirs] = [await load(program), await load({ ...program, inputs }, bytes)];
-  try {
-    const [got, want] = [await ours.run(feeds), await theirs.run(feeds)];
-    const isDouble = call.inputs.some(({ dtype }) => dtype === "float64");
-    for (const [name, expected] of Object.entries(want)) {
-      const actual = got[`our ${name}`]!;
-      assert.deepEqual([actual.shape, actual.dtype], [expected.shape, expected.dtype]);
-      const scale = expected.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
-      const gap = expected.data.reduce(
-        (most, value, at) => Math.max(most, Math.abs(value - actual.data[at]!)),
-        0,
-      );
-      assert.ok(gap <= (isDouble ? 2 ** -29 * tolerance : tolerance) * scale, `${name} differs by ${gap}`);
-    }
-  } finally {
-    await ours.close();
-    await theirs.close();
-  }
-}
 
 /** One node from x to y, with what is stored beside it. */
 interface Written {
@@ -299,60 +249,6 @@ test("sums of products by letters, images and recurrent layers give what their f
       b: stored([1, 2, 3]),
     },
     nodes: [["ConvTranspose", ["x", "w", "b"], ["y"], { strides: [2], pads: [1, 0], output_padding: [1] }]],
-  });
-});
-
-test("images read at places inside and outside of them give what their files give", async () => {
-  for (const mode of ["linear", "nearest", "cubic"]) {
-    for (const padding_mode of ["zeros", "border", "reflection"]) {
-      for (const align_corners of [0, 1]) {
-        await assertSame({
-          opset: 20,
-          inputs: { x: [2, 3, 4, 5], grid: [2, 3, 2, 2] },
-          outputs: { y: [2, 3, 3, 2] },
-          nodes: [["GridSample", ["x", "grid"], ["y"], { mode, padding_mode, align_corners }]],
-        });
-      }
-    }
-  }
-});
-
-test("Fourier transforms, whole or of frames, give what their files give", async () => {
-  const transform = (
-    x: number[],
-    y: number[],
-    attributes: NonNullable<Node[3]>,
-    ...numbers: number[]
-  ): ForeignModel => ({
-    opset: 20,
-    inputs: { x },
-    outputs: { y },
-    stored: Object.fromEntries(["length", "axis"].map((name, at) => [name, storedInts([numbers[at]!], [])])),
-    nodes: [["DFT", ["x", "length", "axis"], ["y"], attributes]],
-  });
-  await assertSame(transform([2, 7, 1], [2, 4, 2], { onesided: 1 }, 7, 1));
-  await assertSame(transform([2, 6, 3, 2], [2, 8, 3, 2], { inverse: 1 }, 8, -3));
-  await assertSame(transform([2, 6, 3, 2], [2, 6, 2, 2], {}, 2, -2));
-  const frames: ForeignModel = {
-    opset: 17,
-    inputs: { x: [2, 20, 1] },
-    outputs: { y: [2, 4, 4, 2] },
-    stored: { step: storedInts([4], []), window: stored([0.1, 0.5, 1, 1, 0.5, 0.1]) },
-    nodes: [["STFT", ["x", "step", "window"], ["y"]]],
-  };
-  await assertSame(frames);
-  const message = (got: string) =>
-    `model, node "y" (${got}. Fix: export the model again without it, or file an issue with the node`;
-  assert.throws(
-    () => onnxFunction(foreignModel({ ...frames, stored: { ...frames.stored, step: storedInts([0], []) } })),
-    {
-      message: message("STFT): expected frames within 20 values, some steps apart, got frames of 6, 0 apart"),
-    },
-  );
-  assert.throws(() => onnxFunction(foreignModel(transform([2, 7, 2], [2, 4, 2], { onesided: 1 }, 7, 1))), {
-    message: message(
-      "DFT): expected a real signal, whose second half of frequencies mirrors the first, got a complex one, onesided",
-    ),
   });
 });
 
