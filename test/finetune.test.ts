@@ -275,6 +275,29 @@ describe("a model that train has saved", () => {
     assert.equal(again.record.testBaseline.accuracy, metrics.accuracy, "it begins as it was saved");
   });
 
+  test("of one layer gets a new head on its encoded columns", async () => {
+    await done(
+      "train",
+      "others.csv",
+      "--target",
+      "species",
+      "--hidden",
+      "none",
+      "--epochs",
+      "2",
+      "--out",
+      "linear.onnx",
+    );
+    const words = ["linear.onnx", "sized.csv", "--target", "size", "--epochs", "20", "--out", "linear2.onnx"];
+    const { record, story } = await finetune(...words);
+    assert.match(
+      story,
+      /head {6}new: 1 output of "concat_3", \d+ numbers in front of node "gemm:Gemm" \(Gemm\)\n {2}trained {3}the head alone$/m,
+    );
+    assert.ok(record.validation.accuracy > record.baseline.accuracy);
+    await done("predict", "linear2.onnx", "sized.csv");
+  });
+
   test("learns changes of low rank, which leave no trace but other numbers", async () => {
     await finetune("penguins.onnx", "all.csv", "--lora", "2", "--epochs", "2", "--out", "lora.onnx");
     const [was, is] = [await heldIn("penguins.onnx"), await heldIn("lora.onnx")];

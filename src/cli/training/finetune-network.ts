@@ -1,13 +1,13 @@
 /** A file's network with its own head or a new one: which of its weights are trained, and what it says of a microbatch. */
 
 import { isFloat } from "../../array/dtype.ts";
-import type { Shape } from "../../array/shape.ts";
+import { elementCount, type Shape } from "../../array/shape.ts";
 import { fail, MicrobatchError } from "../../errors.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { patternExpression } from "../../models/name-pattern.ts";
 import { onnxFunction } from "../../models/onnx-function.ts";
 import { linear } from "../../nn/index.ts";
-import { flatten, slice, sub } from "../../ops/index.ts";
+import { cast, flatten, slice, sub } from "../../ops/index.ts";
 import type { ParameterGroup } from "../../train/groups.ts";
 import type { FinetuneFlags } from "./finetune-flags.ts";
 import { type FoundHead, findHead } from "./finetune-head.ts";
@@ -87,6 +87,25 @@ function tracedTo(model: OpenedModel, fed: FedShapes, name: string): Traced {
 /** Numbers per sample of what tracedTo gave: no size but the first grows with the microbatch. */
 const widthOf = (tensor: Tensor) => flatten(tensor).shape[1] as number;
 
+/** What lies up to a tensor. A model of one layer has its features fed: nothing lies in front of them. */
+function partOf(
+  model: OpenedModel,
+  fed: FedShapes,
+  name: string,
+): { readonly width: number; readonly reach: Reach } {
+  const shape = fedShape(fed, name);
+  if (shape !== undefined) {
+    return {
+      width: elementCount(shape.slice(1).map(Number)),
+      reach: { trainable: [], blocked: [], taken: {} },
+    };
+  }
+  const traced = tracedTo(model, fed, name);
+  return { width: widthOf(traced.made[0]!), reach: reachIn(model, traced) };
+}
+
+const fedShape = (fed: FedShapes, name: string) => (Object.hasOwn(fed, name) ? fed[name] : undefined);
+
 /** The network with its head for a target. */
 export interface Network {
   readonly isNew: boolean;
@@ -119,13 +138,11 @@ export function networkFor(
   const isNew = flags.head === "new" || flags.features !== undefined || own === undefined;
   if (flags.head === "keep" && isNew) refuseKeep(found, target, flags);
   const tail = isNew ? featuresOf(found, flags) : numbersOf(own, target);
-  const traced = tracedTo(model, fed, tail);
-  const reach = reachIn(model, traced);
+  const { width, reach } = partOf(model, fed, tail);
   const choice = choose(reach, isNew ? new Set() : own.weights, flags, model.file);
   const run = runnerOf(found, tail, reach.trainable);
   const layer = linear(target.outputs, { name: freeName(reach.trainable) });
   const came = own && runnerOf(found, numbersOf(own, target), []);
-  const width = widthOf(traced.made[0]!);
   return {
     isNew,
     predict: (x) =>
@@ -264,6 +281,7 @@ function runnerOf(
   tail: string,
   trainable: readonly ToldWeight[],
 ): (fed: Fed) => Tensor {
+  if (fedShape(fed, tail) !== undefined) return (given) => cast(given[tail]!, "float32");
   const { bytes, external, file } = model;
   const options = { outputs: [tail], shapes: fed, external };
   const read = onnxFunction(
