@@ -1,5 +1,6 @@
 /** Stands for `threads.ts` in a browser: there is one thread yet. */
 import { fail } from "../errors.ts";
+import { alone } from "./alone.ts";
 import type { CrewFactory } from "./crew.ts";
 
 /** Throws: there are no threads for browsers yet. */
@@ -10,3 +11,6 @@ export function threads(): CrewFactory {
     fix: "leave plan.parallel out, or train in Node.js",
   });
 }
+
+/** The crew of a plan that names none: one thread. */
+export const defaultCrew = (): CrewFactory => ({ name: "alone", workers: 1, open: alone });

@@ -26,6 +26,7 @@ import { Member, type Shared } from "./member.ts";
 import { createRing } from "./microbatch-ring.ts";
 import { channelsOf, createResultsMemory } from "./results.ts";
 import { areFinite, mergedLanes, requireSeveralValues } from "./statistics.ts";
+import { automatic } from "./threads-automatic.ts";
 import { ThreadEvaluations } from "./threads-evaluation.ts";
 import type { FromThread } from "./threads-messages.ts";
 import { errorOf, ThreadPool } from "./threads-pool.ts";
@@ -54,6 +55,9 @@ export function threads(workers: number, options: ThreadOptions = {}): CrewFacto
   if (workers === 1) return { name: "alone", workers, open: alone };
   return { name: "threads", workers, open: (job) => openThreads(job, workers, options) };
 }
+
+/** The crew of a plan that names none. */
+export const defaultCrew = (): CrewFactory => automatic((job, workers) => openThreads(job, workers, {}));
 
 /** At most so much memory for samples that wait for a thread; at least two microbatches have room in any case. */
 const ringBytes = 64 * 2 ** 20;

@@ -3,7 +3,7 @@ import { randomSequence } from "../array/random.ts";
 import { settleAugment } from "../data/augment/changes.ts";
 import { AugmentedReader } from "../data/augment/reader.ts";
 import { fail } from "../errors.ts";
-import { alone } from "../parallel/alone.ts";
+import { defaultCrew } from "../parallel/threads.ts";
 import { type Arena, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { createReduction } from "../runtime/reduction.ts";
@@ -38,7 +38,7 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
   const resolved = await resolvePlan(plan, sizes, traced, runtime, given);
   checkReplay(asked.replay, resolved);
   checkBeginning(plan, beginning, resolved);
-  const factory = plan.parallel ?? { name: "alone", workers: 1, open: alone };
+  const factory = plan.parallel ?? defaultCrew();
   const lanes = laneRegions(plan, sizes, factory.workers);
   const arena = openArena(plan, traced, lanes);
   initialize(arena, traced, plan, sizes.seed, given);

@@ -55,7 +55,8 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly lanes?: number;
   /**
    * Who computes: `threads(4)` is this thread and three others. Changes how long a run takes and never its bytes.
-   * Default: this thread alone.
+   * Default: this thread alone at first; after a second of training as many threads as there are cores are tried, and kept if
+   * they are faster. threads(1) is this thread alone for good.
    */
   readonly parallel?: CrewFactory;
   /** Seed of everything random. Default 0. */
