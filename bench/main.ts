@@ -18,6 +18,7 @@ import { large } from "./tables/large.ts";
 import { memory } from "./tables/memory.ts";
 import { models } from "./tables/models.ts";
 import { reading } from "./tables/reading.ts";
+import { threads } from "./tables/threads.ts";
 import { linear, mlp } from "./tables/training.ts";
 import { update } from "./tables/update.ts";
 
@@ -32,8 +33,9 @@ const tables: Readonly<Record<string, Table>> = {
   large,
   reading,
   models,
+  threads,
 };
-const tablesWithPyTorch = ["mlp", "linear", "update", "models"];
+const tablesWithPyTorch = ["mlp", "linear", "update", "models", "threads"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -11,7 +11,7 @@ import {
   sgd,
   train,
 } from "../../src/index.ts";
-import { cached, type Source } from "../../src/node.ts";
+import { cached, type Source, threads } from "../../src/node.ts";
 import { trainingSteps } from "./ours-steps.ts";
 import type { Prepared } from "./protocol.ts";
 
@@ -67,7 +67,14 @@ const limits = {
 export async function large({ folder, samples, from, batch }: LargeCase): Promise<Prepared> {
   const idleBytes = await idle();
   const data = await cached(madeUp(samples), { folder, ...limits[from] });
-  const events = train({ ...model, data, batchSize: batch, microbatchSize: 32, stop: afterEpochs(1e9) });
+  const events = train({
+    ...model,
+    parallel: threads(1),
+    data,
+    batchSize: batch,
+    microbatchSize: 32,
+    stop: afterEpochs(1e9),
+  });
   return trainingSteps(events, { idleBytes });
 }
 
@@ -83,7 +90,14 @@ async function idle(): Promise<number> {
   const x = Float32Array.from({ length: 64 * features }, (_, at) => Math.sin(at));
   const y = Int32Array.from({ length: 64 }, (_, at) => at % classes);
   const data: Dataset = arrays({ x: { data: x, shape: [64, features] }, y });
-  for await (const _ of train({ ...model, data, batchSize: 64, microbatchSize: 32, stop: afterEpochs(2) }));
+  for await (const _ of train({
+    ...model,
+    parallel: threads(1),
+    data,
+    batchSize: 64,
+    microbatchSize: 32,
+    stop: afterEpochs(2),
+  }));
   return process.memoryUsage.rss();
 }
 

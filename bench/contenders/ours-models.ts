@@ -29,6 +29,7 @@ import {
   train,
   transformerBlock,
 } from "../../src/index.ts";
+import { threads } from "../../src/node.ts";
 import { trainingSteps } from "./ours-steps.ts";
 import type { Prepared } from "./protocol.ts";
 
@@ -38,6 +39,8 @@ export interface ModelCase {
   readonly batch: number;
   /** Default: the batch. */
   readonly microbatch?: number;
+  /** Default 1. */
+  readonly threads?: number;
 }
 
 /** Steps of a model on eight batches, again and again. */
@@ -46,7 +49,7 @@ export function modelTraining(request: ModelCase): Prepared {
 }
 
 /** A model with its data and its update rule. */
-export function modelPlan({ model, batch, microbatch = batch }: ModelCase): Plan {
+export function modelPlan({ model, batch, microbatch = batch, threads: workers = 1 }: ModelCase): Plan {
   const { body, data } = models[model];
   const layer = body();
   return {
@@ -56,16 +59,22 @@ export function modelPlan({ model, batch, microbatch = batch }: ModelCase): Plan
     optimizer: model === "gpt" ? adamw({ learningRate: 1e-3 }) : sgd({ learningRate: 0.01, momentum: 0.9 }),
     batchSize: batch,
     microbatchSize: microbatch,
+    parallel: threads(workers),
     stop: afterEpochs(1e9),
   };
 }
 
 const models = {
+  mlp: { body: mlp, data: digits },
   lenet: { body: lenet, data: images },
   resnet: { body: resnet, data: images },
   gpt: { body: gpt, data: tokens },
   lstm: { body: recurrent, data: series },
 } as const;
+
+function mlp(): Layer {
+  return sequence(linear(512), relu, linear(512), relu, linear(10));
+}
 
 function lenet(): Layer {
   return sequence(
@@ -101,6 +110,10 @@ function gpt(): Layer {
 
 function recurrent(): Layer {
   return sequence(lstm(128), (states: Tensor) => flatten(slice(states, { start: -1 }, 1)), linear(10));
+}
+
+function digits(samples: number): Dataset {
+  return made(samples, [784], (classes) => classes(samples));
 }
 
 function images(samples: number): Dataset {

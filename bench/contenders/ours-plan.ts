@@ -2,7 +2,7 @@
 import path from "node:path";
 import type { Dataset, Initializer, Layer, Optimizer, Plan, TypedArray } from "../../src/index.ts";
 import { adamw, arrays, crossEntropy, linear, relu, sequence, sgd, squaredError } from "../../src/index.ts";
-import { cached, type Source } from "../../src/node.ts";
+import { cached, type Source, threads } from "../../src/node.ts";
 import { type LoadedTensor, readTask, type Task } from "../harness/task.ts";
 
 /** The data, model, loss and optimizer of a task. data: where the samples are, by default in arrays. */
@@ -15,6 +15,7 @@ export function planOf(folder: string, learningRate?: number, data?: Dataset): P
     loss: (predicted, row) =>
       task.loss === "crossEntropy" ? crossEntropy(predicted, row.y!) : squaredError(predicted, row.y!),
     optimizer: sgd({ learningRate: learningRate ?? task.learningRate, momentum: task.momentum }),
+    parallel: threads(1), // or it would try more, after a second
   };
 }
 

@@ -97,6 +97,15 @@ class Lstm(nn.Module):
         return self.head(self.lstm(x)[0][:, -1])
 
 
+class Mlp(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+
+
+def digits(batch):
+    return torch.randn(batch, 784), torch.randint(10, (batch,))
+
+
 def images(batch):
     return torch.randn(batch, 3, 32, 32), torch.randint(10, (batch,))
 
@@ -111,6 +120,7 @@ def series(batch):
 
 
 MODELS = {
+    "mlp": (Mlp, digits),
     "lenet": (LeNet, images),
     "resnet": (ResNet, images),
     "gpt": (Gpt, tokens),
