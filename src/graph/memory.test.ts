@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { add, cast, exp, greater, mul, neg, reshape, sum } from "../ops/index.ts";
-import { bytesOf, peakBytes } from "./memory.ts";
+import { bytesOf, peakBytes, runOrder } from "./memory.ts";
 import { buildProgram } from "./program.ts";
 import { input, type Tensor } from "./tensor.ts";
 
@@ -51,4 +51,19 @@ test("a reshaped tensor is the same memory under another shape", () => {
   assert.deepEqual(peak({ end: sum(add(neg(neg(flat)), flat)) }), [120, "neg"]);
   // A reshaped output is an output.
   assert.deepEqual(peak({ flat, end: sum(neg(flat)) }), [40, "neg"]);
+});
+
+test("nodes run back from the last result, the latest input first", () => {
+  const [a, b] = [exp(x), neg(x)];
+  const early = sum(mul(b, a));
+  const late = add(a, b);
+  const program = buildProgram({ name: "p", outputs: { early, late } });
+  assert.deepEqual(
+    program.tensors.filter(({ leaf }) => leaf === undefined).map(({ op }) => op.name),
+    ["neg", "exp", "mul", "sum", "add"],
+  );
+  assert.deepEqual(
+    runOrder(program).map(({ op }) => op.name),
+    ["exp", "neg", "add", "mul", "sum"],
+  );
 });

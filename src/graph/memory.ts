@@ -12,19 +12,20 @@ export interface PeakBytes {
 
 /**
  * Peak of the intermediate tensors of one run, inputs and outputs left out (their owners hold them), when nodes run
- * in the program's order and each tensor lives until its last reader. A reshaped tensor is the same memory under another
+ * in the runtime's order and each tensor lives until its last reader. A reshaped tensor is the same memory under another
  * shape. An estimate: a real runtime writes some results over inputs nobody reads again, and needs room for its kernels.
  */
 export function peakBytes(program: Program, batch: number): PeakBytes {
   const held = new Set(program.outputs.map(({ tensor }) => ownerOf(tensor)));
+  const order = runOrder(program);
   const lastReader = new Map<Tensor, number>();
-  program.tensors.forEach((tensor, index) => {
+  order.forEach((tensor, index) => {
     for (const value of tensor.inputs) lastReader.set(ownerOf(value), index);
   });
   const isCounted = (tensor: Tensor) => tensor.leaf === undefined && !held.has(tensor);
   let alive = 0;
   let peak: PeakBytes = { bytes: 0, at: undefined };
-  program.tensors.forEach((tensor, index) => {
+  order.forEach((tensor, index) => {
     if (ownerOf(tensor) === tensor && isCounted(tensor)) alive += bytesOf(tensor, batch);
     if (alive > peak.bytes) peak = { bytes: alive, at: tensor };
     for (const owner of new Set(tensor.inputs.map(ownerOf))) {
@@ -32,6 +33,32 @@ export function peakBytes(program: Program, batch: number): PeakBytes {
     }
   });
   return peak;
+}
+
+/**
+ * The nodes in the order that ONNX Runtime runs them, which is not the order they are written in: back from the last result
+ * that nothing else reads, the latest of a node's inputs first. The gradients of the last layers so come before those of the
+ * first, and what they read is free early. Leaves are left out. Iterative: a graph may be deeper than the call stack.
+ * Source: GraphViewer and Graph::ReverseDFSFrom of ONNX Runtime.
+ */
+export function runOrder(program: Program): readonly Tensor[] {
+  const nodes = program.tensors.filter(({ leaf }) => leaf === undefined);
+  const places = new Map(nodes.map((tensor, place) => [tensor, place]));
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const stack = nodes.filter((tensor) => !read.has(tensor)).map((tensor) => ({ tensor, isReady: false }));
+  const seen = new Set<Tensor>();
+  const order: Tensor[] = [];
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    const { tensor, isReady } = top;
+    if (isReady) order.push(tensor);
+    if (isReady || seen.has(tensor)) continue;
+    seen.add(tensor);
+    stack.push({ tensor, isReady: true });
+    const inputs = [...new Set(tensor.inputs)].filter((input) => places.has(input) && !seen.has(input));
+    inputs.sort((a, b) => places.get(a)! - places.get(b)!);
+    for (const input of inputs) stack.push({ tensor: input, isReady: false });
+  }
+  return order;
 }
 
 /** The tensor whose memory holds the elements. */

@@ -8,6 +8,7 @@ import { holds, type NumericDType } from "../array/dtype.ts";
 import { elementCount, formatShape } from "../array/shape.ts";
 import { fail, messageOf } from "../errors.ts";
 import { findChannelBlock } from "./channel-block.ts";
+import { linuxMemory, type MachineMemory } from "./memory.ts";
 import type { Binding, Runtime, Session } from "./runtime.ts";
 
 /**
@@ -33,6 +34,7 @@ async function open(): Promise<Runtime> {
     version,
     processor: processorKind(),
     ...(channelBlock !== undefined && { channelBlock }),
+    memory: machineMemory(),
     load: loadProgram,
   });
 }
@@ -151,6 +153,24 @@ function arrayOf(tensor: Ort.Tensor): AnyArray {
     return { dtype: "string", shape: tensor.dims, data: tensor.data as readonly string[] };
   }
   return { dtype: tensor.type as NumericDType, shape: tensor.dims, data: tensor.data as NdArray["data"] };
+}
+
+/** Elsewhere than on Linux what is free is told without what the system could give up: too little to refuse a run for. */
+function machineMemory(): MachineMemory {
+  if (process.platform === "linux") return linuxMemory(readSystemFile);
+  return {
+    available: () => undefined,
+    resident: () => process.memoryUsage.rss(),
+    peak: () => 1024 * process.resourceUsage().maxRSS,
+  };
+}
+
+function readSystemFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined; // there are two versions of control groups, and containers that show neither
+  }
 }
 
 /** Which kernels this processor gets: results may differ in the last bits between kinds. */

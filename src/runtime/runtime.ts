@@ -1,5 +1,6 @@
 /** CONTRACT of a runtime: program bytes and numbers in, numbers out. One thread per session, always. */
 import type { AnyArray, NdArray } from "../array/array.ts";
+import type { MachineMemory } from "./memory.ts";
 
 /** An engine that runs ONNX programs. */
 export interface Runtime {
@@ -10,6 +11,8 @@ export interface Runtime {
   readonly processor: string;
   /** How many channels its blocked convolutions take at a time; absent where it has none. */
   readonly channelBlock?: number;
+  /** What the machine has and the process holds; absent where nobody tells. */
+  readonly memory?: MachineMemory;
   /** Makes a session. Throws a MicrobatchError that names the program when the bytes are refused. */
   load(name: string, bytes: Uint8Array): Promise<Session>;
 }

@@ -40,6 +40,8 @@ export interface Trace {
   /** Dataset columns → predictions. */
   readonly inference: LoadableProgram;
   readonly penalty?: PenaltyProgram;
+  /** The programs that take most memory, for the memory model. */
+  readonly programs: { readonly gradient: Program; readonly evaluation: Program };
   /** Which form of an op was chosen where the runtime offers several. */
   readonly lowerings: Readonly<Record<string, string>>;
   /** The bytes of every program, for the record. */
@@ -71,8 +73,8 @@ export function trace(plan: Plan, channelBlock?: number): Trace {
   const sources: Sources = { columns, parameterNames, masks, channelBlock };
   const adapted = adaptedTraining(weighted, requests, adapters);
   const statistics = traceStatistics(adapted.requests, parameterNames);
-  const gradientPrograms = traceGradient(adapted.weighted, trained, statistics, sources);
-  const { evaluation, metrics } = traceEvaluation(plan, row, sources);
+  const { programs: gradientPrograms, first } = traceGradient(adapted.weighted, trained, statistics, sources);
+  const { evaluation, metrics, program } = traceEvaluation(plan, row, sources);
   const inference = loadable(traceInference(plan, row, parameterNames), sources);
   const penalty = tracePenalty(plan, trained);
   return {
@@ -86,6 +88,7 @@ export function trace(plan: Plan, channelBlock?: number): Trace {
     metrics,
     inference,
     ...(penalty && { penalty }),
+    programs: { gradient: first, evaluation: program },
     lowerings: loweringsOf(weighted.loss, channelBlock),
     bytes: {
       gradientFirst: gradientPrograms.first.bytes,
@@ -150,22 +153,23 @@ function traceGradient(
   trained: ReadonlyMap<Tensor, string>,
   statistics: ReturnType<typeof traceStatistics>,
   sources: Sources,
-): GradientPrograms {
+): { programs: GradientPrograms; first: Program } {
   const { parameterNames } = sources;
   const gradients = gradient(weighted.loss, [...trained.keys()], weighted.weights);
-  const first = { ...lossOutputs(weighted), ...statistics.tensors };
-  const adding = { ...first };
+  const writing = { ...lossOutputs(weighted), ...statistics.tensors };
+  const adding = { ...writing };
   const sums: Record<string, string> = {};
   const sumInputs: Record<string, string> = {};
   [...trained].forEach(([leaf, name], index) => {
     const output = names.sum(name);
-    first[output] = gradients[index]!;
+    writing[output] = gradients[index]!;
     adding[output] = accumulate(input(names.into(name), leaf.shape), gradients[index]!);
     sums[output] = name;
     sumInputs[output] = names.into(name);
   });
-  return {
-    first: loadable(buildProgram({ name: "gradient", outputs: first, parameterNames }), sources),
+  const first = buildProgram({ name: "gradient", outputs: writing, parameterNames });
+  const programs = {
+    first: loadable(first, sources),
     add: loadable(
       buildProgram({ name: "gradient, adding", outputs: adding, parameterNames, aliases: sumInputs }),
       sources,
@@ -175,13 +179,14 @@ function traceGradient(
     loss: describeLoss(weighted),
     statistics: statistics.outputs,
   };
+  return { programs, first };
 }
 
 function traceEvaluation(
   plan: Plan,
   row: Row,
   sources: Sources,
-): { evaluation: LoadableProgram; metrics: TracedMetric[] } {
+): { evaluation: LoadableProgram; metrics: TracedMetric[]; program: Program } {
   const { result } = tracing({ training: false }, () => {
     const prediction = predicted(plan, row);
     const makers = Object.entries(plan.validation?.metrics ?? {});
@@ -196,7 +201,7 @@ function traceEvaluation(
     outputs: { ...lossOutputs(result.weighted), ...outputs },
     parameterNames: sources.parameterNames,
   });
-  return { evaluation: loadable(program, sources), metrics };
+  return { evaluation: loadable(program, sources), metrics, program };
 }
 
 function traceInference(plan: Plan, row: Row, parameterNames: ReadonlyMap<Tensor, string>): Program {
