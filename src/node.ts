@@ -26,6 +26,7 @@ export { tokenizerVocabulary } from "./data/text/tokenizer.ts";
 export type { TextEncoding, Vocabulary } from "./data/text/vocabulary.ts";
 export { type ThreadOptions, threads } from "./parallel/threads.ts";
 export { type ConsoleOptions, consoleReporter, type Terminal } from "./report/console.ts";
+export { type EventLog, eventLog } from "./report/log.ts";
 export { loadOnnx } from "./train/load-onnx.ts";
 export { loadSafetensors } from "./train/load-safetensors.ts";
 export { type RunFolderOptions, runFolder } from "./train/run-folder.ts";
