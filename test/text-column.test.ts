@@ -129,6 +129,23 @@ test("texts alone will do, and a column is text where that is said", async () =>
   assert.match(ignored.stderr, /1 category column/);
 });
 
+test("texts of words between signs that stand alone are read whole, and told to be longer where they are not", async () => {
+  const lines = (count: number) => Array.from({ length: count }, (_, row) => row);
+  const note = (row: number) =>
+    ["this", "is", "note", `n${row}`, "about", row % 2 ? "money" : "boats"].join(" - ");
+  const rows = lines(40).map((row) => `${note(row)},${row % 2 ? "yes" : "no"}`);
+  await writeFile(join(folder, "dashes.csv"), `note,spam\n${rows.join("\n")}\n`);
+  const { stderr } = await train("dashes.csv", "--out", "dashes.onnx");
+  assert.match(stderr, /column "note": the first 16 words; 6 words known/); // of 6 words a text, and 5 signs where they are cut
+
+  const longer = lines(300).map(
+    (row) => `"${note(row)}${row < 2 ? " -".repeat(20) : ""}${row < 2 ? " end" : ""}",${row % 2}`,
+  );
+  await writeFile(join(folder, "longer.csv"), `note,spam\n${longer.join("\n")}\n`);
+  const told = await train("longer.csv", "--out", "longer.onnx");
+  assert.match(told.stderr, /the first 16 words; 2 rows longer;/);
+});
+
 test("a text counts as the mean of its words, whatever their order and however short it is", async () => {
   await train("alone.csv", "--out", "mean.onnx");
   const model = await loadModel(join(folder, "mean.onnx"));

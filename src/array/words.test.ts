@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { normalWord, splitWords, wordCodesOf } from "./words.ts";
+import { hasMoreWords, normalWord, splitWords, wordCodesOf, wordSeparators } from "./words.ts";
 
 test("a text is cut at blanks and signs, and as many words are kept as are wanted", () => {
   const text = 'Subject: "Win $100"\r\n\r\n\tDon\'t miss it (now!)... user@example.com, e-mail <b>';
@@ -27,6 +27,16 @@ test("a text is cut at blanks and signs, and as many words are kept as are wante
   assert.deepEqual(splitWords(`${"-".repeat(15)}a ${"-".repeat(16)}b`, 100), ["a"]);
   assert.deepEqual(splitWords(`${"\n".repeat(99)}a ${"\n".repeat(100)}b`, 100), ["a"]);
   assert.deepEqual(splitWords("a     b c", 2), ["a", "b"]);
+});
+
+test("a text has more words than were found where the last ones are not among them, whatever has hidden them", () => {
+  const found = (text: string, length: number) => splitWords(text, length).length;
+  assert.equal(hasMoreWords("a - b - c", found("a - b - c", 4)), true); // a sign that stands alone is a piece
+  assert.equal(hasMoreWords("a - b - c", found("a - b - c", 8)), false);
+  assert.equal(hasMoreWords(`${"-".repeat(16)}b`, 0), true);
+  assert.equal(hasMoreWords(wordSeparators.join(""), 0), false);
+  assert.equal(hasMoreWords("\\ ^ ] | a", 3), true);
+  assert.equal(hasMoreWords("\\ ^ ] | a", 4), false);
 });
 
 test("a word has one code in lower case, in capitals and with a capital first letter, and no other spelling has it", () => {

@@ -31,6 +31,15 @@ export function splitWords(text: string, length: number): string[] {
   return pieces.slice(0, length).filter((piece) => piece !== "");
 }
 
+/** Whether a text has more words than are found in it, because of `length` or of a piece with more parts than count. */
+export function hasMoreWords(text: string, found: number): boolean {
+  const words = text.matchAll(word);
+  for (let count = 0; count < found; count++) words.next();
+  return words.next().done !== true;
+}
+
+const word = new RegExp(`[^${wordSeparators.map((separator) => `\\${separator}`).join("")}]+`, "g");
+
 /** Blanks in a row are one, as ONNX's StringSplit without a delimiter has it. */
 function partsOf(piece: string, separator: string, length: number): string[] {
   const limit = mostParts(separator, length);

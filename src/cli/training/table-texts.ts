@@ -89,9 +89,16 @@ export function isFreeText(texts: readonly string[]): boolean {
 /** So many words that ninety-nine of a hundred texts are whole, a multiple of 8. */
 function lengthOf(texts: readonly string[]): number {
   if (texts.length === 0) return mostWords;
-  const counts = texts.map((text) => splitWords(text, mostWords).length).sort((a, b) => a - b);
-  const most = counts[Math.min(counts.length - 1, Math.floor(0.99 * counts.length))]!;
-  return Math.min(mostWords, Math.max(8, 8 * Math.ceil(most / 8)));
+  const lengths = texts.map(wholeLength).sort((a, b) => a - b);
+  return lengths[Math.min(lengths.length - 1, Math.floor(0.99 * lengths.length))]!;
+}
+
+/** The least length, a multiple of 8, at which a text is whole: signs that stand alone count as words do where it is cut. */
+function wholeLength(text: string): number {
+  const words = splitWords(text, mostWords).length;
+  let length = Math.max(8, 8 * Math.ceil(words / 8));
+  while (length < mostWords && splitWords(text, length).length < words) length += 8;
+  return length;
 }
 
 /** The same columns for another file, by the words of the first. */

@@ -1,5 +1,5 @@
 /** Columns of texts as codes of one length, which a model reads by their names. */
-import { normalWord, splitWords, unknownWord, wordCodesOf } from "../../../array/words.ts";
+import { hasMoreWords, normalWord, splitWords, unknownWord, wordCodesOf } from "../../../array/words.ts";
 import { fail, kindOf } from "../../../errors.ts";
 import { byteVocabulary } from "../../text/characters.ts";
 import { tokenizerVocabulary } from "../../text/tokenizer.ts";
@@ -79,7 +79,7 @@ async function wordValues(cells: Cells, name: string, { length, words }: Encoded
   let truncated = 0;
   const encode = (text: string) => {
     const found = splitWords(text, length);
-    if (found.length === length && splitWords(text, length + 1).length > length) truncated++;
+    if (hasMoreWords(text, found.length)) truncated++;
     return found.map((word) => codes.get(word) ?? 0);
   };
   return {
