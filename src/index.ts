@@ -54,6 +54,13 @@ export type { LaneReport } from "./parallel/crew.ts";
 export { decodeSafetensors, type Safetensors } from "./safetensors/decode.ts";
 export { encodeSafetensors } from "./safetensors/encode.ts";
 export { DivergedError } from "./train/divergence.ts";
+export type {
+  Divergence,
+  GoBackAtDivergence,
+  SettledDivergence,
+  SkipDivergence,
+  StopAtDivergence,
+} from "./train/divergence-policy.ts";
 export type { LastBatch } from "./train/drawing.ts";
 export * from "./train/event.ts";
 export { fit, type Reporter } from "./train/fit.ts";

@@ -1,37 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { threads } from "../src/parallel/threads.ts";
-import {
-  arrayName,
-  type CheckpointStore,
-  type SavedCheckpoint,
-  type Snapshot,
-} from "../src/train/checkpoint.ts";
 import type { FinishedEvent, StartedEvent, TrainEvent } from "../src/train/event.ts";
 import { afterSteps, whenStale } from "../src/train/stop.ts";
 import { train } from "../src/train/train.ts";
+import { memoryStore } from "./memory-store.ts";
 import { plan } from "./plan.ts";
-
-/** A store in memory. What it holds has gone through JSON, as it would on a disk. */
-function memoryStore() {
-  const saved: SavedCheckpoint[] = [];
-  const store: CheckpointStore = {
-    name: "memory",
-    open: async () => {},
-    load: async () => ({ notes: [], ...(saved.length > 0 && { found: saved.at(-1)! }) }),
-    save: async ({ regions, ...header }: Snapshot) => {
-      const arrays = regions.flatMap(({ name, tensors }) =>
-        [...tensors].map(
-          ([tensor, { dtype, shape, data }]) =>
-            [arrayName(name, tensor), { dtype, shape, data: data.slice() }] as const,
-        ),
-      );
-      saved.push({ ...JSON.parse(JSON.stringify(header)), arrays: new Map(arrays) });
-    },
-    close: async () => {},
-  };
-  return { saved, store };
-}
 
 /** A run with everything that has a state: slots, an average, best weights, stop rules, a sampler, dropout, carried samples. */
 const full = (change: object) => {

@@ -3,11 +3,13 @@ import type { NdArray } from "../array/array.ts";
 import { formatShape, sameShape } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import type { Arena, Region } from "../runtime/arena.ts";
+import { initialDivergence, settleDivergence } from "./divergence-policy.ts";
 import type { StopReason } from "./event.ts";
-import type { Plan } from "./plan.ts";
-import { stateRegions } from "./regions.ts";
+import { type Plan, stopRules } from "./plan.ts";
+import { savedRegions } from "./regions.ts";
 import { differencesOf, type ResolvedPlan } from "./resolve.ts";
-import type { TrainingState } from "./state.ts";
+import { initialState, type TrainingState } from "./state.ts";
+import type { PlainData } from "./stop.ts";
 
 /** What is told of a run beside its arrays. Plain data. */
 export interface CheckpointHeader {
@@ -53,8 +55,8 @@ export interface Checkpointing {
   readonly everySeconds?: number;
   /**
    * Goes on from the store's last checkpoint, if it has one. A plan that would give other bytes is refused, with the
-   * differences; "anyway" allows those that the run can go on with: stop rules, learning rates, another processor or version
-   * of the runtime. Default false: the run begins anew, and a store that holds one already is refused.
+   * differences; "anyway" allows those that the run can go on with: stop rules, learning rates, what is done about divergence,
+   * another processor or version of the runtime. Default false: the run begins anew, and a store that holds one already is refused.
    */
   readonly resume?: boolean | "anyway";
 }
@@ -63,7 +65,13 @@ export interface Checkpointing {
 export const arrayName = (region: string, tensor: string) => `${region}/${tensor}`;
 
 /** What `resume: "anyway"` passes over: the state means the same under any of these. */
-const harmless: readonly (keyof ResolvedPlan)[] = ["stop", "learningRates", "backend", "lowerings"];
+const harmless: readonly (keyof ResolvedPlan)[] = [
+  "stop",
+  "learningRates",
+  "divergence",
+  "backend",
+  "lowerings",
+];
 
 /** What a run begins from: nothing, or a checkpoint. */
 export interface Beginning {
@@ -115,8 +123,8 @@ export function checkBeginning({ checkpoint }: Plan, { found }: Beginning, resol
 }
 
 /** Puts the arrays of a checkpoint into an arena. Throws for those of another model; the checkpoint itself is whole. */
-export function restore(arena: Arena, plan: Plan, { arrays }: SavedCheckpoint): void {
-  for (const region of stateRegions(plan)) {
+export function restore(arena: Arena, plan: Plan, { arrays, state }: SavedCheckpoint): void {
+  for (const region of savedRegions(plan, state)) {
     for (const [tensor, { shape, data }] of arena.region(region).tensors) {
       const name = arrayName(region, tensor);
       const saved = arrays.get(name);
@@ -130,6 +138,29 @@ export function restore(arena: Arena, plan: Plan, { arrays }: SavedCheckpoint): 
       (data as Float32Array).set(saved.data as Float32Array); // both float32
     }
   }
+}
+
+/** The state that a run begins with, told by its plan or by what it goes on from. */
+export function beginningState(plan: Plan, { found }: Beginning): TrainingState {
+  const rules = stopRules(plan);
+  const policy = settleDivergence(plan.divergence);
+  const fresh = initialState(rules.map(({ initial }) => initial));
+  if (found === undefined) return { ...fresh, ...(policy && { divergence: initialDivergence() }) };
+  // Of rules that the run was not saved with, their beginning.
+  const stops = (saved: readonly PlainData[]) =>
+    rules.map(({ name }, index) => (found.plan.stop[index] === name ? saved[index]! : fresh.stops[index]!));
+  const state = structuredClone(found.state);
+  const { divergence = policy && initialDivergence() } = state;
+  const resumed = { ...state, stops: stops(state.stops) };
+  if (divergence === undefined) return resumed;
+  const point = policy?.action === "back" ? divergence.point : null;
+  return {
+    ...resumed,
+    divergence: {
+      ...divergence,
+      point: point && { ...point, state: { ...point.state, stops: stops(point.state.stops) } },
+    },
+  };
 }
 
 /** Knows when a run is to be saved. */

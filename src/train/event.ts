@@ -84,17 +84,33 @@ export interface EvaluatedEvent {
   readonly seconds: number;
 }
 
-/** A NaN or infinity appeared. No parameter was touched; the run ends. */
+/** A NaN or infinity appeared, or the loss exploded. No parameter was touched by the step. */
 export interface DivergedEvent {
   readonly type: "diverged";
   readonly step: number;
-  readonly microbatch: number;
-  /** The samples of that microbatch. */
+  /**
+   * What the plan's policy does: the run ends; it goes on without this update; or it goes on from an earlier step, whose events
+   * come again.
+   */
+  readonly action: "stop" | "skip" | "back";
+  /** Absent where every microbatch alone is finite, and where the loss exploded. */
+  readonly microbatch?: number;
+  /** The samples of that microbatch, or of the batch. */
   readonly samples: readonly number[];
   /** Statistics: those of batch normalisation; a variance may overflow where the loss does not. */
   readonly what: "loss" | "gradient" | "statistics";
+  /** Where the loss is finite: it, and the mean of the steps before that it is more than `factor` times. */
+  readonly exploded?: { readonly loss: number; readonly mean: number; readonly factor: number };
   /** In the first step: a number of these samples that is none, or infinite. Where the model does not fill it, that is why. */
   readonly unfit?: { readonly column: string; readonly sample: number; readonly value: number };
+  /** Where the run ends because it has skipped or gone back as often as it may: that. */
+  readonly limit?: string;
+  /** Updates left out so far, in all and in a row, where this one is. */
+  readonly skipped?: { readonly total: number; readonly inARow: number };
+  /** Where the run goes back: to after which step, for which time, and what the learning rate is multiplied by from there on. */
+  readonly back?: { readonly step: number; readonly times: number; readonly learningRateFactor: number };
+  /** Wall time of the step; where the run goes back, of everything that is undone. */
+  readonly seconds: number;
   readonly message: string;
 }
 
@@ -117,6 +133,12 @@ export interface FinishedEvent {
   readonly parametersSha256: string;
   /** SHA-256 of the whole training state: parameters, slots, averages, step, position. */
   readonly stateSha256: string;
+  /** Updates left out, times gone back and what the learning rate is multiplied by since; where the plan has a policy. */
+  readonly divergence?: {
+    readonly skipped: number;
+    readonly wentBack: number;
+    readonly learningRateFactor: number;
+  };
   /** Best weights where validation was asked for, otherwise the last ones. */
   readonly model: Model;
 }

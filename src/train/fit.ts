@@ -12,7 +12,7 @@ export type Reporter = (event: TrainEvent) => void;
 
 /**
  * Trains a plan to its end and gives the model: the best validation weights, or the last ones without validation.
- * Throws what `train` throws, and a DivergedError, with the last good weights, when a NaN or infinity appears.
+ * Throws what `train` throws, and a DivergedError, with the last good weights, when divergence ends the run.
  */
 export async function fit<Columns extends ColumnSpecs, Prediction>(
   plan: Plan<Columns, Prediction>,
@@ -21,7 +21,7 @@ export async function fit<Columns extends ColumnSpecs, Prediction>(
   let diverged: DivergedEvent | undefined;
   for await (const event of train(plan)) {
     for (const report of reporters) report(event);
-    if (event.type === "diverged") diverged = event;
+    if (event.type === "diverged" && event.action === "stop") diverged = event;
     if (event.type !== "finished") continue;
     if (diverged !== undefined) throw new DivergedError(diverged, plan.data.name, event.model);
     return event.model;

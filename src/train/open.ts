@@ -11,7 +11,7 @@ import { type Beginning, checkBeginning, findBeginning, restore } from "./checkp
 import { type InitialWeights, initialWeightsOf } from "./initial-weights.ts";
 import { trainedGroups } from "./lora.ts";
 import type { Plan } from "./plan.ts";
-import { copyRegion, laneRegions, regions, stateRegions } from "./regions.ts";
+import { copyRegion, laneRegions, pointRegions, regions, stateRegions } from "./regions.ts";
 import { checkReplay, resolvePlan, resolveSizes } from "./resolve.ts";
 import { Run } from "./run.ts";
 import { type Trace, trace } from "./trace.ts";
@@ -86,15 +86,17 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
 function openArena(plan: Plan, { parameters, adapters }: Trace, lanes: readonly string[]): Arena {
   const state = stateRegions(plan);
   const slots = Object.keys(plan.optimizer.slots).map(regions.slot);
+  const points = pointRegions(plan);
   return createArena({
     layout: layout(parameters), // what is trained comes first
     regions: [
       ...state.filter((name) => !slots.includes(name)),
+      ...points.whole,
       ...(adapters.length > 0 ? [regions.merged] : []),
     ],
     partial: {
       tensors: parameters.filter(({ isTrained }) => isTrained).length,
-      regions: [...slots, ...lanes],
+      regions: [...slots, ...points.partial, ...lanes],
     },
   });
 }

@@ -112,6 +112,11 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     holds: (value) => hasFunctions(value, "at"),
     fix: "for example ema({ decay: 0.999 })",
   },
+  divergence: {
+    expected: "an action with its options",
+    holds: isRecord,
+    fix: 'for example { action: "skip" }',
+  },
   measureLanes: {
     expected: "true or false",
     holds: (value) => typeof value === "boolean",

@@ -13,6 +13,7 @@ import type { Ema } from "../optim/ema.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { CrewFactory } from "../parallel/crew.ts";
 import type { Checkpointing } from "./checkpoint.ts";
+import { checkDivergence, type Divergence } from "./divergence-policy.ts";
 import type { LastBatch } from "./drawing.ts";
 import type { ParameterGroup } from "./groups.ts";
 import type { PartOfWeights, Weights } from "./initial-weights.ts";
@@ -102,6 +103,12 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   /** Averages the weights; evaluation, best weights and the saved model then use the average. */
   readonly ema?: Ema;
   /**
+   * What is done where a loss, a gradient or a statistic is NaN or infinite: { action: "skip" } leaves the update out,
+   * { action: "back" } goes back and learns slower, both counted, told by a "diverged" event and limited; a factor counts losses
+   * that explode, too. No update is ever made of such numbers. Default: { action: "stop" }, the run ends.
+   */
+  readonly divergence?: Divergence;
+  /**
    * Measures every lane's part of the gradient, ‖Σ w·∇ℓ‖² per parameter: step events then carry `laneSquaredNorms`, from
    * which the gradient's noise can be estimated. Default false: it costs one more read of every lane's sum.
    */
@@ -188,6 +195,7 @@ export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Co
   }
   checkMicrobatch(plan);
   if (plan.augment !== undefined) checkAugment(plan.data, plan.augment);
+  if (plan.divergence !== undefined) checkDivergence(plan.divergence);
   if (plan.validation !== undefined) checkValidation(plan.data, plan.validation);
   for (const { name, metric } of stopRules(plan)) {
     if (metric !== undefined) requireEvaluated(`plan.stop, ${name}`, metric, plan.validation);

@@ -3,6 +3,7 @@ import { mergeSchedule } from "../parallel/lanes.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Plan } from "./plan.ts";
 import type { Sizes } from "./resolve.ts";
+import type { TrainingState } from "./state.ts";
 
 /** Their names. */
 export const regions = {
@@ -12,17 +13,37 @@ export const regions = {
   /** Where adapters change weights: these, plain. */
   merged: "merged",
   slot: (name: string) => `slot ${name}`,
+  /** The copy of a region that a run may go back to. */
+  point: (region: string) => `point ${region}`,
   lane: (slot: number) => `lane ${slot}`,
 } as const;
 
 /** The regions that outlive a step: what a plan's training state is, beside a few numbers. */
 export function stateRegions(plan: Plan): string[] {
+  return [...movingRegions(plan), ...(plan.validation === undefined ? [] : [regions.best])];
+}
+
+/** Those that an update moves, and that going back brings back; the best weights stay the best. */
+export function movingRegions(plan: Plan): string[] {
   return [
     regions.parameters,
     ...Object.keys(plan.optimizer.slots).map(regions.slot),
     ...(plan.ema === undefined ? [] : [regions.average]),
-    ...(plan.validation === undefined ? [] : [regions.best]),
   ];
+}
+
+/** Where the copies of these lie, where a plan asks for going back; in part those of what has room for trained numbers alone. */
+export function pointRegions(plan: Plan): { readonly whole: string[]; readonly partial: string[] } {
+  if (plan.divergence?.action !== "back") return { whole: [], partial: [] };
+  const slots = Object.keys(plan.optimizer.slots).map(regions.slot);
+  const whole = movingRegions(plan).filter((name) => !slots.includes(name));
+  return { whole: whole.map(regions.point), partial: slots.map(regions.point) };
+}
+
+/** The state with the point to go back to, once there is one. */
+export function savedRegions(plan: Plan, { divergence }: Pick<TrainingState, "divergence">): string[] {
+  const hasPoint = plan.divergence?.action === "back" && (divergence?.point ?? null) !== null;
+  return [...stateRegions(plan), ...(hasPoint ? movingRegions(plan).map(regions.point) : [])];
 }
 
 /**

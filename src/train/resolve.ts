@@ -4,6 +4,7 @@ import { type Augment, settleAugment } from "../data/augment/changes.ts";
 import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { type SettledDivergence, settleDivergence } from "./divergence-policy.ts";
 import type { LastBatch } from "./drawing.ts";
 import type { SettledGroup } from "./groups.ts";
 import { hashWeights, type InitialWeights } from "./initial-weights.ts";
@@ -41,6 +42,8 @@ export interface ResolvedPlan {
     readonly options: Readonly<Record<string, unknown>>;
   }[];
   readonly emaDecay?: number;
+  /** What is done about divergence, with every option, where it is more than to stop at NaN and infinity. */
+  readonly divergence?: SettledDivergence;
   readonly validationEvery?: number;
   readonly monitor?: string;
   readonly stop: readonly string[];
@@ -93,13 +96,23 @@ export function resolveSizes(plan: Plan): Sizes {
     batchSize,
     microbatchSize,
     evaluationMicrobatchSize: decide("evaluationMicrobatchSize", undefined, () =>
-      Math.max(2 * microbatchSize, 64),
+      evaluationSize(microbatchSize),
     ),
     lanes: decide("lanes", plan.lanes, () => defaults.lanes),
     seed: decide("seed", plan.seed, () => defaults.seed),
     lastBatch: decide("lastBatch", plan.lastBatch, () => defaults.lastBatch),
     decided,
   };
+}
+
+const evaluationSize = (microbatchSize: number) => Math.max(2 * microbatchSize, 64);
+
+/** The same with microbatches of another size, and why, where that is to be told. */
+export function withMicrobatch(sizes: Sizes, microbatchSize: number, reason?: string): Sizes {
+  if (microbatchSize === sizes.microbatchSize && reason === undefined) return sizes;
+  const evaluationMicrobatchSize = evaluationSize(microbatchSize);
+  const decided = reason === undefined ? sizes.decided : { ...sizes.decided, microbatchSize: reason };
+  return { ...sizes, microbatchSize, evaluationMicrobatchSize, decided };
 }
 
 const reasons = {
@@ -122,6 +135,7 @@ export async function resolvePlan(
   const penalties = plan.penalty === undefined ? [] : [plan.penalty].flat();
   const sampler = samplerOf(plan);
   const augment = settleAugment(plan.augment);
+  const divergence = settleDivergence(plan.divergence);
   return {
     version: 1,
     ...sizes,
@@ -135,6 +149,7 @@ export async function resolvePlan(
     ...(plan.clip && { clip: { name: plan.clip.name, options: plan.clip.options } }),
     penalties: penalties.map(({ name, options }) => ({ name, options })),
     ...(plan.ema && { emaDecay: plan.ema.decay }),
+    ...(divergence && { divergence }),
     ...(plan.validation?.every && { validationEvery: plan.validation.every }),
     ...(plan.validation && { monitor: plan.validation.monitor ?? defaults.monitor }),
     stop: stopRules(plan).map(({ name }) => name),

@@ -20,6 +20,7 @@ import {
   type Snapshot,
 } from "./checkpoint.ts";
 import { acquireLock } from "./run-lock.ts";
+import { stepsComputed } from "./state.ts";
 
 /** Options of runFolder. */
 export interface RunFolderOptions {
@@ -95,7 +96,7 @@ class RunFolder implements CheckpointStore {
     await this.#writing;
     this.#refuseFailure();
     const bytes = encode(snapshot); // a copy: the run may go on
-    this.#writing = this.#write(snapshot.state.step, bytes).catch((error: unknown) => {
+    this.#writing = this.#write(stepsComputed(snapshot.state), bytes).catch((error: unknown) => {
       this.#failure = error;
     });
   }

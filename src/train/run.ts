@@ -5,25 +5,27 @@ import type { AugmentedReader } from "../data/augment/reader.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { allSamples, withWeight } from "../data/samples.ts";
 import { bug } from "../errors.ts";
-import type { Batch, Crew, Culprit, Totals } from "../parallel/crew.ts";
+import type { Batch, Crew, Totals } from "../parallel/crew.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Reduction } from "../runtime/reduction.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
-import { type Beginning, CheckpointClock, type SavedCheckpoint } from "./checkpoint.ts";
+import { type Beginning, beginningState, CheckpointClock } from "./checkpoint.ts";
+import { divergedEvent, type Trouble } from "./divergence.ts";
+import type { Explosion } from "./divergence-policy.ts";
 import { Drawing } from "./drawing.ts";
 import { foldMetrics } from "./evaluate.ts";
-import type { StartedEvent, StepEvent, StopReason } from "./event.ts";
+import type { DivergedEvent, FinishedEvent, StartedEvent, StepEvent, StopReason } from "./event.ts";
 import type { Hint } from "./lookahead.ts";
 import { mergeAdapters } from "./merge.ts";
 import { createModel, type Model } from "./model.ts";
 import { joinParts, type Part, samplesIn } from "./parts.ts";
 import { addPenalty, type PenaltyProgram } from "./penalty.ts";
-import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
-import { copyRegion, regions, stateRegions } from "./regions.ts";
+import { defaults, type Plan, samplerOf } from "./plan.ts";
+import { Recovery } from "./recovery.ts";
+import { copyRegion, regions, savedRegions } from "./regions.ts";
 import type { ResolvedPlan, Sizes } from "./resolve.ts";
-import { hashRegions, initialState, type TrainingState } from "./state.ts";
+import { hashRegions, stepsComputed, type TrainingState } from "./state.ts";
 import { moveStatistics, requireCompany, statisticsNotes } from "./statistics.ts";
-import type { PlainData } from "./stop.ts";
 import type { Trace } from "./trace.ts";
 
 /** Everything that is opened before the first step. */
@@ -58,8 +60,12 @@ const nothing: Totals = {
   lanes: [],
 };
 
-/** What an update came to. */
-export type StepOutcome = { readonly event: StepEvent } | { readonly culprit: Culprit };
+/** A step under way. */
+interface Begun {
+  readonly began: number;
+  readonly drawn: readonly Part[];
+  readonly batch: Batch;
+}
 
 /** An open run. */
 export class Run {
@@ -67,17 +73,16 @@ export class Run {
   readonly #opened: Opened;
   readonly #drawing: Drawing;
   readonly #clock: CheckpointClock | undefined;
+  readonly #recovery: Recovery;
 
   constructor(opened: Opened) {
     this.#opened = opened;
     const { plan } = opened;
     const hint = hintOf(opened);
     this.#drawing = new Drawing({ data: plan.data, sampler: samplerOf(plan), hint, ...opened.sizes });
-    const fresh = initialState(stopRules(plan).map(({ initial }) => initial));
-    const { found } = opened.beginning;
-    this.state =
-      found === undefined ? fresh : { ...structuredClone(found.state), stops: stopsOf(plan, found, fresh) };
-    this.#clock = plan.checkpoint && new CheckpointClock(plan.checkpoint, this.state.step);
+    this.state = beginningState(plan, opened.beginning);
+    this.#clock = plan.checkpoint && new CheckpointClock(plan.checkpoint, stepsComputed(this.state));
+    this.#recovery = new Recovery(plan, opened.arena, this.state);
   }
 
   /** What the first event says. Throws where the first epoch cannot be drawn. */
@@ -104,21 +109,29 @@ export class Run {
     return this.#drawing.isOver(this.state);
   }
 
-  /** Draws a batch, sums its gradients, updates the parameters. Nothing is touched where a number is not finite. */
-  async step(): Promise<StepOutcome> {
+  /**
+   * Draws a batch, sums its gradients, updates the parameters. Nothing is updated where a number is not finite or the loss
+   * explodes: then the plan's policy decides, and the state is where the run goes on.
+   */
+  async step(): Promise<StepEvent | DivergedEvent> {
     const { arena, crew, plan, trace: traced } = this.#opened;
     const began = performance.now();
     const drawn = this.#drawing.batch(this.state);
     const batch = { step: this.state.step, ...joinParts(await withoutWeightless(plan.data, drawn)) };
     const totals = batch.samples.length > 0 ? await crew.sumGradients(batch) : nothing;
-    if (!totals.isFinite) return { culprit: await this.#culprit(batch) };
+    const begun = { began, drawn, batch };
+    if (!totals.isFinite) return this.#diverged(begun);
     const beforeUpdate = performance.now();
     const { penalty, squaredNorms } = await this.#addPenalty(totals);
     const gradientNorm = totals.weightSum > 0 ? Math.sqrt(sumOf(squaredNorms)) / totals.weightSum : 0;
-    if (!Number.isFinite(gradientNorm + penalty)) return { culprit: await this.#culprit(batch) };
+    if (!Number.isFinite(gradientNorm + penalty)) return this.#diverged(begun);
     const clipScale = plan.clip?.scale?.(gradientNorm) ?? 1;
-    const learningRate = plan.optimizer.learningRate(this.state.step);
+    const learningRate = plan.optimizer.learningRate(this.state.step) * this.#recovery.learningRateFactor;
+    const loss = totals.lossSum / totals.weightSum;
     if (totals.weightSum > 0) {
+      const exploded = this.#recovery.explosion(loss);
+      if (exploded !== undefined) return this.#diverged(begun, exploded);
+      this.#recovery.beforeUpdate(loss);
       await crew.update({
         learningRate,
         step: this.state.step + 1,
@@ -130,25 +143,23 @@ export class Run {
     this.#advance(samplesIn(drawn), totals);
     const now = performance.now();
     return {
-      event: {
-        type: "step",
-        step: this.state.step,
-        epoch: this.state.epoch,
-        position: Math.min(this.state.position, this.#drawing.length(this.state.epoch)),
-        samples: samplesIn(drawn),
-        weight: totals.weightSum,
-        loss: totals.lossSum / totals.weightSum,
-        penalty,
-        gradientNorm,
-        clipScale,
-        learningRate,
-        seconds: (now - began) / 1000,
-        dataSeconds: totals.lanes.reduce((sum, lane) => sum + lane.dataSeconds, 0),
-        waitSeconds: totals.lanes.reduce((sum, lane) => sum + lane.waitSeconds, 0),
-        updateSeconds: (now - beforeUpdate) / 1000,
-        lanes: totals.lanes,
-        laneSquaredNorms: totals.laneSquaredNorms,
-      },
+      type: "step",
+      step: this.state.step,
+      epoch: this.state.epoch,
+      position: Math.min(this.state.position, this.#drawing.length(this.state.epoch)),
+      samples: samplesIn(drawn),
+      weight: totals.weightSum,
+      loss,
+      penalty,
+      gradientNorm,
+      clipScale,
+      learningRate,
+      seconds: (now - began) / 1000,
+      dataSeconds: totals.lanes.reduce((sum, lane) => sum + lane.dataSeconds, 0),
+      waitSeconds: totals.lanes.reduce((sum, lane) => sum + lane.waitSeconds, 0),
+      updateSeconds: (now - beforeUpdate) / 1000,
+      lanes: totals.lanes,
+      laneSquaredNorms: totals.laneSquaredNorms,
     };
   }
 
@@ -202,8 +213,15 @@ export class Run {
     const { arena, plan } = this.#opened;
     return {
       parametersSha256: await hashRegions(arena, [regions.parameters]),
-      stateSha256: await hashRegions(arena, stateRegions(plan), JSON.stringify(this.state)),
+      stateSha256: await hashRegions(arena, savedRegions(plan, this.state), JSON.stringify(this.state)),
     };
+  }
+
+  /** What divergence has come to, where the plan has a policy for it. */
+  get divergence(): FinishedEvent["divergence"] {
+    if (this.state.divergence === undefined) return undefined;
+    const { skipped, wentBack, learningRateFactor } = this.state.divergence;
+    return { skipped, wentBack, learningRateFactor };
   }
 
   /** Why the run that this one goes on from had ended, if it had. */
@@ -214,10 +232,11 @@ export class Run {
   /** Hands the run over to the plan's store: where it is time to, or now. */
   async save(when: "due" | "now", stop: StopReason | null = null): Promise<void> {
     const { plan, resolved, arena } = this.#opened;
-    if (plan.checkpoint === undefined || (when === "due" && !this.#clock?.isDue(this.state.step))) return;
-    const regions = stateRegions(plan).map((region) => arena.region(region));
+    if (plan.checkpoint === undefined || (when === "due" && !this.#clock?.isDue(stepsComputed(this.state))))
+      return;
+    const regions = savedRegions(plan, this.state).map((region) => arena.region(region));
     await plan.checkpoint.store.save({ version: 1, plan: resolved, state: this.state, stop, regions });
-    this.#clock?.saved(this.state.step);
+    this.#clock?.saved(stepsComputed(this.state));
   }
 
   async close(): Promise<void> {
@@ -262,10 +281,20 @@ export class Run {
     return { penalty, squaredNorms };
   }
 
-  async #culprit(batch: Batch): Promise<Culprit> {
+  async #diverged({ began, drawn, batch }: Begun, exploded?: Explosion): Promise<DivergedEvent> {
+    const trouble =
+      exploded === undefined ? await this.#culprit(batch) : { samples: batch.samples, exploded };
+    const step = this.state.step + 1;
+    const reaction = this.#recovery.react();
+    if (reaction.action === "skip") this.#advance(samplesIn(drawn), nothing);
+    const ms = reaction.action === "back" ? this.#recovery.sincePointMs : performance.now() - began;
+    return divergedEvent({ step, trouble, reaction, seconds: ms / 1000, data: this.#opened.plan.data });
+  }
+
+  async #culprit(batch: Batch): Promise<Trouble> {
     const found = await this.#opened.crew.findCulprit(batch);
     // Every microbatch alone is finite: only their sum, or the penalty, overflowed.
-    return found ?? { microbatch: 0, samples: batch.samples, what: "gradient" };
+    return found ?? { samples: batch.samples, what: "gradient" };
   }
 
   #isBest(metrics: Readonly<Record<string, number>>, monitor: string): boolean {
@@ -279,13 +308,6 @@ export class Run {
     if (isBest) this.state.best = { value, step: this.state.step };
     return isBest;
   }
-}
-
-/** The state of the plan's stop rules; of those that the run was not saved with, their beginning. */
-function stopsOf(plan: Plan, { plan: saved, state }: SavedCheckpoint, fresh: TrainingState): PlainData[] {
-  return stopRules(plan).map(({ name }, index) =>
-    saved.stop[index] === name ? state.stops[index]! : fresh.stops[index]!,
-  );
 }
 
 /** Who prepares the samples that come next. */

@@ -1,6 +1,7 @@
 /** The state of a run beside its numbers in the arena: plain data, the rest of the whole truth. */
 import { sha256OfParts } from "../array/sha256.ts";
 import type { Arena } from "../runtime/arena.ts";
+import type { DivergenceState } from "./divergence-policy.ts";
 import type { PlainData } from "./stop.ts";
 
 /** Where a run is. One value with one writer. */
@@ -22,7 +23,12 @@ export interface TrainingState {
   evaluatedAt: number;
   /** One entry per stop rule. */
   stops: PlainData[];
+  /** What the plan's policy for divergence knows, where it has one. */
+  divergence?: DivergenceState;
 }
+
+/** Steps that were computed, those that were undone since included: unlike the step it never falls. */
+export const stepsComputed = ({ step, divergence }: TrainingState) => step + (divergence?.stepsUndone ?? 0);
 
 /** The state before the first step. */
 export function initialState(stops: readonly PlainData[]): TrainingState {

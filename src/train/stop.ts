@@ -1,6 +1,6 @@
 /** Stop rules: plain-data state and a pure step, so that a checkpoint can hold them. */
 import { fail, kindOf } from "../errors.ts";
-import type { TrainEvent } from "./event.ts";
+import type { DivergedEvent, StepEvent, TrainEvent } from "./event.ts";
 
 /** Plain data: what JSON can hold. */
 export type PlainData =
@@ -27,9 +27,13 @@ export function afterSteps(steps: number): StopRule<null> {
     name: "afterSteps",
     initial: null,
     next: (state, event) =>
-      event.type === "step" && event.step >= steps ? { state, reason: `${steps} steps done` } : { state },
+      isStep(event) && event.step >= steps ? { state, reason: `${steps} steps done` } : { state },
   };
 }
+
+/** A step that was skipped is one, too. */
+const isStep = (event: TrainEvent): event is StepEvent | DivergedEvent =>
+  event.type === "step" || (event.type === "diverged" && event.action === "skip");
 
 /** Stops after `epochs` passes over the training samples. */
 export function afterEpochs(epochs: number): StopRule<null> {

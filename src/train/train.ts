@@ -1,7 +1,6 @@
 /** The loop: draw, sum, update, look, until something says stop. */
 import type { ColumnSpecs } from "../data/dataset.ts";
 import { messageOf } from "../errors.ts";
-import { divergedEvent } from "./divergence.ts";
 import type { FinishedEvent, StopReason, TrainEvent } from "./event.ts";
 import { openRun } from "./open.ts";
 import { checkPlan, type Plan, stopRules } from "./plan.ts";
@@ -28,8 +27,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
       for await (const event of advance(run, erased)) {
         const next = nextStops(rules, run.state.stops, event);
         run.state.stops = next.states;
-        stop ??=
-          next.stop ?? (event.type === "diverged" ? { rule: "diverged", reason: event.message } : undefined);
+        stop ??= next.stop ?? endOf(event);
         yield event;
       }
       stop ??= abortOf(plan.signal);
@@ -53,12 +51,9 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
 
 /** One step and what is due after it. */
 async function* advance(run: Run, plan: Plan): AsyncGenerator<TrainEvent, void> {
-  const outcome = await run.step();
-  if ("culprit" in outcome) {
-    yield await divergedEvent(run.state.step + 1, outcome.culprit, plan.data);
-    return;
-  }
-  yield outcome.event;
+  const event = await run.step();
+  yield event;
+  if (event.type === "diverged" && event.action !== "skip") return;
   const isEpochOver = run.isEpochOver;
   if (isEpochOver) yield { type: "epoch", step: run.state.step, ...run.endEpoch() };
   const every = plan.validation?.every;
@@ -83,8 +78,14 @@ async function finished(run: Run, stop: StopReason, began: number): Promise<Fini
     samples,
     seconds: (performance.now() - began) / 1000,
     ...(await run.hashes()),
+    ...(run.divergence && { divergence: run.divergence }),
     model: run.model(),
   };
+}
+
+function endOf(event: TrainEvent): StopReason | undefined {
+  const isEnd = event.type === "diverged" && event.action === "stop";
+  return isEnd ? { rule: "diverged", reason: event.message } : undefined;
 }
 
 function abortOf(signal: AbortSignal | undefined): StopReason | undefined {
