@@ -7,10 +7,18 @@ export class Interrupted extends Error {
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
-/** Calls `listener` at the first signal. What it returns forgets it. */
+/**
+ * Calls `listener` at the first signal. What it returns forgets it. The second signal, whichever it is, ends the process by
+ * itself: nobody listens any more, so that it does so in the middle of native code too, where process.exit would abort.
+ */
 export function onInterrupt(listener: () => void): () => void {
-  for (const signal of signals) process.once(signal, listener);
-  return () => {
-    for (const signal of signals) process.removeListener(signal, listener);
+  const forget = () => {
+    for (const signal of signals) process.removeListener(signal, heard);
   };
+  const heard = () => {
+    forget();
+    listener();
+  };
+  for (const signal of signals) process.on(signal, heard);
+  return forget;
 }

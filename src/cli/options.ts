@@ -118,6 +118,18 @@ export function until(text: string): Until {
   return sign === "<" ? { metric, below: value } : { metric, above: value };
 }
 
+/** What lies between two checkpoints. */
+export type Every = { readonly everySteps: number } | { readonly everySeconds: number };
+
+/** Turns "100" into steps, and "30s", "5m" and "1h" into seconds. */
+export function every(text: string): Every {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(s|m|h)?$/.exec(text) ?? [];
+  const value = Number(number);
+  if (unit !== undefined && value > 0) return { everySeconds: value * { s: 1, m: 60, h: 3600 }[unit as "s"] }; // or m or h
+  if (unit === undefined && Number.isSafeInteger(value) && value >= 1) return { everySteps: value };
+  throw new InvalidArgumentError("Expected a number of steps such as 100, or a time such as 30s, 5m or 1h.");
+}
+
 /** What a column is said to be: a kind, or its categories from least to most. */
 export type TypeOf = "number" | "category" | "date" | "text" | readonly string[];
 

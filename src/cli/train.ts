@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { cleaningOptions } from "./cleaning.ts";
 import { dialectOption } from "./dialect.ts";
 import {
+  every,
   number,
   repeated,
   sampling,
@@ -201,6 +202,24 @@ export function addRunOptions(
         "carry",
       ]),
       option("--seed <n>", "seed of everything random", wholeNumber(0), seed),
+      option(
+        "--threads <n>",
+        "who computes: speed only (default: as many as there are cores, where a second of training shows a gain)",
+        wholeNumber(1, 256),
+      ),
+    ),
+    group(
+      "A long run:",
+      option(
+        "--run [folder]",
+        "keep the run in a folder: checkpoints, log and model; without a name in runs/ by the time",
+      ),
+      option("--resume", "go on with the run of --run, at the step of its last checkpoint"),
+      option(
+        "--resume-anyway",
+        "the same, where the ends, the learning rates or the machine are not those of before",
+      ),
+      option("--checkpoint-every <n | time>", "steps between checkpoints, or 30s, 5m, 1h", every, "30s"),
     ),
     group(
       "The end:",
@@ -230,5 +249,5 @@ Examples:
   $ microbatch train houses.csv --target price --hidden none --test 0.2
   $ microbatch train churn.csv --target churn --class-weights balanced --until "validation.auc>=0.84"
   $ microbatch train book.txt --context 128 --layers 4
-  $ microbatch train plan.ts --epochs 5
+  $ microbatch train plan.ts --epochs 5 --run runs/first
 `;

@@ -45,7 +45,8 @@ export function runFolder(path: string, { keep = 2 }: RunFolderOptions = {}): Ch
   return new RunFolder(path, keep);
 }
 
-const headerKey = "microbatch.checkpoint";
+/** Where a checkpoint's file has everything that is no array. */
+export const headerKey = "microbatch.checkpoint";
 
 /** What stands in the file that is written last. */
 interface Seal {

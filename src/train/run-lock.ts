@@ -40,6 +40,13 @@ export async function acquireLock(folder: string): Promise<() => Promise<void>> 
   }
 }
 
+/** Who is writing in a folder, as errors call it; undefined where no living process is. */
+export async function writerOf(folder: string): Promise<string | undefined> {
+  const holder = await holderOf(join(folder, "lock"));
+  if (holder === undefined || holder === "damaged" || !isAlive(holder)) return undefined;
+  return `process ${holder.process} on ${holder.host}`;
+}
+
 async function created(path: string, own: Holder, folder: string): Promise<boolean> {
   // Linked into its place, so that nobody ever reads half of it.
   const whole = `${path}.${own.id}`;

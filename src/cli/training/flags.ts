@@ -4,7 +4,7 @@
  */
 import { type CleaningFlags, cleaningFlags } from "../cleaning.ts";
 import type { DialectFlags } from "../dialect.ts";
-import type { Held, Sampling, TypeOf, Until } from "../options.ts";
+import type { Every, Held, Sampling, TypeOf, Until } from "../options.ts";
 
 /** Names of the update rules, with the settings each starts from where none are given. */
 export const optimizerDefaults = {
@@ -53,6 +53,12 @@ export interface RunFlags {
   readonly clip?: number;
   readonly ema?: number;
   readonly json?: boolean;
+  readonly threads?: number;
+  /** A folder, or true for one that is named by the time. */
+  readonly run?: string | true;
+  readonly resume?: boolean;
+  readonly resumeAnyway?: boolean;
+  readonly checkpointEvery?: Every;
 }
 
 /** Flags that say what a table is and what model it gets; a plan file says that itself. */

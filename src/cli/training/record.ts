@@ -17,7 +17,7 @@ export function recordOf(job: Job, outcome: Outcome): Readonly<Record<string, un
     batchSize,
     microbatchSize,
     lanes,
-    threads: 1,
+    threads: outcome.threads,
     cores: availableParallelism(),
     seed,
     ...(job.encoding && { encoding: job.encoding }),
@@ -32,6 +32,7 @@ export function recordOf(job: Job, outcome: Outcome): Readonly<Record<string, un
     parametersSha256: finished.parametersSha256,
     stateSha256: finished.stateSha256,
     model: model ?? null,
+    ...(outcome.run !== undefined && { run: outcome.run.folder, resumedAt: started.resumedAt ?? null }),
     stopReason: finished.stop.reason,
     peakBytes: process.resourceUsage().maxRSS * 1024,
   };

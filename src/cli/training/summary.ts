@@ -13,6 +13,8 @@ export interface Outcome extends Watched {
   readonly test?: { readonly model: Metrics; readonly baseline: Metrics | undefined };
   /** The file it was saved in, if it was. */
   readonly model: string | undefined;
+  /** Where the run is kept, and what is typed to go on with it where it was interrupted. */
+  readonly run?: { readonly folder: string; readonly goOn?: string };
 }
 
 /** Line by line, for people. */
@@ -29,18 +31,27 @@ export function summary(job: Job, outcome: Outcome): string[] {
     ...table(outcome),
     ...job.verdicts.map((verdict) => verdictLine(verdict, outcome)),
     `Saved ${styled("bold", model)}: ${job.saved ?? "raw rows in, predictions out"}.`,
+    ...(outcome.run?.goOn === undefined ? [] : [`Go on with it: ${outcome.run.goOn}`]),
   ];
 }
 
-function lengthLines({ finished, bestEpoch }: Outcome): string[] {
-  const { steps, epochs, seconds, stop } = finished;
+function lengthLines(outcome: Outcome): string[] {
+  const { finished, bestEpoch } = outcome;
+  const { steps, epochs, stop } = finished;
   const kept = bestEpoch === undefined ? "" : `; the best weights are those of epoch ${bestEpoch}`;
   // The reporter has shown where it diverged.
   const reason = stop.rule === "diverged" ? "it diverged" : stop.reason;
   return [
-    `${counted(steps, "step")} in ${duration(seconds)}, ${counted(epochs, "epoch")}${kept}.`,
+    `${counted(steps, "step")} ${lengthOf(outcome)}, ${counted(epochs, "epoch")}${kept}.`,
     `Stopped: ${reason}.`,
   ];
+}
+
+/** "in 3 s on 2 threads", "(20 of them now) in 3 s": what a life before took is in its log. */
+function lengthOf({ started, finished, threads }: Outcome): string {
+  const { resumedAt = 0 } = started;
+  const now = resumedAt > 0 ? `(${(finished.steps - resumedAt).toLocaleString("en-US")} of them now) ` : "";
+  return `${now}in ${duration(finished.seconds)}${threads > 1 ? ` on ${threads} threads` : ""}`;
 }
 
 const counted = (count: number, what: string) =>

@@ -5,6 +5,8 @@ import type { FinishedEvent, StartedEvent, StepEvent } from "../../train/event.t
 import type { Plan } from "../../train/plan.ts";
 import { train } from "../../train/train.ts";
 import { inFlags } from "../words.ts";
+import { Course } from "./course.ts";
+import type { KeptRun } from "./kept-run.ts";
 
 /** What a run came to. */
 export interface Watched {
@@ -16,6 +18,8 @@ export interface Watched {
   readonly validation: Readonly<Record<string, number>>;
   /** The epoch of the best evaluation, counted from 1. */
   readonly bestEpoch: number | undefined;
+  /** How many threads computed the last steps. */
+  readonly threads: number;
 }
 
 /** How long the run may get, for the bar. */
@@ -24,43 +28,55 @@ export interface Length {
   readonly steps?: number;
 }
 
-/** Trains, and tells every event to the reporter of the terminal. */
-export async function watch(plan: Plan, length: Length): Promise<Watched> {
+/** Trains, and tells every event to the reporter of the terminal, and to the log of a run that is kept. */
+export async function watch(plan: Plan, length: Length, kept?: KeptRun): Promise<Watched> {
   const report = consoleReporter({ terminal: process.stderr, ...length });
-  const loss = new EpochLoss();
+  const workers = new LastWorkers();
+  let course = new Course();
+  let isKnown = true;
   let started: StartedEvent | undefined;
   let finished: FinishedEvent | undefined;
-  let best: Readonly<Record<string, number>> = {};
-  let bestEpoch: number | undefined;
   for await (const event of train(plan)) {
-    report(event.type === "diverged" ? { ...event, message: inFlags(event.message) } : event);
-    if (event.type === "started") started = event;
-    if (event.type === "step") loss.add(event);
-    if (event.type === "evaluated" && event.isBest) {
-      best = event.metrics;
-      bestEpoch = loss.epoch + 1;
+    if (event.type === "started") {
+      started = event;
+      const before = await kept?.begin(event);
+      [course, isKnown] = [before ?? course, before !== undefined || event.resumedAt === undefined];
     }
+    kept?.report(event);
+    report(event.type === "diverged" ? { ...event, message: inFlags(event.message) } : event);
+    course.see(event);
+    if (event.type === "step") workers.see(event);
     if (event.type === "finished") finished = event;
   }
   if (started === undefined || finished === undefined) bug("a run without its first or last event");
-  const metrics = Object.entries(best).map(([name, value]) => [name.replace("validation.", ""), value]);
-  return { started, finished, trainLoss: loss.mean, validation: Object.fromEntries(metrics), bestEpoch };
+  return {
+    started,
+    finished,
+    trainLoss: course.trainLoss,
+    validation:
+      isKnown || plan.validation === undefined
+        ? withoutPrefix(course.best)
+        : await finished.model.evaluate(plan.validation.data),
+    bestEpoch: course.bestEpoch,
+    threads: plan.parallel?.workers ?? workers.count,
+  };
 }
 
-/** Σ w·ℓ / Σ w over the steps of the epoch under way. */
-class EpochLoss {
-  epoch = 0;
-  #sum = 0;
-  #weight = 0;
+const withoutPrefix = (metrics: Readonly<Record<string, number>>) =>
+  Object.fromEntries(
+    Object.entries(metrics).map(([name, value]) => [name.replace("validation.", ""), value]),
+  );
 
-  add({ epoch, loss, weight }: StepEvent): void {
-    if (epoch !== this.epoch) [this.epoch, this.#sum, this.#weight] = [epoch, 0, 0];
-    if (weight === 0) return; // its loss is NaN
-    this.#sum += weight * loss;
-    this.#weight += weight;
+/** How many computed lately, where the run decides it itself: those that were only tried do not count. */
+class LastWorkers {
+  readonly #last: number[] = [];
+
+  see({ lanes }: StepEvent): void {
+    this.#last.push(1 + Math.max(0, ...lanes.map(({ worker }) => worker)));
+    if (this.#last.length > 16) this.#last.shift();
   }
 
-  get mean(): number {
-    return this.#sum / this.#weight;
+  get count(): number {
+    return Math.max(1, ...this.#last);
   }
 }

@@ -1,0 +1,94 @@
+/** The course of a run: what its last words need of its events. A run that goes on reads the first part of it from its log. */
+import { open } from "node:fs/promises";
+import type { EvaluatedEvent, StepEvent, TrainEvent } from "../../train/event.ts";
+
+/** What is read of events; those of a log are plain JSON. */
+type Told =
+  | Pick<StepEvent, "type" | "epoch" | "loss" | "weight">
+  | Pick<EvaluatedEvent, "type" | "isBest" | "metrics">
+  | { readonly type: Exclude<TrainEvent["type"], "step" | "evaluated"> };
+
+/** Follows a run. */
+export class Course {
+  /** The best evaluation; empty without one. */
+  best: Readonly<Record<string, number>> = {};
+  /** The epoch of the best evaluation, counted from 1. */
+  bestEpoch: number | undefined;
+  #epoch = 0;
+  #sum = 0;
+  #weight = 0;
+
+  see(event: Told): void {
+    if (event.type === "step") this.#add(event);
+    if (event.type === "evaluated" && event.isBest)
+      [this.best, this.bestEpoch] = [event.metrics, this.#epoch + 1];
+  }
+
+  /** Σ w·ℓ / Σ w over the steps of the epoch under way. */
+  get trainLoss(): number {
+    return this.#sum / this.#weight;
+  }
+
+  /** The same, which what comes does not change. */
+  copy(): Course {
+    const copy = new Course();
+    [copy.best, copy.bestEpoch] = [this.best, this.bestEpoch];
+    [copy.#epoch, copy.#sum, copy.#weight] = [this.#epoch, this.#sum, this.#weight];
+    return copy;
+  }
+
+  #add({ epoch, loss, weight }: Pick<StepEvent, "epoch" | "loss" | "weight">): void {
+    if (epoch !== this.#epoch) [this.#epoch, this.#sum, this.#weight] = [epoch, 0, 0];
+    if (weight === 0) return; // its loss is NaN
+    this.#sum += weight * loss;
+    this.#weight += weight;
+  }
+}
+
+/**
+ * The course up to the checkpoint of a step, as the log tells it. What a life has told behind its last checkpoint counts for
+ * nothing. Undefined where the log does not know that checkpoint.
+ */
+export async function courseAt(log: string, step: number): Promise<Course | undefined> {
+  const { saved } = await followLog(log);
+  return saved.get(step);
+}
+
+/** The course as far as the log tells it. */
+export async function courseOf(log: string): Promise<Course> {
+  return (await followLog(log)).course;
+}
+
+async function followLog(log: string): Promise<{ course: Course; saved: ReadonlyMap<number, Course> }> {
+  let course = new Course();
+  const saved = new Map<number, Course>();
+  const file = await open(log).catch(() => undefined); // a run that has not begun has none
+  if (file === undefined) return { course, saved };
+  for await (const line of file.readLines()) {
+    const told = parse(line);
+    if (told?.type === "saved") saved.set(told.step, course.copy());
+    else if (told?.type === "resumed") course = saved.get(told.step)?.copy() ?? course;
+    else if (told !== undefined) course.see(told);
+  }
+  return { course, saved };
+}
+
+/** Kinds of lines that are read; of others there is nothing to know. */
+const begins = /^\{"type":"(step|evaluated|saved|resumed)",/;
+
+/** What a run in a folder tells beside its events. */
+type Mark =
+  | { readonly type: "saved"; readonly step: number }
+  | { readonly type: "resumed"; readonly step: number };
+
+function parse(line: string): Told | Mark | undefined {
+  if (!begins.test(line)) return undefined;
+  try {
+    // As eventLog writes it, but for numbers that JSON has no form for.
+    return JSON.parse(line, (_, value) =>
+      /^(NaN|-?Infinity|-0)$/.test(String(value)) ? Number(value) : value,
+    );
+  } catch {
+    return undefined; // half a line
+  }
+}

@@ -1,0 +1,75 @@
+/** What of a run's folder can be told before anything is read: flags that lack it, a folder that cannot be, a run that has ended. */
+import { stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { requireWritable } from "../../data/files.ts";
+import { fail, MicrobatchError } from "../../errors.ts";
+import { readCommand, readRunFile } from "../run-files.ts";
+import { print, say } from "../say.ts";
+import type { TrainFlags } from "./flags.ts";
+import { withoutPasswords } from "./run-command.ts";
+import { commandDifferences } from "./run-difference.ts";
+
+/** Throws for flags of a run's folder without one, for --resume without its name, and for a folder that cannot be written to. */
+export async function requireRunFlags(flags: TrainFlags, inputs: readonly string[]): Promise<void> {
+  const { run, resume, resumeAnyway, checkpointEvery } = flags;
+  const flag = resume ? "--resume" : resumeAnyway ? "--resume-anyway" : "--checkpoint-every";
+  if (run === undefined && (resume || resumeAnyway || checkpointEvery !== undefined)) {
+    const fix = `for example --run runs/first ${flag}`;
+    fail(flag, { expected: "--run beside it, which names the run's folder", got: "none", fix });
+  }
+  if (run === true && (resume || resumeAnyway)) {
+    const fix = "microbatch runs lists the runs there are";
+    fail(flag, { expected: "--run with the folder of the run to go on with", got: "--run alone", fix });
+  }
+  if (run === undefined) return;
+  const folder = run === true ? "runs" : run;
+  if (folder === "" || inputs.some((input) => resolve(input) === resolve(folder))) {
+    const got = folder === "" ? "an empty name" : `${folder}, which is read`;
+    fail("--run", { expected: "a folder of its own", got, fix: "for example --run runs/first" });
+  }
+  await requireFolder(folder);
+}
+
+/** Throws where no folder can be made, or nothing written into the one there is. Makes none: what comes next may still be refused. */
+async function requireFolder(folder: string): Promise<void> {
+  const where = `--run ${folder}`;
+  let nearest = resolve(folder);
+  let found = await stat(nearest).catch(() => undefined);
+  while (found === undefined && dirname(nearest) !== nearest) {
+    nearest = dirname(nearest);
+    found = await stat(nearest).catch(() => undefined);
+  }
+  if (found?.isDirectory() !== true)
+    fail(where, { expected: "a folder, or a new name", got: `the file ${nearest}`, fix: "name another" });
+  try {
+    await requireWritable(join(nearest, ".microbatch-run"));
+  } catch (error) {
+    if (!(error instanceof MicrobatchError)) throw error;
+    const { expected, got, fix } = error;
+    throw new MicrobatchError(where, { expected, got, fix }, { cause: error });
+  }
+}
+
+/** True for a run that has come to its end, which is told. Throws where another command than the run's own asks to go on. */
+export async function isEnded(flags: TrainFlags, inputs: readonly string[]): Promise<boolean> {
+  const { run, resume, resumeAnyway } = flags;
+  if (typeof run !== "string" || !(resume || resumeAnyway)) return false;
+  const result = await readRunFile(run, "result");
+  if (result === undefined) return false;
+  const before = await readCommand(run);
+  const { run: _, ...others } = flags;
+  const differences =
+    before && commandDifferences(before, { inputs: withoutPasswords(inputs), flags: others });
+  if (differences !== undefined) {
+    fail(`--run ${run}`, {
+      expected: `the command of the run, which has ended (${differences.before})`,
+      got: differences.now,
+      fix: "begin anew in another folder",
+    });
+  }
+  say(
+    `${run} has ended at step ${result.steps}: ${result.stopReason}. Nothing is left to do; its model is ${result.model}.`,
+  );
+  if (flags.json === true) print(JSON.stringify(result));
+  return true;
+}
