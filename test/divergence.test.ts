@@ -25,8 +25,11 @@ import {
 } from "../src/index.ts";
 import { threads } from "../src/parallel/threads.ts";
 import type { StepEvent, TrainEvent } from "../src/train/event.ts";
+import { runFolder } from "../src/train/run-folder.ts";
 import { memoryStore } from "./memory-store.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
+const folder = temporaryFolder();
 const samples = 48;
 const x = Array.from({ length: samples }, (_, i) => [Math.sin(i), Math.cos(3 * i)]);
 const y = x.map(([a, b]) => [Math.tanh(a! - 2 * b!) + 0.5]);
@@ -244,4 +247,112 @@ test("skipping gives the same bytes on threads and from every checkpoint", async
       undisturbed.finished.stateSha256,
     );
   }
+});
+
+test("going back ends at its limit, and where no step has turned out well", async () => {
+  const divergence = { action: "back", learningRateFactor: 0.9, limit: 2, everySteps: 8, factor: 50 };
+  const { diverged } = await run(wild({ divergence }));
+  assert.deepEqual(
+    diverged.map(({ action, back }) => [action, back?.times, back?.learningRateFactor]),
+    [
+      ["back", 1, 0.9],
+      ["back", 2, 0.9 * 0.9],
+      ["stop", undefined, undefined],
+    ],
+  );
+  assert.equal(diverged[2]!.limit, "the run went back 2 times, which is the limit");
+  const first = await run({ data: dataOf({ 0: Number.NaN }), divergence: { action: "back" } });
+  assert.equal(first.diverged[0]!.limit, "there is no good step to go back to");
+  assert.equal(first.finished.steps, 0);
+});
+
+test("a folder keeps the checkpoints made after going back, though their steps are earlier ones", async () => {
+  const undisturbed = await run(wild());
+  const { step, back } = undisturbed.diverged[0]!;
+  const saving = () => ({
+    checkpoint: { store: runFolder(folder, { keep: 2 }), everySteps: 1, resume: true },
+  });
+  let isBack = false;
+  for await (const event of train(planOf(wild(saving())))) {
+    if (event.type === "diverged") isBack = true;
+    if (isBack && event.type === "step" && event.step === back!.step + 2) break;
+  }
+  assert.ok(back!.step + 2 < step, "and so before the step that diverged");
+  const resumed = await run(wild(saving()));
+  assert.equal(resumed.diverged.length, 0, "what was gone back over is behind");
+  assert.equal(resumed.finished.stateSha256, undisturbed.finished.stateSha256);
+});
+
+test("a run that diverged may go on from its last checkpoint with another policy, as is said", async () => {
+  const data = dataOf({ 12: Number.NaN });
+  const { store } = memoryStore();
+  await run({ data, checkpoint: { store, everySteps: 1 } });
+  const divergence = { action: "skip" };
+  await assert.rejects(run({ data, divergence, checkpoint: { store, resume: true } }), {
+    message:
+      "plan.checkpoint, memory: expected the plan that was saved at step 1 (divergence undefined), " +
+      'got divergence {"action":"skip","limit":10,"share":0.1}. ' +
+      'Fix: make the plan what it was, or go on in spite of it: resume: "anyway"',
+  });
+  const { finished } = await run({ data, divergence, checkpoint: { store, resume: "anyway" } });
+  const afresh = await run({ data, divergence });
+  assert.equal(finished.parametersSha256, afresh.finished.parametersSha256);
+  // From skipping to going back: there is no point yet, so that the next good step is one.
+  const other = memoryStore();
+  await run({
+    ...wild({ divergence }),
+    stop: afterSteps(15),
+    checkpoint: { store: other.store, everySteps: 10 },
+  });
+  other.saved.pop(); // that of its end
+  const back = { ...wild(), stop: afterSteps(40), checkpoint: { store: other.store, resume: "anyway" } };
+  const { diverged } = await run(back);
+  assert.deepEqual(
+    diverged.map(({ action }) => action),
+    ["back"],
+  );
+  assert.ok(diverged[0]!.back!.step >= 10);
+});
+
+test("policies that cannot be are refused with what to write", async () => {
+  const refused: readonly (readonly [unknown, string])[] = [
+    [
+      "skip",
+      'plan.divergence: expected an action with its options, got "skip". Fix: for example { action: "skip" }',
+    ],
+    [
+      { action: "retry" },
+      'plan.divergence.action: expected "stop", "skip" or "back", got "retry". Fix: for example { action: "skip" }',
+    ],
+    [
+      {},
+      'plan.divergence.action: expected "stop", "skip" or "back", got undefined. Fix: for example { action: "skip" }',
+    ],
+    [
+      { action: "stop", limit: 3 },
+      'plan.divergence, action "stop": expected only factor, got limit. Fix: correct the name, or leave it out',
+    ],
+    [
+      { action: "stop", factor: 1 },
+      "plan.divergence.factor: expected a number above 1, got 1. Fix: for example 10; leave it out to look for NaN and infinity alone",
+    ],
+    [
+      { action: "skip", limit: 0 },
+      "plan.divergence.limit: expected a whole number from 1 on, got 0. Fix: leave it out for the default",
+    ],
+    [
+      { action: "skip", share: 1.5 },
+      "plan.divergence.share: expected a number above 0, at most 1, got 1.5. Fix: leave it out for 0.1",
+    ],
+    [
+      { action: "back", learningRateFactor: 1 },
+      "plan.divergence.learningRateFactor: expected a number above 0 and below 1, got 1. " +
+        "Fix: leave it out for 0.5: with the same rate the same steps would follow",
+    ],
+    [
+      { action: "back", everySteps: "9" },
+      'plan.divergence.everySteps: expected a whole number from 1 on, got "9". Fix: leave it out for the default',
+    ],
+  ];
+  for (const [divergence, message] of refused) await assert.rejects(run({ divergence }), { message });
 });
