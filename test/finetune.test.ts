@@ -253,6 +253,28 @@ describe("a model that train has saved", () => {
     assert.ok(Math.abs(metrics.logLoss - record.test.logLoss) < 1e-5); // probabilities are rounded to float32
   });
 
+  test("tells fewer of its classes apart by a new head alone, and of what categories it has not seen", async () => {
+    const [header, ...rows] = (await readFile(penguins, "utf8")).trim().split("\n");
+    const two = rows
+      .filter((row) => !row.startsWith("Gentoo"))
+      .map((row) => row.replace(",Torgersen,", ",Mars,"));
+    await writeFile(join(folder, "two.csv"), `${[header, ...two].join("\n")}\n`);
+    const refused = await microbatch("finetune", "penguins.onnx", "two.csv");
+    assert.equal(
+      refused.stderr.trim(),
+      'target "species": expected rows of every class to train on, got none of "Gentoo". ' +
+        "Fix: add rows of that class, remove those there are, or take another --seed, or --head new",
+    );
+    const words = ["penguins.onnx", "two.csv", "--head", "new", "--epochs", "2", "--out", "two.onnx"];
+    const { story } = await finetune(...words);
+    assert.match(story, /^ {2}target {4}species, one of Adelie, Chinstrap$/m);
+    assert.match(
+      story,
+      /^ {2}beware {4}column "island": 52 rows with a category that penguins\.onnx does not know$/m,
+    );
+    assert.match(story, /always Adelie/);
+  });
+
   test("with dates, ranks, scales of its own and missing numbers is encoded as before", async () => {
     const chosen = ["--type", "size=S<M<L", "--scale", "robust", "--clip-features", "3"];
     await done("train", "dated.csv", "--target", "y", ...chosen, "--epochs", "3", "--out", "dated.onnx");

@@ -36,7 +36,7 @@ import {
   requireOtherFiles,
   requireWeights,
 } from "./table-job.ts";
-import { cleaningLines, describeUnseen } from "./table-words.ts";
+import { cleaningLines, describeUnseen, rowsOf } from "./table-words.ts";
 
 /** Reads the table by what the file takes, and puts a head for the target on it. */
 export async function finetuneTable(model: OpenedModel, path: string, flags: FinetuneFlags): Promise<Job> {
@@ -60,7 +60,7 @@ export async function finetuneTable(model: OpenedModel, path: string, flags: Fin
   const parts = await partsOf(table, flags);
   await requireWeights(parts);
   const fitted = await statistics(parts.training);
-  requireEveryClass(fitted, flags);
+  requireEveryClass(fitted, flags, isSame && model.schema !== undefined ? ", or --head new" : "");
   const head = headOf(fitted.targets[0]!, flags.classWeights === "balanced");
   const network = networkFor(found, head, isSame, flags);
   const { training, validation, test } = parts;
@@ -78,6 +78,7 @@ export async function finetuneTable(model: OpenedModel, path: string, flags: Fin
         : []),
       ...cleaningLines(table.report),
       `  features  ${entrance.words}`,
+      ...unlistedLines(table.report, model.file),
       ...network.words,
       ...describeUnseen(path, parts),
       `  training  on ${count(training)} samples; ${count(validation)} to validate${test === undefined ? "" : `, ${count(test)} to test`}`,
@@ -92,6 +93,14 @@ export async function finetuneTable(model: OpenedModel, path: string, flags: Fin
       ...ownMetadata(model),
     },
   };
+}
+
+/** Categories that the model has not seen: they are told apart from none, and weights in front of its head learn nothing of them. */
+function unlistedLines({ unlisted }: Table["report"], file: string): string[] {
+  return Object.entries(unlisted).map(
+    ([column, count]) =>
+      `  beware    column "${column}": ${rowsOf(count)} with a category that ${file} does not know`,
+  );
 }
 
 /** The columns' statistics are those of the encoder in the file, which go on being what it does; the target's are these samples'. */
@@ -148,7 +157,12 @@ async function tableFor(
   );
   if (schema === undefined) return { table: first, isSame: true };
   const [found] = first.schema.targets;
-  const isSame = own !== undefined && schema.targets.length === 1 && isWithin(found!, own);
+  const keepsHead = flags.head !== "new" && flags.features === undefined; // a new one may tell fewer classes apart
+  const isSame =
+    own !== undefined &&
+    schema.targets.length === 1 &&
+    isWithin(found!, own) &&
+    (keepsHead || isWithin(own, found!));
   const like = { features: schema.features, targets: [isSame ? own : found!] };
   const options = { like, ...weight, ...cleaningOfSecond(flags), ...dialectOf(flags) };
   return { table: await readTable(path, options, flags.cache), isSame };

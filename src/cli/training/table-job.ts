@@ -252,7 +252,11 @@ export async function requireWeights({ training, validation, test }: Parts): Pro
 }
 
 /** The classes of the first target come into every part, but their weight may be 0 there; those of others may not. */
-export function requireEveryClass({ targets }: TableStatistics, { weight }: TrainFlags): void {
+export function requireEveryClass(
+  { targets }: TableStatistics,
+  { weight }: TrainFlags,
+  otherwise = "",
+): void {
   for (const target of targets) {
     if (target.task === "regression") continue;
     const lacking = target.counts.indexOf(0);
@@ -260,7 +264,7 @@ export function requireEveryClass({ targets }: TableStatistics, { weight }: Trai
     fail(`target "${target.name}"`, {
       expected: "rows of every class to train on",
       got: `none of "${target.categories[lacking]}"${weight === undefined ? "" : " with a weight above 0"}`,
-      fix: "add rows of that class, remove those there are, or take another --seed",
+      fix: `add rows of that class, remove those there are, or take another --seed${otherwise}`,
     });
   }
 }
