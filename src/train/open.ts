@@ -35,7 +35,10 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
   const runtime = await nodeRuntime();
   const traced = trace(plan, runtime.channelBlock);
   const given = initialWeightsOf(plan.initialWeights, ownParameters(traced));
-  const resolved = await resolvePlan(plan, sizes, traced, runtime, given);
+  const settled = await resolvePlan(plan, sizes, traced, runtime, given);
+  // A run that goes on has the record that it began with, reasons included: it ends in the bytes of the saved model.
+  const decided = beginning.found?.plan.decided ?? settled.decided;
+  const resolved = { ...settled, decided };
   checkReplay(asked.replay, resolved);
   checkBeginning(plan, beginning, resolved);
   const factory = plan.parallel ?? defaultCrew();
