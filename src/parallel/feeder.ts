@@ -2,71 +2,110 @@
 import type { AugmentedReader } from "../data/augment/reader.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { MicrobatchRequest } from "./feeds.ts";
+import type { Ledger } from "./ledger.ts";
 import type { MicrobatchRing, RingPlan } from "./microbatch-ring.ts";
 
+/** From the first of a lane's microbatches up to, not including, the end. */
+type Range = { readonly start: number; readonly end: number };
+
+/** What a feeder reads, and where it puts it. */
+export interface FeederParts {
+  readonly dataset: Dataset;
+  /** Reads so many of the ring's columns, the first ones, where the plan augments. */
+  readonly augmented?: { readonly reader: AugmentedReader; readonly columns: number } | undefined;
+  readonly ring: MicrobatchRing;
+  readonly plan: RingPlan;
+  readonly ledger: Ledger;
+  /** Threads that take lanes. */
+  readonly members: number;
+}
+
 export class Feeder {
-  readonly #dataset: Dataset;
-  readonly #augmented: AugmentedReader | undefined;
-  readonly #ring: MicrobatchRing;
+  readonly #parts: FeederParts;
   readonly #columns: readonly string[];
-  /** The columns that the augmented reader reads; the weights, if they are no column of the model, come from the dataset. */
-  readonly #augmentedColumns: number;
   #requests: readonly MicrobatchRequest[] = [];
+  #lanes: readonly Range[] = [];
   #wanted: number[] = [];
+  /** Whether samples that were read before have to be read again, for lanes that are summed again. */
+  #isReadAgain = false;
 
-  constructor(
-    { dataset, augmented }: { readonly dataset: Dataset; readonly augmented?: AugmentedReader | undefined },
-    ring: MicrobatchRing,
-    plan: RingPlan,
-    programColumns: number,
-  ) {
-    this.#dataset = dataset;
-    this.#augmented = augmented;
-    this.#ring = ring;
-    this.#columns = plan.columns.map(({ name }) => name);
-    this.#augmentedColumns = augmented === undefined ? 0 : programColumns;
+  constructor(parts: FeederParts) {
+    this.#parts = parts;
+    this.#columns = parts.plan.columns.map(({ name }) => name);
   }
 
-  /** Begins a batch, or begins again with what is still wanted of one. */
-  open(requests: readonly MicrobatchRequest[], order: readonly number[]): void {
-    this.#requests = requests;
-    this.#wanted = [...order];
+  /** Begins a batch. */
+  open(requests: readonly MicrobatchRequest[], lanes: readonly Range[]): void {
+    [this.#requests, this.#lanes, this.#isReadAgain] = [requests, lanes, false];
+    this.#parts.ring.empty();
+    this.#wanted = feedingOrder(lanes, this.#parts.members);
   }
 
-  /** Whether a microbatch has not been read yet. */
-  wants(microbatch: number): boolean {
-    return this.#wanted.includes(microbatch);
+  /** Lanes have been opened again: what of their samples has been used is read anew. */
+  readAgain(): void {
+    this.#isReadAgain = true;
   }
 
-  /** Reads this one next. */
+  /** Nothing has moved for a while: where somebody waits for samples for which nothing makes room, the ring begins anew. */
+  unblock(): void {
+    const { ring, ledger } = this.#parts;
+    const isFull = ring.findFree() === undefined;
+    const isBlocked = this.#lanes.some(({ start, end }, lane) => {
+      const next = start + ledger.begun(lane);
+      if (next >= end || !ledger.isTaken(lane) || ring.holds(next)) return false;
+      return isFull || !this.#wanted.includes(next);
+    });
+    if (isBlocked) this.#isReadAgain = true;
+  }
+
+  /** Reads this one next, if it has not been read yet. */
   prefer(microbatch: number): void {
-    this.#wanted = [microbatch, ...this.#wanted.filter((one) => one !== microbatch)];
+    const at = this.#wanted.indexOf(microbatch);
+    if (at > 0) this.#wanted.unshift(...this.#wanted.splice(at, 1));
   }
 
-  /** Fills slots while there are free ones and microbatches to come. A promise only where the data has to be waited for. */
-  fill(): void | Promise<void> {
-    for (;;) {
-      const slot = this.#wanted.length === 0 ? undefined : this.#ring.findFree();
+  /** Fills at most so many free slots. A promise only where the data has to be waited for. */
+  fill(most: number): void | Promise<void> {
+    if (this.#isReadAgain && this.#parts.ledger.phase === "sum") this.#beginAgain();
+    const { ring } = this.#parts;
+    for (let left = most; left > 0; left--) {
+      const slot = this.#wanted.length === 0 ? undefined : ring.findFree();
       if (slot === undefined) return;
       const microbatch = this.#wanted.shift()!;
       const reading = this.#read(slot, this.#requests[microbatch]!);
-      const publish = () => this.#ring.publish(slot, microbatch, this.#requests[microbatch]!.samples.length);
-      if (reading !== undefined) return reading.then(publish).then(() => this.fill());
+      const publish = () => ring.publish(slot, microbatch, this.#requests[microbatch]!.samples.length);
+      if (reading !== undefined) return reading.then(publish).then(() => this.fill(left - 1));
       publish();
     }
   }
 
+  /** Lanes that somebody is at come first, or the ring could be full of samples for threads that are gone. */
+  #beginAgain(): void {
+    this.#isReadAgain = false;
+    const { ring, ledger, members } = this.#parts;
+    ring.empty();
+    const rest = this.#lanes.map(({ start, end }, lane) => ({
+      start: start + ledger.begun(lane),
+      end,
+      isTaken: ledger.isTaken(lane),
+    }));
+    const taken = rest.filter(({ start, end, isTaken }) => isTaken && start < end);
+    const open = rest.filter(({ start, end, isTaken }) => !isTaken && start < end);
+    this.#wanted = [...feedingOrder(taken, taken.length), ...feedingOrder(open, members)];
+  }
+
   #read(slot: number, { samples, epochs }: MicrobatchRequest): void | Promise<void> {
-    const { samples: keys, values } = this.#ring.slot(slot);
+    const { dataset, augmented, ring } = this.#parts;
+    const { samples: keys, values } = ring.slot(slot);
     keys.set(samples);
     const pending: Promise<void>[] = [];
     const wait = (reading: void | Promise<void>) => {
       if (reading !== undefined) pending.push(reading);
     };
-    const augmented = this.#augmentedColumns;
-    if (augmented > 0) wait(this.#augmented?.read(samples, epochs!, values.slice(0, augmented)));
+    if (augmented !== undefined)
+      wait(augmented.reader.read(samples, epochs!, values.slice(0, augmented.columns)));
     this.#columns.forEach((column, index) => {
-      if (index >= augmented) wait(this.#dataset.read(column, samples, values[index]!));
+      if (index >= (augmented?.columns ?? 0)) wait(dataset.read(column, samples, values[index]!));
     });
     if (pending.length > 0) return Promise.all(pending).then(() => {});
   }
@@ -77,10 +116,7 @@ export class Feeder {
  * members, then the next ones. Whatever fills the ring in this order never blocks it: the microbatches in it that come
  * first belong to lanes that somebody is at.
  */
-export function feedingOrder(
-  lanes: readonly { readonly start: number; readonly end: number }[],
-  members: number,
-): number[] {
+export function feedingOrder(lanes: readonly Range[], members: number): number[] {
   const order: number[] = [];
   for (let first = 0; first < lanes.length; first += members) {
     const group = lanes.slice(first, first + members);

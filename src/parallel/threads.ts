@@ -18,7 +18,7 @@ import type {
 } from "./crew.ts";
 import { type Disturb, Disturbance } from "./disturbance.ts";
 import { cutBatch } from "./evaluation.ts";
-import { Feeder, feedingOrder } from "./feeder.ts";
+import { Feeder } from "./feeder.ts";
 import type { MicrobatchRequest } from "./feeds.ts";
 import { busyLanes } from "./lanes.ts";
 import { createLedgerMemory, type Task } from "./ledger.ts";
@@ -128,10 +128,6 @@ class Threads implements Crew {
   #requests: readonly MicrobatchRequest[] = [];
   /** How often each microbatch of the batch was lost with its thread. */
   #losses = new Map<number, number>();
-  /** Whether a thread was lost in this batch. */
-  #hasLost = false;
-  /** Whether samples that were read before have to be read again, for lanes that are summed again. */
-  #isFedAgain = false;
   #failure: unknown;
   readonly #evaluations: ThreadEvaluations;
 
@@ -149,8 +145,10 @@ class Threads implements Crew {
       claim,
       disturbance && ((...at) => disturbance.strike(...at)),
     );
-    const programColumns = job.gradient.first.columns.length;
-    this.#feeder = new Feeder(job, this.#member.ring, shared.ring, programColumns);
+    const { ledger, ring } = this.#member;
+    const augmented = job.augmented && { reader: job.augmented, columns: job.gradient.first.columns.length };
+    const { dataset } = job;
+    this.#feeder = new Feeder({ dataset, augmented, ring, plan: shared.ring, ledger, members: workers });
     const listener = {
       lost: (member: number, cause: unknown) => this.#lost(member, cause),
       heard: (member: number, message: FromThread) => this.#heard(member, message),
@@ -167,10 +165,8 @@ class Threads implements Crew {
     for (const { samples } of this.#requests)
       requireSeveralValues(this.#job.gradient.statistics, samples.length);
     this.#losses = new Map();
-    [this.#hasLost, this.#isFedAgain] = [false, false];
     const lanes = busyLanes(this.#job.lanes, this.#requests.length);
-    this.#member.ring.empty();
-    this.#feeder.open(this.#requests, feedingOrder(lanes, this.workers));
+    this.#feeder.open(this.#requests, lanes);
     results.openBatch(batch.step, this.#requests.length);
     ledger.openBatch(lanes.length, this.#shared.parts);
     await this.#work("summed");
@@ -227,34 +223,20 @@ class Threads implements Crew {
 
   /** Nothing to compute at the moment: reads ahead, or sleeps, and now and then hears what has become of the threads. */
   async #idle(bell: number): Promise<void> {
-    const reading = this.#feed();
+    const reading = this.#feeder.fill(Number.POSITIVE_INFINITY);
     if (reading !== undefined) return reading;
     if (this.#member.ledger.wait(bell, 20) && this.#member.ledger.phase !== "failed") return;
     this.#refuseStuck();
-    // A microbatch may have been begun while it was read again: it lies in the ring for nobody until that is done anew.
-    if (this.#hasLost) this.#isFedAgain = true;
+    if (this.#member.ledger.phase === "sum") this.#feeder.unblock();
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Fills the ring. Where lanes are summed again, with what has been read before, too. */
-  #feed(): void | Promise<void> {
-    const { ledger, ring } = this.#member;
-    if (this.#isFedAgain && ledger.phase === "sum") {
-      this.#isFedAgain = false;
-      const lanes = busyLanes(this.#job.lanes, this.#requests.length);
-      const isWanted = (microbatch: number) => {
-        const lane = lanes.findIndex(({ end }) => microbatch < end);
-        return microbatch >= lanes[lane]!.start + ledger.begun(lane);
-      };
-      ring.empty();
-      this.#feeder.open(this.#requests, feedingOrder(lanes, this.workers).filter(isWanted));
-    }
-    return this.#feeder.fill();
-  }
-
-  /** The slot with a microbatch for this thread. */
+  /**
+   * The slot with a microbatch for this thread. Before each of its own it reads what all of them use meanwhile, and no more:
+   * to read as long as there is room would keep it from computing while the others empty the ring.
+   */
   #claim(microbatch: number): number | undefined | Promise<number | undefined> {
-    const reading = this.#feed();
+    const reading = this.#feeder.fill(2 * this.workers);
     return reading === undefined
       ? this.#claimRead(microbatch)
       : reading.then(() => this.#claimRead(microbatch));
@@ -266,7 +248,7 @@ class Threads implements Crew {
     const slot = ring.claim(microbatch, 0);
     if (slot !== undefined) return slot;
     if (ledger.phase !== "sum") return undefined;
-    if (this.#feeder.wants(microbatch)) this.#feeder.prefer(microbatch);
+    this.#feeder.prefer(microbatch);
     return this.#idle(bell).then(() => this.#claim(microbatch));
   }
 
@@ -314,7 +296,7 @@ class Threads implements Crew {
       this.#fails("the update", `a thread that ended in the middle of it (${messageOf(cause)})`, resumeFix);
     }
     ring.releaseOf(member);
-    [this.#hasLost, this.#isFedAgain] = [true, true];
+    this.#feeder.readAgain();
     if (ledger.phase === "sum" && microbatch >= 0) this.#countLoss(microbatch, cause);
     this.#evaluations.lost(member);
     // It joins when it is ready; until then the others go on.
