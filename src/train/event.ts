@@ -1,5 +1,6 @@
 /** CONTRACT between a run and whoever watches it: the event union. Reporters and stop rules read nothing else. */
 import type { LaneReport } from "../parallel/crew.ts";
+import type { PredictedMemory } from "./memory-budget.ts";
 import type { Model } from "./model.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 
@@ -121,6 +122,12 @@ export interface StopReason {
   readonly reason: string;
 }
 
+/** The memory of the whole process. */
+export interface RunMemory extends PredictedMemory {
+  /** The most it has held since it began, which may have been before the run. */
+  readonly peakBytes: number;
+}
+
 /** The last event. */
 export interface FinishedEvent {
   readonly type: "finished";
@@ -133,6 +140,8 @@ export interface FinishedEvent {
   readonly parametersSha256: string;
   /** SHA-256 of the whole training state: parameters, slots, averages, step, position. */
   readonly stateSha256: string;
+  /** What the process was predicted to hold, and the most that it has held. Absent where the system does not tell. */
+  readonly memory?: RunMemory;
   /** Updates left out, times gone back and what the learning rate is multiplied by since; where the plan has a policy. */
   readonly divergence?: {
     readonly skipped: number;

@@ -3,13 +3,15 @@ import { randomSequence } from "../array/random.ts";
 import { settleAugment } from "../data/augment/changes.ts";
 import { AugmentedReader } from "../data/augment/reader.ts";
 import { fail } from "../errors.ts";
+import { alone } from "../parallel/alone.ts";
 import { defaultCrew } from "../parallel/threads.ts";
-import { type Arena, createArena, layout } from "../runtime/arena.ts";
+import { type Arena, type ArenaPlan, arenaBytes, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { createReduction } from "../runtime/reduction.ts";
 import { type Beginning, checkBeginning, findBeginning, restore } from "./checkpoint.ts";
 import { type InitialWeights, initialWeightsOf } from "./initial-weights.ts";
 import { trainedGroups } from "./lora.ts";
+import { settleMemory } from "./memory-budget.ts";
 import type { Plan } from "./plan.ts";
 import { copyRegion, laneRegions, pointRegions, regions, stateRegions } from "./regions.ts";
 import { checkReplay, resolvePlan, resolveSizes } from "./resolve.ts";
@@ -31,19 +33,26 @@ export async function openRun(plan: Plan): Promise<Run> {
 async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
   // What was decided then is decided the same way now.
   const plan = beginning.found === undefined ? asked : { ...asked, replay: beginning.found.plan };
-  const sizes = resolveSizes(plan);
   const runtime = await nodeRuntime();
   const traced = trace(plan, runtime.channelBlock);
   const given = initialWeightsOf(plan.initialWeights, ownParameters(traced));
+  const { sizes, factory, memory } = await settleMemory({
+    plan,
+    trace: traced,
+    runtime,
+    sizes: resolveSizes(plan),
+    factory: plan.parallel ?? defaultCrew(),
+    single: { name: "alone", workers: 1, open: alone },
+    arenaBytes: (lanes) => arenaBytes(arenaPlan(plan, traced, lanes)),
+  });
   const settled = await resolvePlan(plan, sizes, traced, runtime, given);
   // A run that goes on has the record that it began with, reasons included: it ends in the bytes of the saved model.
   const decided = beginning.found?.plan.decided ?? settled.decided;
   const resolved = { ...settled, decided };
   checkReplay(asked.replay, resolved);
   checkBeginning(plan, beginning, resolved);
-  const factory = plan.parallel ?? defaultCrew();
   const lanes = laneRegions(plan, sizes, factory.workers);
-  const arena = openArena(plan, traced, lanes);
+  const arena = createArena(arenaPlan(plan, traced, lanes));
   initialize(arena, traced, plan, sizes.seed, given);
   if (beginning.found !== undefined) restore(arena, plan, beginning.found);
   const augmented = openAugmented(plan, traced, sizes.seed);
@@ -74,6 +83,7 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
     arena,
     crew,
     beginning,
+    ...(memory && { memory }),
     ...(augmented && { augmented }),
     ...(traced.penalty && {
       penalty: {
@@ -86,11 +96,11 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
 }
 
 /** Slots and lane sums have room for what is trained alone: of a model that is adapted, a small part. */
-function openArena(plan: Plan, { parameters, adapters }: Trace, lanes: readonly string[]): Arena {
+function arenaPlan(plan: Plan, { parameters, adapters }: Trace, lanes: readonly string[]): ArenaPlan {
   const state = stateRegions(plan);
   const slots = Object.keys(plan.optimizer.slots).map(regions.slot);
   const points = pointRegions(plan);
-  return createArena({
+  return {
     layout: layout(parameters), // what is trained comes first
     regions: [
       ...state.filter((name) => !slots.includes(name)),
@@ -101,7 +111,7 @@ function openArena(plan: Plan, { parameters, adapters }: Trace, lanes: readonly 
       tensors: parameters.filter(({ isTrained }) => isTrained).length,
       regions: [...slots, ...points.partial, ...lanes],
     },
-  });
+  };
 }
 
 /** The model's, without what adapts them: an adapter always begins with what initializers draw. */

@@ -70,6 +70,7 @@ const fields: Readonly<Record<keyof Plan, Field>> = {
     holds: (value) => hasFunctions(value, "open"),
     fix: "for example threads(2), from microbatch/node",
   },
+  memoryBudget: aSize,
   seed: aSize,
   sampler: {
     expected: "a sampler",

@@ -49,7 +49,7 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly batchSize?: number;
   /**
    * Samples per forward and backward pass: speed and memory only, but for a model with `batchNorm`, which looks at them together.
-   * Default: the batch in equal parts of at most 128.
+   * Default: the batch in equal parts of at most 128 that fit into the memory.
    */
   readonly microbatchSize?: number;
   /** Slots of the gradient sum. Default 8, on every machine: it is part of what makes the bytes. */
@@ -60,6 +60,12 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
    * they are faster. threads(1) is this thread alone for good.
    */
   readonly parallel?: CrewFactory;
+  /**
+   * The most bytes that the process may hold, data in memory included. A microbatch size that would need more is refused before
+   * the run, with the largest that does not; one that was left out is made to fit. Default: what the process holds already and 80 %
+   * of what machine or container have free.
+   */
+  readonly memoryBudget?: number;
   /** Seed of everything random. Default 0. */
   readonly seed?: number;
   /** Order of the samples. Default: shuffled anew each epoch, block by block where the data says that it lies on a disk. */
@@ -185,6 +191,7 @@ export function checkPlan<Columns extends ColumnSpecs, Prediction>(plan: Plan<Co
   wholeNumber("plan.microbatchSize", plan.microbatchSize, 1);
   wholeNumber("plan.lanes", plan.lanes, 1);
   wholeNumber("plan.seed", plan.seed, 0);
+  wholeNumber("plan.memoryBudget", plan.memoryBudget, 1);
   wholeNumber("plan.validation.every", plan.validation?.every, 1);
   if (plan.lanes !== undefined && plan.lanes > 1024) {
     fail("plan.lanes", {

@@ -14,8 +14,16 @@ import { divergedEvent, type Trouble } from "./divergence.ts";
 import type { Explosion } from "./divergence-policy.ts";
 import { Drawing } from "./drawing.ts";
 import { foldMetrics } from "./evaluate.ts";
-import type { DivergedEvent, FinishedEvent, StartedEvent, StepEvent, StopReason } from "./event.ts";
+import type {
+  DivergedEvent,
+  FinishedEvent,
+  RunMemory,
+  StartedEvent,
+  StepEvent,
+  StopReason,
+} from "./event.ts";
 import type { Hint } from "./lookahead.ts";
+import type { PredictedMemory } from "./memory-budget.ts";
 import { mergeAdapters } from "./merge.ts";
 import { createModel, type Model } from "./model.ts";
 import { joinParts, type Part, samplesIn } from "./parts.ts";
@@ -39,6 +47,8 @@ export interface Opened {
   readonly crew: Crew;
   /** Where the run goes on from another, if it does. */
   readonly beginning: Beginning;
+  /** What the run was predicted to hold. */
+  readonly memory?: PredictedMemory;
   /** Where the plan augments: told which samples come next, and closed with the run. */
   readonly augmented?: AugmentedReader;
   /** What a plan with penalties needs: their program, and what measures the sum they have joined. */
@@ -237,6 +247,13 @@ export class Run {
     const regions = savedRegions(plan, this.state).map((region) => arena.region(region));
     await plan.checkpoint.store.save({ version: 1, plan: resolved, state: this.state, stop, regions });
     this.#clock?.saved(stepsComputed(this.state));
+  }
+
+  /** What the process was predicted to hold, and the most that it has held so far. */
+  get memory(): RunMemory | undefined {
+    const { memory, runtime } = this.#opened;
+    const peakBytes = runtime.memory?.peak();
+    return memory && peakBytes !== undefined ? { ...memory, peakBytes } : undefined;
   }
 
   async close(): Promise<void> {

@@ -70,6 +70,7 @@ async function evaluated(run: Run): Promise<TrainEvent> {
 
 async function finished(run: Run, stop: StopReason, began: number): Promise<FinishedEvent> {
   const { step, epoch, samples } = run.state;
+  const [model, memory] = [run.model(), run.memory];
   return {
     type: "finished",
     stop,
@@ -79,7 +80,8 @@ async function finished(run: Run, stop: StopReason, began: number): Promise<Fini
     seconds: (performance.now() - began) / 1000,
     ...(await run.hashes()),
     ...(run.divergence && { divergence: run.divergence }),
-    model: run.model(),
+    model,
+    ...(memory && { memory }),
   };
 }
 

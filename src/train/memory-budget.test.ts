@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { arrays } from "../data/arrays.ts";
+import { MicrobatchError } from "../errors.ts";
+import { linear, relu, sequence, squaredError } from "../nn/index.ts";
+import { sgd } from "../optim/index.ts";
+import type { CrewFactory } from "../parallel/crew.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { settleMemory } from "./memory-budget.ts";
+import { definePlan, type Plan } from "./plan.ts";
+import { resolveSizes } from "./resolve.ts";
+import { afterSteps } from "./stop.ts";
+import { trace } from "./trace.ts";
+import { train } from "./train.ts";
+
+const mebibyte = 2 ** 20;
+const size = 512;
+
+function plan(change: Partial<Plan> = {}): Plan {
+  const body = sequence(linear(2048), relu, linear(1));
+  return definePlan({
+    data: arrays({ x: Array.from({ length: size }, (_, i) => [i / size]), y: Array(size).fill([0]) }),
+    model: (row) => body(row.x!),
+    loss: (predicted, row) => squaredError(predicted, row.y!),
+    optimizer: sgd({ learningRate: 0.01 }),
+    batchSize: 512,
+    ...change,
+  }) as unknown as Plan; // of whatever columns
+}
+
+/** A runtime in which a session takes 3 MiB, and each of the samples that it has run at once another. */
+function madeUpRuntime(available: number | undefined): Runtime & { readonly runs: number[] } {
+  const runs: number[] = [];
+  let held = 100 * mebibyte;
+  const memory = { available: () => available, resident: () => held, peak: () => held };
+  const load = async () => {
+    held += 3 * mebibyte;
+    let most = 0;
+    const grow = (samples: number) => {
+      held += mebibyte * Math.max(0, samples - most);
+      most = Math.max(most, samples);
+      runs.push(samples);
+      return {};
+    };
+    const close = async () => {
+      held -= mebibyte * (3 + most);
+    };
+    const run = (samples: number) => ({ run: async () => grow(samples) });
+    return { inputs: [], outputs: [], bind: (feeds: object) => run(samplesIn(feeds)), close };
+  };
+  const samplesIn = (feeds: object) => (feeds as { x: { shape: readonly number[] } }).x.shape[0]!; // as bind is given them
+  return { name: "made up", version: "1", processor: "none", memory, load, runs };
+}
+
+const crew = (workers: number): CrewFactory => ({
+  name: `${workers}`,
+  workers,
+  open: () => Promise.reject(new Error("nobody opens it")),
+});
+
+async function settle(asked: Plan, available: number | undefined, workers = 1) {
+  const runtime = madeUpRuntime(available);
+  const traced = trace(asked);
+  const sizes = resolveSizes(asked);
+  const parts = { plan: asked, trace: traced, runtime, sizes, factory: crew(workers), single: crew(1) };
+  const settled = await settleMemory({ ...parts, arenaBytes: () => mebibyte });
+  return { ...settled, runs: runtime.runs, sizes: settled.sizes };
+}
+
+const refused = (message: string) => (error: unknown) => {
+  assert.ok(error instanceof MicrobatchError, String(error));
+  assert.equal(error.message, message);
+  return true;
+};
+
+test("a peak is predicted from two probes, the smallest there is and one of some megabytes", async () => {
+  const { memory, runs, sizes, factory } = await settle(plan({ microbatchSize: 256 }), 2000 * mebibyte, 2);
+  assert.deepEqual(runs, [2, 256]);
+  assert.equal(sizes.microbatchSize, 256);
+  assert.equal(factory.workers, 2);
+  assert.equal(memory?.idleBytes, 100 * mebibyte);
+  assert.equal(memory.budgetBytes, 1700 * mebibyte);
+  // Each of two threads: 3 MiB for the session, 256 for the samples. 30 for two heaps, 1 for the arena, 1 for what a probe
+  // cannot measure below that, on each thread.
+  const predicted = memory.predictedPeakBytes / mebibyte - 100;
+  assert.ok(predicted > 2 * 260 + 30 && predicted < 2 * 260 + 33, String(predicted));
+});
+
+test("a microbatch size that was asked for and does not fit is refused, with the largest that does", async () => {
+  await assert.rejects(
+    settle(plan({ microbatchSize: 256 }), 200 * mebibyte),
+    refused(
+      "plan.microbatchSize: expected at most 148, to fit into 260 MiB that are free, got 256, for which the process would hold 368 MiB. " +
+        "Fix: microbatchSize: 148, or a larger memoryBudget",
+    ),
+  );
+  await assert.rejects(
+    settle(plan({ microbatchSize: 256, memoryBudget: 160 * mebibyte }), undefined),
+    refused(
+      "plan.microbatchSize: expected at most 22, to fit into 160 MiB, got 256, for which the process would hold 368 MiB. " +
+        "Fix: microbatchSize: 22, or a larger memoryBudget",
+    ),
+  );
+});
+
+test("more microbatches than lanes need a second session: what fits into one may be larger than what fits into two", async () => {
+  const { sizes } = await settle(plan({ memoryBudget: 177 * mebibyte }), undefined);
+  assert.equal(sizes.microbatchSize, 64); // 63 would be nine microbatches on eight lanes
+});
+
+test("a budget that no size fits into is refused", async () => {
+  await assert.rejects(
+    settle(plan({ memoryBudget: 110 * mebibyte }), undefined),
+    refused(
+      "plan.memoryBudget: expected at least 120 MiB, for microbatches of one sample, got 110 MiB. " +
+        "Fix: a smaller model, less data in memory, fewer threads, or a larger memoryBudget",
+    ),
+  );
+});
+
+test("a microbatch size that was left out is made to fit, in equal parts, and the record says why", async () => {
+  const { sizes, memory } = await settle(plan({ memoryBudget: 200 * mebibyte }), undefined);
+  // 88 would fit; 512 samples are 6 parts of 86 then.
+  assert.equal(sizes.microbatchSize, 86);
+  assert.equal(sizes.evaluationMicrobatchSize, 172);
+  assert.equal(sizes.decided.microbatchSize, "the batch in equal parts that fit into 200 MiB of memory");
+  assert.ok(memory!.predictedPeakBytes <= 200 * mebibyte);
+  const { sizes: free } = await settle(plan(), undefined);
+  assert.equal(free.microbatchSize, 128);
+});
+
+test("threads that nobody asked for are left out where they do not fit", async () => {
+  const budget = { memoryBudget: 300 * mebibyte };
+  const { factory, sizes } = await settle(plan(budget), undefined, 2);
+  assert.deepEqual([factory.workers, sizes.microbatchSize], [1, 128]);
+  const asked = await settle(plan({ ...budget, parallel: crew(2) }), undefined, 2);
+  assert.equal(asked.factory.workers, 2);
+  assert.ok(asked.sizes.microbatchSize < 86, String(asked.sizes.microbatchSize));
+});
+
+test("what needs little is not probed", async () => {
+  const { runs } = await settle(plan({ batchSize: 16 }), 2000 * mebibyte);
+  assert.deepEqual(runs, []);
+});
+
+test("a run tells what it was predicted to hold and what it has held, and keeps to its budget from the record too", async () => {
+  const asked = () => plan({ batchSize: 16, stop: afterSteps(1) });
+  for await (const event of train(asked())) {
+    if (event.type !== "finished") continue;
+    const { memory } = event;
+    assert.ok(memory !== undefined && memory.predictedPeakBytes > memory.idleBytes);
+    assert.ok(memory.peakBytes > 2 ** 24 && memory.budgetBytes > memory.idleBytes);
+  }
+  await assert.rejects(
+    train({ ...asked(), memoryBudget: 2 ** 20 }).next(),
+    /plan\.memoryBudget: expected at least/,
+  );
+  await assert.rejects(
+    train({ ...asked(), memoryBudget: 0 }).next(),
+    refused(
+      "plan.memoryBudget: expected a whole number from 1 on, got 0. Fix: leave it out to have it decided",
+    ),
+  );
+});
