@@ -74,9 +74,9 @@ export {
 export type { LoraOptions, ParameterGroup, SettledGroup, SettledLora } from "./train/groups.ts";
 export type { PartOfWeights, Weights } from "./train/initial-weights.ts";
 export { type Measured, measure, measureBaseline } from "./train/measure.ts";
+export type { PredictedMemory } from "./train/memory-budget.ts";
 export type { Model } from "./train/model.ts";
 export { definePlan, type LossResult, type Plan, type Row, type Validation } from "./train/plan.ts";
-export type { PredictedMemory } from "./train/memory-budget.ts";
 export type { ResolvedPlan } from "./train/resolve.ts";
 export * from "./train/stop.ts";
 export { train } from "./train/train.ts";
