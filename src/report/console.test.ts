@@ -60,6 +60,18 @@ test("the bar is full at the end, by steps or by epochs, and is not drawn where 
   assert.doesNotMatch(written({}, true), /━|─|left/);
 });
 
+test("the time left of a run that goes on is that of its own steps, not of those before", () => {
+  const own = events.filter((event) => event.type === "step").slice(steps / 2);
+  const started = events.flatMap((event) =>
+    event.type === "started" ? [{ ...event, resumedAt: steps / 2 }] : [],
+  );
+  const lines = written({ steps }, false, 200, [...started, ...own])
+    .trimEnd()
+    .split("\n");
+  assert.match(lines[0]!, /≤ \? left$/);
+  assert.equal(Number(/≤ (\S+) s left$/.exec(lines[1]!)![1]), 2 * 0.001 * (steps / 2 - 2));
+});
+
 test("the live line fits the terminal, so that it is one line", () => {
   const pictures = colourless(written({ epochs: 4 }, true, 40)).split("\r");
   for (const picture of pictures) assert.ok(picture.length <= 39, picture);

@@ -109,6 +109,8 @@ class Progress {
   #trainingSamples = 0;
   #samples = 0;
   #seconds = 0;
+  /** How much was done before this life of the run, from 0 to 1; undefined until its first step. */
+  #doneBefore: number | undefined;
   #validation = "";
 
   constructor({ epochs, steps }: Pick<ConsoleOptions, "epochs" | "steps">) {
@@ -117,8 +119,12 @@ class Progress {
   }
 
   see(event: TrainEvent): void {
-    if (event.type === "started") this.#trainingSamples = event.trainingSamples;
+    if (event.type === "started") {
+      this.#trainingSamples = event.trainingSamples;
+      if (event.resumedAt === undefined) this.#doneBefore = 0;
+    }
     if (event.type === "step") {
+      this.#doneBefore ??= this.#done(event);
       this.#samples += event.samples;
       this.#seconds += event.seconds;
     }
@@ -137,7 +143,9 @@ class Progress {
       this.#validation,
       `${compact(this.#samples / this.#seconds)} samples/s`,
       // "At most", since early stopping usually ends a run before its last epoch.
-      done === undefined ? "" : `≤ ${duration((this.#seconds * (1 - done)) / done)} left`,
+      done === undefined
+        ? ""
+        : `≤ ${duration((this.#seconds * (1 - done)) / (done - (this.#doneBefore ?? 0)))} left`,
     ];
     return {
       done,
