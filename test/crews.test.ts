@@ -17,10 +17,16 @@ import {
   ema,
   flatten,
   type Layer,
+  l1,
+  l2,
   linear,
   type Plan,
   relu,
   sequence,
+  sequential,
+  sgd,
+  squaredError,
+  type Tensor,
   train,
 } from "../src/index.ts";
 import type { CrewFactory } from "../src/parallel/crew.ts";
@@ -102,6 +108,119 @@ for (const [name, one] of Object.entries(cases)) {
     const disturb = { seed: 1 + name.length, thrown, delayed: 0.3, milliseconds: 5 };
     assert.deepEqual((await outcome(one, threads(3, { disturb }))).told, told);
     assert.notDeepEqual((await outcome(one, threads(2), 4)).told, told, "another seed gives other bytes");
+  });
+}
+
+/** Two batches of 20 an epoch in microbatches of 3, in the order of the samples: 0 … 19, 20 … 39. */
+function reading(columns: Parameters<typeof arrays>[0], model: Plan["model"], change: object): Plan {
+  const isWeighed = "weight" in columns;
+  return {
+    data: arrays(columns, isWeighed ? { weight: "weight" } : {}),
+    model,
+    loss: (predicted, row) => squaredError(predicted, row.y!),
+    optimizer: adamw({ learningRate: 0.01 }),
+    batchSize: 20,
+    microbatchSize: 3,
+    sampler: sequential(),
+    stop: afterSteps(5),
+    ...change,
+  } as Plan; // of whatever columns the case has
+}
+
+const x = Array.from({ length: 40 }, (_, i) => [Math.sin(i), Math.cos(3 * i), i / 40]);
+const y = x.map(([a, b]) => [a! - b!]);
+const weightless = x.map((_, sample) => (sample >= 20 ? 0 : 1 + (sample % 3)));
+const penalties = { penalty: [l2(0.02), l1(0.001)], clip: clipByGlobalNorm(0.5), ema: ema({ decay: 0.9 }) };
+const skipping = { divergence: { action: "skip", share: 1 } };
+/** One number of the samples another. */
+const spoiled = (numbers: Readonly<Record<number, number>>) =>
+  x.map(([a, b, c], sample) => [numbers[sample] ?? a!, b!, c!]);
+const body = (...hidden: readonly Layer[]) => {
+  const layer = sequence(linear(8), ...hidden, relu, linear(1));
+  return (row: { readonly [name: string]: Tensor }) => layer(row.x!);
+};
+const zero = { name: "zero", fill: (values: Float32Array) => values.fill(0) };
+
+/** Whatever reads what a batch comes to; and what is told where that is not finite, if it is told. */
+const readers: Readonly<Record<string, () => readonly [plan: Plan, told?: object]>> = {
+  "penalties beside a frozen layer and a slow one": () => {
+    const groups = [
+      { parameters: "linear1.weight", frozen: true },
+      { parameters: "linear2.*", learningRateFactor: 0.1, weightDecayFactor: 0 },
+    ];
+    return [reading({ x, y }, body(), { ...penalties, groups })];
+  },
+  "penalties of LoRA's factors": () => {
+    const groups = [{ parameters: "linear1.*", lora: { rank: 2, alpha: 4 } }];
+    return [reading({ x, y }, body(), { ...penalties, groups, measureLanes: true })];
+  },
+  "batches without weight, which move no statistics": () => [
+    reading({ x, y, weight: weightless }, body(batchNorm()), penalties),
+  ],
+  "tokens without weight, in whole microbatches": () => {
+    const line = linear(1);
+    const tokens = { data: Float32Array.from(x.flat(), Math.sin), shape: [40, 3, 1] };
+    const counts = x.map((_, sample) => [sample % 2, 0, 2].map((count) => (sample % 20 < 12 ? count : 0)));
+    const loss = (predicted: Tensor, row: { readonly [name: string]: Tensor }) => ({
+      loss: squaredError(predicted, row.y!),
+      weight: row.counts!,
+    });
+    const columns = { x: tokens, y: { data: Float32Array.from(x.flat()), shape: [40, 3, 1] }, counts };
+    return [reading(columns, (row) => line(row.x!), { loss, penalty: l2(0.02) })];
+  },
+  "a loss that is not finite": () => [
+    reading({ x: spoiled({ 27: Number.NaN }), y }, body(dropout(0.2)), { ...penalties, ...skipping }),
+    { what: "loss", microbatch: 2, samples: [26, 27, 28] },
+  ],
+  "a variance that is not finite": () => {
+    const layer = sequence(batchNorm(), linear(1));
+    return [
+      reading({ x: spoiled({ 30: 3e25 }), y }, (row) => layer(row.x!), skipping),
+      { what: "statistics", microbatch: 3, samples: [29, 30, 31] },
+    ];
+  },
+  "a sum of finite gradients that is not finite": () => {
+    const line = linear(1, { bias: false, initializer: zero });
+    const change = {
+      ...skipping,
+      optimizer: sgd({ learningRate: 0 }),
+      loss: (predicted: Tensor) => predicted,
+    };
+    const columns = { x: spoiled({ 21: 2e38, 35: 2e38 }), y };
+    return [
+      reading(columns, (row) => line(row.x!), change),
+      { what: "gradient", samples: Array.from({ length: 20 }, (_, i) => 20 + i) },
+    ];
+  },
+};
+
+for (const [name, make] of Object.entries(readers)) {
+  test(`${name}: threads tell and give what one does`, async () => {
+    const outcomes = [];
+    for (const workers of [1, 2, 3]) {
+      const [plan, told] = make();
+      const all: object[] = [];
+      for await (const event of train({ ...plan, parallel: threads(workers) })) {
+        if (event.type === "step") {
+          const { loss, penalty, gradientNorm, clipScale, weight, laneSquaredNorms } = event;
+          all.push({ loss, penalty, gradientNorm, clipScale, weight, laneSquaredNorms });
+        }
+        if (event.type === "diverged") {
+          const { seconds: _, message, ...rest } = event;
+          all.push({ ...rest, message });
+          assert.deepEqual({ ...rest, ...told }, rest, "the culprit");
+        }
+        if (event.type === "finished") all.push([event.parametersSha256, event.stateSha256, event.steps]);
+      }
+      assert.equal(all.length, 6);
+      assert.equal(
+        all.some((one) => "message" in one),
+        told !== undefined,
+      );
+      outcomes.push(all);
+    }
+    assert.deepEqual(outcomes[1], outcomes[0]);
+    assert.deepEqual(outcomes[2], outcomes[0]);
   });
 }
 
