@@ -31,3 +31,5 @@ export { loadOnnx } from "./train/load-onnx.ts";
 export { loadSafetensors } from "./train/load-safetensors.ts";
 export { type RunFolderOptions, runFolder } from "./train/run-folder.ts";
 export { loadModel, type RawColumns, type RawValue, type SavedModel } from "./train/saved-model.ts";
+export { type Certificate, type ElsewhereRun, type VerifyOptions, verify } from "./train/verify.ts";
+export type { Check, CheckName } from "./train/verify-check.ts";

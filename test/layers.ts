@@ -46,6 +46,7 @@ const nodeFiles: readonly string[] = [
   "src/runtime/ort-node.ts",
   "src/parallel/threads*.ts",
   "src/train/run-*.ts",
+  "src/train/verify-*.ts",
 ];
 
 /** One import line: what it names and where it stands (lines count from 1). */
