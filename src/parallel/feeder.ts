@@ -67,13 +67,16 @@ export class Feeder {
   /** Fills at most so many free slots. A promise only where the data has to be waited for. */
   fill(most: number): void | Promise<void> {
     if (this.#isReadAgain && this.#parts.ledger.phase === "sum") this.#beginAgain();
-    const { ring } = this.#parts;
+    const { ring, ledger } = this.#parts;
     for (let left = most; left > 0; left--) {
       const slot = this.#wanted.length === 0 ? undefined : ring.findFree();
       if (slot === undefined) return;
       const microbatch = this.#wanted.shift()!;
       const reading = this.#read(slot, this.#requests[microbatch]!);
-      const publish = () => ring.publish(slot, microbatch, this.#requests[microbatch]!.samples.length);
+      const publish = () => {
+        ring.publish(slot, microbatch, this.#requests[microbatch]!.samples.length);
+        ledger.ring(); // a thread may be asleep that waits for it
+      };
       if (reading !== undefined) return reading.then(publish).then(() => this.fill(left - 1));
       publish();
     }

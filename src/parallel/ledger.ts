@@ -192,6 +192,11 @@ export class Ledger {
     return state === open ? 0 : Atomics.load(this.#begun, lane);
   }
 
+  /** Whether somebody is at a lane. */
+  isTaken(lane: number): boolean {
+    return Atomics.load(this.#states, lane) >= taken;
+  }
+
   #takeMerge(): Task | undefined {
     for (let node = this.#laneCount(); node < this.#nodes.length - 1; node++) {
       if (this.#states[node] !== open) continue;
@@ -208,7 +213,7 @@ export class Ledger {
     for (let lane = 0; lane < lanes; lane++) {
       if (this.#states[lane] !== open) continue;
       const slot = lane === 0 ? 0 : this.#holders.indexOf(0, 1);
-      if (slot < 0) return undefined; // until a merge has made one free
+      if (slot < 0) return this.#isStuck() ? this.#beginAgain() : undefined; // until a merge has made one free
       this.#begun[lane] = 0;
       this.#states[lane] = taken + this.#member;
       this.#slotOf[lane] = slot;
@@ -216,6 +221,19 @@ export class Ledger {
       return { kind: "lane", lane, slot };
     }
     return undefined;
+  }
+
+  /**
+   * Sums fill all slots, no two of them can be added, and nobody is at anything. Only when a thread was lost over an addition:
+   * its lanes are open again, in fewer slots than they need, since the others had run ahead meanwhile.
+   */
+  #isStuck(): boolean {
+    return this.#states.every((state) => state < taken);
+  }
+
+  #beginAgain(): Task | undefined {
+    this.#reopen();
+    return this.#takeLane();
   }
 
   #takePart(kind: "total" | "update"): Task | undefined {
@@ -229,12 +247,12 @@ export class Ledger {
 
   /** The nodes that the total is the sum of. */
   #last(): readonly number[] {
+    this.#laneCount(); // whoever comes late has taken no lane of this batch
     const root = this.#nodes.at(-1);
     return root === undefined ? [0] : [root.left, root.right];
   }
 
   #closeSum(): void {
-    this.#laneCount();
     if (this.phase !== "sum" || this.#last().some((node) => this.#states[node] !== done)) return;
     this.#openParts("total", Atomics.load(this.#control, words.parts));
   }

@@ -31,8 +31,12 @@ export interface RingSlot {
   readonly values: readonly TypedArray[];
 }
 
-/** Beside its samples a slot has three words: which microbatch it holds, how many samples that has, and who has claimed it. */
-const wordsPerSlot = 3;
+/**
+ * Beside its samples a slot has two words: its state, and how many samples it holds. The state is 0 where it is free,
+ * microbatch + 1 where anybody may claim it, and −(member + 1) where somebody has: one word, or a claim would for a moment
+ * seem to be that of whoever had the slot before.
+ */
+const wordsPerSlot = 2;
 const free = 0;
 const alignment = 64;
 
@@ -83,13 +87,19 @@ export class MicrobatchRing {
 
   /** The slot with a microbatch, which is the caller's until it is given back. */
   claim(microbatch: number, member: number): number | undefined {
+    const held = microbatch + 1;
     for (let slot = 0; slot < this.#slots.length; slot++) {
-      const held = microbatch + 1;
-      if (Atomics.compareExchange(this.#words, wordsPerSlot * slot, held, -held) !== held) continue;
-      this.#words[wordsPerSlot * slot + 2] = member;
-      return slot;
+      if (Atomics.compareExchange(this.#words, wordsPerSlot * slot, held, -(member + 1)) === held)
+        return slot;
     }
     return undefined;
+  }
+
+  /** Whether a microbatch lies there for whoever claims it. */
+  holds(microbatch: number): boolean {
+    for (let slot = 0; slot < this.#slots.length; slot++)
+      if (Atomics.load(this.#words, wordsPerSlot * slot) === microbatch + 1) return true;
+    return false;
   }
 
   /** How many samples the microbatch in a slot has. */
@@ -111,10 +121,8 @@ export class MicrobatchRing {
 
   /** Takes back what a member had claimed that is gone. */
   releaseOf(member: number): void {
-    for (let slot = 0; slot < this.#slots.length; slot++) {
-      const [held, , owner] = this.#words.subarray(wordsPerSlot * slot);
-      if (held! < free && owner === member) this.release(slot);
-    }
+    for (let slot = 0; slot < this.#slots.length; slot++)
+      if (Atomics.load(this.#words, wordsPerSlot * slot) === -(member + 1)) this.release(slot);
   }
 }
 
