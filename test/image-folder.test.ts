@@ -83,6 +83,10 @@ test("what belongs to tables, and what is no folder of classes, is refused with 
   for (const name of [...names, "three"]) await mkdir(join(folder, "unknown", name), { recursive: true });
   for (const name of [...names, "three"])
     await writeFile(join(folder, "unknown", name, "1.png"), await sharp({ create: white }).png().toBuffer());
+  for (const name of ["a", "b"]) {
+    await mkdir(join(folder, "broken", name), { recursive: true });
+    await writeFile(join(folder, "broken", name, "1.png"), "no image");
+  }
   for (const [words, message] of [
     [
       ["train", "digits", "--target", "x"],
@@ -114,7 +118,17 @@ test("what belongs to tables, and what is no folder of classes, is refused with 
       /^table\.onnx: expected a model of one image, uint8 .*, got "a" float32/,
     ],
     [["predict", "digits.onnx", "empty"], /^images in empty: expected /],
-    [["predict", "digits.onnx", "table.csv"], /^digits\.onnx, input "image": expected one value per row/],
+    [
+      ["predict", "digits.onnx", "table.csv"],
+      /^digits\.onnx, input "image": expected one value per row.*Fix: name a folder of images$/m,
+    ],
+    [["train", "nowhere", "--image-size", "8"], /^read nowhere: expected a file, got nothing of that name\./],
+    [["evaluate", "digits.onnx", "nowhere"], /^read nowhere: expected a file, got nothing of that name\./],
+    [
+      ["train", "broken/a"],
+      /^images in broken\/a: expected a folder per class, .* Fix: name the folder in which those of the classes lie$/m,
+    ],
+    [["train", "broken"], /^broken\/a\/1\.png: expected an image .*Fix: repair or remove the file$/m],
   ] as const) {
     const { code, stderr } = await microbatch(...words);
     assert.equal(code, 2, stderr);

@@ -1,5 +1,7 @@
 /** A folder of images as the rows of a saved model: one input of bytes, read in the size that the model was trained on. */
 import { stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { failToAccess } from "../data/files.ts";
 import { type Images, images, type UnlabelledColumns } from "../data/images/images.ts";
 import { parseNumber } from "../data/numbers.ts";
 import { fail } from "../errors.ts";
@@ -14,11 +16,14 @@ export interface ModelPiece {
   readonly columns: RawColumns;
 }
 
-/** True for a folder; what is wrong with anything else is told where it is read. */
+/** True for a folder. Throws where nothing has that name; what is wrong with anything else is told where it is read. */
 export function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),
-    () => false,
+    (error) => {
+      const isMissing = error?.code === "ENOENT" && !/[*?[{]/.test(path); // a pattern is the name of many files
+      return isMissing && failToAccess(`read ${path}`, error, dirname(resolve(path)));
+    },
   );
 }
 

@@ -22,13 +22,16 @@ export function tableInputs(
   file: string,
   { summary: { inputs }, schema }: Pick<SavedModel, "summary" | "schema">,
 ): TableInputs {
-  for (const { name, shape } of inputs) {
+  for (const { name, shape, dtype } of inputs) {
     const size = shape.slice(1).reduce<number>((count, dim) => count * Number(dim), 1);
     if (size === 1) continue;
     fail(`${file}, input "${name}"`, {
       expected: "one value per row, as a column of a table has",
       got: `[${shape.join(", ")}]`,
-      fix: "predict from TypeScript: (await loadModel(path)).predict({ … })",
+      fix:
+        dtype === "uint8" && shape.length === 4
+          ? "name a folder of images"
+          : "predict from TypeScript: (await loadModel(path)).predict({ … })",
     });
   }
   return {

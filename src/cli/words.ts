@@ -21,6 +21,8 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/, option clean\b/g, ", flags that leave out rows"],
   [/, option keep\b/g, ", --group, --time or --sampling weighted"],
   [/\bbadRows: \{ skip: … \}/g, "--skip-bad-rows"],
+  [/, or leave such files out: onBadFile: \{ skip: 10 \}/g, ""],
+  [/\bwithout classes, pass labels: false/g, "name the folder in which those of the classes lie"],
   [/, option dialect\.(\w+)/g, ", --dialect $1"],
   [/, option dialect\b/g, ", --dialect"],
   [/\bdialect: \{ quote: "" \}/g, "--dialect quote=none"],

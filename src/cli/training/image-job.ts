@@ -68,6 +68,7 @@ export async function imageJob(folder: string, flags: TrainFlags): Promise<Job> 
     task: head.task,
     verdicts: [{ metric: head.headline, better: "higher", baselineWords: head.baselineWords }],
     ...(parts.test !== undefined && { test: parts.test as Dataset }),
+    saved: "images in, predictions out",
     metadata: {
       ...schemaToMetadata({ features: [], targets: [{ task: "classification", name: "class", categories }] }),
       ...statisticsToMetadata({ samples: training.size, features: [], targets: [classes] }),
