@@ -222,8 +222,8 @@ class Threads implements Crew {
   }
 
   /** Nothing to compute at the moment: reads ahead, or sleeps, and now and then hears what has become of the threads. */
-  async #idle(bell: number): Promise<void> {
-    const reading = this.#feeder.fill(Number.POSITIVE_INFINITY);
+  async #idle(bell: number, most = Number.POSITIVE_INFINITY): Promise<void> {
+    const reading = this.#feeder.fill(most);
     if (reading !== undefined) return reading;
     if (this.#member.ledger.wait(bell, 20) && this.#member.ledger.phase !== "failed") return;
     this.#refuseStuck();
@@ -249,7 +249,7 @@ class Threads implements Crew {
     if (slot !== undefined) return slot;
     if (ledger.phase !== "sum") return undefined;
     this.#feeder.prefer(microbatch);
-    return this.#idle(bell).then(() => this.#claim(microbatch));
+    return this.#idle(bell, 1).then(() => this.#claim(microbatch));
   }
 
   /** A thread that computes for ever can be neither asked nor ended. */
