@@ -81,4 +81,14 @@ test("a plan with other bytes is refused with its differences; those that do no 
     message:
       'plan.checkpoint, memory: expected the plan that was saved at step 23 (stop ["afterSteps","whenStale"]), got stop ["afterSteps"]. Fix: make the plan what it was, or go on in spite of it: resume: "anyway"',
   });
+  const { optimizer } = plan({});
+  const slower = {
+    ...optimizer,
+    learningRate: () => 1e-4,
+    options: { ...optimizer.options, learningRate: 1e-4 },
+  };
+  const { started } = await run({ optimizer: slower, checkpoint: { store, resume: "anyway" } });
+  assert.equal(started.resumedAt, 23);
+  const other = { ...slower, options: { ...slower.options, learningRate: 1e-4, epsilon: 1 } };
+  await assert.rejects(run({ optimizer: other, checkpoint: { store, resume: "anyway" } }), /begin anew/);
 });

@@ -108,7 +108,9 @@ export function checkBeginning({ checkpoint }: Plan, { found }: Beginning, resol
   // Other kernels mean other programs.
   const isOtherMachine = differences.some((field) => field === "backend" || field === "lowerings");
   const isHarmless = (field: keyof ResolvedPlan) =>
-    harmless.includes(field) || (isOtherMachine && field === "programs");
+    harmless.includes(field) ||
+    (isOtherMachine && field === "programs") ||
+    (field === "optimizer" && isSameButRate(found.plan, resolved));
   const isAllowed = checkpoint.resume === "anyway" && differences.every(isHarmless);
   if (differences.length === 0 || isAllowed) return;
   const show = (plan: ResolvedPlan) =>
@@ -120,6 +122,13 @@ export function checkBeginning({ checkpoint }: Plan, { found }: Beginning, resol
       ? 'make the plan what it was, or go on in spite of it: resume: "anyway"'
       : "make the plan what it was, or begin anew in another place",
   });
+}
+
+/** The rate is told among the optimizer's options too. */
+function isSameButRate({ optimizer: one }: ResolvedPlan, { optimizer: other }: ResolvedPlan): boolean {
+  const withoutRate = ({ name, options }: typeof one) =>
+    JSON.stringify([name, { ...options, learningRate: 0 }]);
+  return withoutRate(one) === withoutRate(other);
 }
 
 /** Puts the arrays of a checkpoint into an arena. Throws for those of another model; the checkpoint itself is whole. */
