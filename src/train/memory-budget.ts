@@ -3,6 +3,7 @@ import { fail } from "../errors.ts";
 import type { CrewFactory } from "../parallel/crew.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { measureSession, predictPeak } from "./memory-model.ts";
+import { chooseMicrobatch } from "./microbatch-choice.ts";
 import type { Plan } from "./plan.ts";
 import { type Sizes, withMicrobatch } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
@@ -62,6 +63,15 @@ export async function settleMemory(unsettled: Unsettled): Promise<Settled> {
   const parts = { plan, trace, residentBytes, session, arenaBytes: unsettled.arenaBytes };
   const predict = (crew: CrewFactory, size: number) =>
     predictPeak({ ...parts, workers: crew.workers }, sizes, size);
+  const choice = await chooseMicrobatch({
+    plan,
+    trace,
+    runtime,
+    sizes,
+    fits: (size) => predict(factory, size) <= budgetBytes,
+  });
+  if (choice !== undefined)
+    return settle(withMicrobatch(sizes, choice.microbatchSize, choice.reason), factory);
   if (predict(factory, sizes.microbatchSize) <= budgetBytes) return settle(sizes, factory);
   const crew = plan.parallel === undefined ? single : factory;
   if (predict(crew, sizes.microbatchSize) <= budgetBytes) return settle(sizes, crew);
