@@ -72,6 +72,21 @@ test("the time left of a run that goes on is that of its own steps, not of those
   assert.equal(Number(/≤ (\S+) s left$/.exec(lines[1]!)![1]), 2 * 0.001 * (steps / 2 - 2));
 });
 
+test("a step that is skipped gets a line of its own, and the live line goes on behind it", () => {
+  const step = events.findIndex(({ type }) => type === "step") + 1;
+  const message = "step 2: the loss became NaN or infinite; samples 1, 2 of arrays. The update is left out.";
+  const told = { step: 2, action: "skip", samples: [1, 2], what: "loss", seconds: 0.001, message } as const;
+  const shown: TrainEvent[] = [
+    ...events.slice(0, step),
+    { type: "diverged", ...told },
+    ...events.slice(step),
+  ];
+  const [first, ...rest] = written({ epochs: 4 }, true, 200, shown).split("\n");
+  assert.equal(screen(first!), message);
+  assert.deepEqual([rest.length, screen(rest[0]!)], [1, ""]);
+  assert.match(rest[0]!, /step 2 /);
+});
+
 test("the live line fits the terminal, so that it is one line", () => {
   const pictures = colourless(written({ epochs: 4 }, true, 40)).split("\r");
   for (const picture of pictures) assert.ok(picture.length <= 39, picture);

@@ -45,7 +45,7 @@ export interface GoBackAtDivergence extends Judging {
   readonly learningRateFactor?: number;
   /** At most so many times, then the run ends. Default 3. */
   readonly limit?: number;
-  /** Steps between two copies, at least. Default 100: a copy costs about as much as an update does. */
+  /** Steps between two copies, at least. Default 100: a copy takes as long as one or two updates, without their gradients. */
   readonly everySteps?: number;
 }
 
