@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { main, microbatchIn } from "./command-line.ts";
@@ -15,7 +23,7 @@ const penguins = new URL("../examples/penguins/penguins.csv", import.meta.url);
 
 /** A run that takes some seconds: a microbatch for every sample pair, so that threads have something to do. */
 const words = ["train", "penguins.csv", "--target", "species", "--microbatch-size", "2", "--dropout", "0.1"];
-const long = [...words, "--steps", "200", "--patience", "1000", "--test", "0.2"];
+const long = [...words, "--steps", "300", "--patience", "1000", "--test", "0.2"];
 const record = (name: string) => JSON.parse(readFileSync(join(folder, name, "result.json"), "utf8"));
 const linesOf = (name: string) =>
   readFileSync(join(folder, name, "events.jsonl"), "utf8")
@@ -73,7 +81,7 @@ test("a run that a signal ends is saved, says how to go on, and ends with the by
   assert.match(second.stderr, /\ngoing on from step \d+, as saved in twice\n/);
   const third = await microbatch(...goOn!.split(" "));
   assert.equal(third.code, 0, third.stderr);
-  assert.match(third.stderr, /\n200 steps \(\d+ of them now\) in .* on 2 threads, /);
+  assert.match(third.stderr, /\n300 steps \(\d+ of them now\) in .* on 2 threads, /);
   assert.deepEqual(steady(record("twice")), steady(undisturbed));
   assert.ok(
     readFileSync(join(folder, "twice", "model.onnx")).equals(
@@ -90,6 +98,12 @@ test("a second signal ends the run by itself and at once, whichever it is; its l
   );
   if (code === null) assert.equal(signal, "SIGTERM", stderr);
   assert.ok(linesOf("once").length > 50); // each line of it is JSON
+  const otherwise = await microbatch(...long, "--run", "once", "--resume", "--seed", "4");
+  assert.equal(otherwise.code, 2);
+  assert.match(
+    otherwise.stderr,
+    /\n--run once: expected the command of the run at step \d+ \(no --seed\), got --seed 4\. Fix: type what was typed then, or begin anew in another folder\n$/,
+  );
   const { code: end } = await microbatch(...long, "--run", "once", "--resume");
   assert.equal(end, 0);
   assert.deepEqual(steady(record("once")), steady(undisturbed));
@@ -107,8 +121,46 @@ test("a run that was killed before its first checkpoint begins anew and says so;
   const ended = await microbatch(...long, "--run", "killed", "--resume", "--json");
   assert.equal(
     ended.stderr,
-    "killed has ended at step 200: 200 steps done. Nothing is left to do; its model is killed/model.onnx.\n",
+    "killed has ended at step 300: 300 steps done. Nothing is left to do; its model is killed/model.onnx.\n",
   );
   assert.deepEqual(JSON.parse(ended.stdout), record("killed"));
   assert.deepEqual(files(), before);
+});
+
+test("runs lists the runs there are, compares two and removes one, and nothing that is not a run's", async () => {
+  const runs = async (...typed: readonly string[]) => {
+    const { code, stdout, stderr } = await microbatch("runs", ...typed);
+    return { code, stdout, stderr };
+  };
+  assert.equal((await runs()).stdout, "runs: no runs; train --run keeps one there\n");
+  const few = [...words, "--steps", "3", "--seed", "5"];
+  const short = await microbatch(...few, "--run");
+  const [, name] = /\nSaved (runs\/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-penguins)\/model\.onnx/.exec(short.stderr)!;
+  const again = await microbatch(...few, "--run", name!);
+  assert.equal(
+    again.stderr.split("\n").at(-2),
+    `--run ${name}: expected a folder without a run, got a run at step 3. Fix: go on with it: --resume, or name another folder`,
+  );
+  const listed = JSON.parse((await runs("--json")).stdout).runs;
+  assert.deepEqual([listed.length, listed[0].folder, listed[0].state, listed[0].step], [1, name, "ended", 3]);
+  const { plan, outcome } = JSON.parse((await runs("compare", "whole", name!, "--json")).stdout);
+  assert.deepEqual(plan.seed, [0, 5]);
+  assert.deepEqual(plan["--steps"], [300, 3]);
+  assert.equal(outcome["validation.accuracy"][0], record("whole").validation.accuracy);
+  writeFileSync(join(folder, name!, "notes.txt"), "mine");
+  const refused = await runs("remove", name!);
+  assert.deepEqual(
+    [refused.code, refused.stderr],
+    [
+      2,
+      `runs remove ${name}: expected a folder that holds a run and nothing else, got notes.txt. Fix: move what is yours out of ${name!.slice(5)}\n`,
+    ],
+  );
+  rmSync(join(folder, name!, "notes.txt"));
+  assert.equal((await runs("remove", name!)).stdout, `Removed ${name}.\n`);
+  assert.ok(!existsSync(join(folder, name!)));
+  assert.equal(
+    (await runs("remove", ".")).stderr,
+    "runs remove .: expected the folder of a run, got ., which has no checkpoints and no command.json. Fix: microbatch runs lists the runs there are\n",
+  );
 });

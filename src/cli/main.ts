@@ -13,6 +13,7 @@ import { Interrupted } from "./interrupt.ts";
 import { exitCodes } from "./options.ts";
 import { addPredict } from "./predict.ts";
 import { addProfile } from "./profile.ts";
+import { addRuns } from "./runs.ts";
 import { say } from "./say.ts";
 import { addTrain } from "./train.ts";
 import { inFlags } from "./words.ts";
@@ -40,6 +41,7 @@ for (const add of [
   addGenerate,
   addInspect,
   addProfile,
+  addRuns,
   addCache,
 ])
   add(program);

@@ -77,8 +77,8 @@ export function explainDifference(
   return new MicrobatchError(
     where,
     {
-      expected: `the command of the run at step ${step} (${typedOtherwise?.before ?? inWords(was)})`,
-      got: typedOtherwise?.now ?? inWords(error.got),
+      expected: `the command of the run at step ${step} (${typedOtherwise?.before ?? inWords(was, (name) => name)})`,
+      got: typedOtherwise?.now ?? inWords(error.got, (name) => name.replace(/^the/, "other")),
       fix: isHarmless
         ? "type what was typed then, or go on in spite of it: --resume-anyway"
         : `type what was typed then, or begin anew in another folder${typedOtherwise ? "" : "; other data or another version of this package is another run"}`,
@@ -87,14 +87,14 @@ export function explainDifference(
   );
 }
 
-/** "seed 5; data {…}" → "--seed 5; the data {…}", long values cut. */
-function inWords(differences: string): string {
+/** "seed 5; data {…}" → "--seed 5; other data": hashes tell nobody anything. */
+function inWords(differences: string, nameLong: (name: string) => string): string {
   return differences
     .split("; ")
     .map((difference) => {
       const [, field = "", value = ""] = /^(\w+) (.*)$/s.exec(difference) ?? [];
       const name = fields[field as keyof ResolvedPlan] ?? field; // or what is none
-      return `${name} ${value.length > 60 ? `${value.slice(0, 60)}…` : value}`;
+      return value.length > 60 ? nameLong(name) : `${name} ${value}`;
     })
     .join("; ");
 }

@@ -1,0 +1,106 @@
+/** What a kept run is: read off its folder, without its numbers. */
+import { open, readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { failToAccess } from "../data/files.ts";
+import { fail } from "../errors.ts";
+import { readRunHeader } from "../train/run-header.ts";
+import { writerOf } from "../train/run-lock.ts";
+import { readCommand, readRunFile, runFiles } from "./run-files.ts";
+
+/** A run at a glance; plain JSON. */
+export interface RunLook {
+  readonly name: string;
+  readonly folder: string;
+  /** A run that is interrupted or has diverged may go on from its last checkpoint. */
+  readonly state: "running" | "ended" | "diverged" | "interrupted";
+  /** Those of the last checkpoint: where the run would go on. */
+  readonly step: number;
+  readonly epoch: number;
+  /** The monitored metric at its best, as of the last checkpoint. */
+  readonly best: { readonly metric: string; readonly value: number; readonly step: number } | null;
+  /** When it was begun, where that is known, and when it last wrote. ISO 8601. */
+  readonly begun: string | null;
+  readonly last: string;
+}
+
+/** True for the folder of a run: it has the marks of one. */
+export async function isRun(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return names.includes("checkpoints") && names.some((name) => name === runFiles.command || name === "lock");
+}
+
+/** The runs in a folder, or the one that it is, the latest first. Throws where there is no such folder. */
+export async function looksIn(folder: string): Promise<RunLook[]> {
+  if (await isRun(folder)) return [await lookAt(folder)];
+  const missing = ["a folder of runs", "nothing of that name", "train with --run, which makes one"] as const;
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error) =>
+    failToAccess(`read ${folder}`, error, folder, missing),
+  );
+  const runs: RunLook[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && (await isRun(path))) runs.push(await lookAt(path));
+  }
+  return runs.sort((a, b) => b.last.localeCompare(a.last) || b.name.localeCompare(a.name));
+}
+
+/** Looks at a run. */
+export async function lookAt(folder: string): Promise<RunLook> {
+  const header = await readRunHeader(folder);
+  const { best, step = 0, epoch = 0 } = header?.state ?? {};
+  return {
+    name: basename(folder),
+    folder,
+    state: await stateOf(folder),
+    step,
+    epoch,
+    best: best ? { metric: header?.plan.monitor ?? "loss", ...best } : null,
+    begun: (await readCommand(folder))?.begun ?? null,
+    last: (await lastOf(folder)).toISOString(),
+  };
+}
+
+/** Throws for what is not the folder of a run. where: as errors begin. */
+export async function requireRun(where: string, folder: string): Promise<void> {
+  if (await isRun(folder)) return;
+  const isThere = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  fail(where, {
+    expected: "the folder of a run",
+    got: isThere ? `${folder}, which has no checkpoints and no ${runFiles.command}` : "nothing of that name",
+    fix: "microbatch runs lists the runs there are",
+  });
+}
+
+async function stateOf(folder: string): Promise<RunLook["state"]> {
+  if ((await writerOf(folder)) !== undefined) return "running";
+  if ((await readRunFile(folder, "result")) !== undefined) return "ended";
+  const stop = (await lastEvent(join(folder, runFiles.events)))?.stop;
+  return typeof stop === "object" && stop !== null && "rule" in stop && stop.rule === "diverged"
+    ? "diverged"
+    : "interrupted";
+}
+
+/** The last line of a log, where it is whole. */
+async function lastEvent(log: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const file = await open(log).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const { size } = await file.stat();
+    const tail = Buffer.alloc(Math.min(size, 65_536)); // the last event has no list in it
+    await file.read(tail, 0, tail.length, size - tail.length);
+    return JSON.parse(tail.toString("utf8").trimEnd().split("\n").at(-1)!);
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** When the log or, without one, the folder was last written to. */
+async function lastOf(folder: string): Promise<Date> {
+  const log = await stat(join(folder, runFiles.events)).catch(() => undefined);
+  return (log ?? (await stat(folder))).mtime;
+}
