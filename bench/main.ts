@@ -13,6 +13,7 @@ import { fullEffort, quickEffort } from "./harness/rounds.ts";
 import { type Bench, markdown, type Table, type TableResult } from "./harness/table.ts";
 import { accumulation } from "./tables/accumulation.ts";
 import { article } from "./tables/article.ts";
+import { checkpoint } from "./tables/checkpoint.ts";
 import { data } from "./tables/data.ts";
 import { large } from "./tables/large.ts";
 import { memory } from "./tables/memory.ts";
@@ -34,6 +35,7 @@ const tables: Readonly<Record<string, Table>> = {
   reading,
   models,
   threads,
+  checkpoint,
 };
 const tablesWithPyTorch = ["mlp", "linear", "update", "models", "threads"];
 

@@ -1,6 +1,7 @@
 /** This package as a contender: `train(plan)`, one step event after another, and its parts for the other tables. */
 import { afterEpochs, afterSeconds, sequential, shuffled, train, whenReached } from "../../src/index.ts";
 import { addingRun, memoryCopy, separateRuns } from "./ours-accumulation.ts";
+import { checkpointed } from "./ours-checkpoint.ts";
 import { drawing, stored } from "./ours-data.ts";
 import { large, makeLarge } from "./ours-large.ts";
 import { modelTraining } from "./ours-models.ts";
@@ -88,6 +89,7 @@ await serve(hello, {
   training,
   model: modelTraining,
   modelProfile,
+  checkpointed,
   stored,
   drawing,
   large,
