@@ -143,6 +143,17 @@ test("what needs little is not probed", async () => {
   assert.deepEqual(runs, []);
 });
 
+test("sizes far beyond the number of samples need no more than the samples do", async () => {
+  const huge = { batchSize: 1e9, microbatchSize: 1e9, memoryBudget: 2000 * mebibyte };
+  const { runs, memory } = await settle(plan(huge), undefined);
+  assert.deepEqual(runs, [2, size]);
+  assert.ok(memory!.predictedPeakBytes < (100 + size + 20) * mebibyte);
+  await assert.rejects(
+    settle(plan({ ...huge, lastBatch: "carry" }), undefined),
+    /plan\.microbatchSize: expected at most/,
+  );
+});
+
 test("a run tells what it was predicted to hold and what it has held, and keeps to its budget from the record too", async () => {
   const asked = () => plan({ batchSize: 16, stop: afterSteps(1) });
   for await (const event of train(asked())) {

@@ -2,7 +2,7 @@
 import { fail } from "../errors.ts";
 import type { CrewFactory } from "../parallel/crew.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { measureSession, predictPeak } from "./memory-model.ts";
+import { measureSession, mostSamples, predictPeak } from "./memory-model.ts";
 import { chooseMicrobatch } from "./microbatch-choice.ts";
 import type { Plan } from "./plan.ts";
 import { type Sizes, withMicrobatch } from "./resolve.ts";
@@ -50,7 +50,11 @@ export async function settleMemory(unsettled: Unsettled): Promise<Settled> {
   if (residentBytes === undefined) return { sizes, factory };
   const free = runtime.memory?.available() ?? Number.POSITIVE_INFINITY;
   const budgetBytes = plan.memoryBudget ?? residentBytes + shareOfFree * free;
-  const session = await measureSession(runtime, trace, sizes.microbatchSize);
+  const session = await measureSession(
+    runtime,
+    trace,
+    Math.min(sizes.microbatchSize, mostSamples(plan, sizes)),
+  );
   const settle = (fitting: Sizes, crew: CrewFactory): Settled => ({
     sizes: fitting,
     factory: crew,

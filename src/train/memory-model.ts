@@ -36,12 +36,13 @@ export interface MemoryParts {
 export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = asked.microbatchSize): number {
   const { plan, trace, workers, session } = parts;
   const sizes = withMicrobatch(asked, microbatchSize);
-  const microbatches = Math.ceil(Math.min(sizes.batchSize, plan.data.size) / microbatchSize);
+  const most = mostSamples(plan, sizes);
+  const microbatches = Math.ceil(most / microbatchSize);
   const lanes = busyLanes(sizes.lanes, microbatches);
   // A lane's first microbatch runs in one session and all others in another, which keeps its memory as well.
   const sessions = lanes.some(({ start, end }) => end - start > 1) ? 2 : 1;
   const threads = Math.min(workers, lanes.length);
-  const rows = rowsOf(microbatchSize);
+  const rows = rowsOf(Math.min(microbatchSize, most));
   const gradient = sessions * (session.loaded + session.fixed + rows * session.perSample);
   const copies = parameterBytes(trace, ({ isTrained }) => isTrained); // the runtime's, of what it has written in place
   const perThread = gradient + copies + feedBytes(plan, trace.gradient.first, rows);
@@ -51,7 +52,7 @@ export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = a
     parts.arenaBytes(laneRegions(plan, sizes, workers)) +
     threads * perThread +
     (workers - 1) * threadBytes +
-    (workers > 1 ? ringBytes(plan, trace.gradient.first, microbatchSize, microbatches + workers) : 0) +
+    (workers > 1 ? ringBytes(plan, trace.gradient.first, rows, microbatches + workers) : 0) +
     evaluationBytes(parts, sizes) +
     (plan.augment === undefined ? 0 : aheadBytes) +
     (plan.data.prefetch === undefined ? 0 : aheadBytes) +
@@ -59,6 +60,10 @@ export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = a
     (plan.checkpoint === undefined ? 0 : parts.arenaBytes([])) // one encoded copy
   );
 }
+
+/** The most samples that a batch will really have: only one that carries over takes more than there are. */
+export const mostSamples = ({ data }: Plan, { batchSize, lastBatch }: Sizes) =>
+  lastBatch === "carry" ? batchSize : Math.min(batchSize, data.size);
 
 /** What the heap of the main thread grows by: garbage, until it is worth collecting; compiled code; buffers of the runtime. */
 const heapBytes = 6 * 2 ** 20;
