@@ -16,6 +16,7 @@ import { addProfile } from "./profile.ts";
 import { addRuns } from "./runs.ts";
 import { say } from "./say.ts";
 import { addTrain } from "./train.ts";
+import { addVerify } from "./verify.ts";
 import { inFlags } from "./words.ts";
 
 // Two folders up from src/cli/main.ts and from dist/cli/main.js alike.
@@ -42,6 +43,7 @@ for (const add of [
   addInspect,
   addProfile,
   addRuns,
+  addVerify,
   addCache,
 ])
   add(program);

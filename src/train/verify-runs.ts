@@ -98,11 +98,14 @@ export async function checkKill(
   plan: Plan,
   reduced: Reduced,
   first: Undisturbed,
-  elsewhere: (run: ElsewhereRun) => Promise<void>,
+  elsewhere: (run: Omit<ElsewhereRun, "seconds">) => Promise<boolean>,
 ): Promise<Check> {
   return withFolder(async (folder) => {
     const killAt = reduced.steps - 1;
-    await elsewhere({ folder, reduced, killAt });
+    if (!(await elsewhere({ folder, reduced, killAt }))) {
+      const why = `for time: another process had not done ${killAt} steps of the plan`;
+      return { name: "kill", holds: "skipped", measured: {}, limit: null, why };
+    }
     const short = reducedPlan(plan, reduced, { workers: 1, store: runFolder(folder) });
     const { finished, resumedAt } = await ended(short);
     // What was being written when it was killed may be lost, and what is behind it never is.

@@ -23,8 +23,11 @@ export interface VerifyOptions {
   readonly threads?: number;
   /** Where a run is saved and gone on from; a new, empty one. Default: a run's folder among the temporary files. */
   readonly store?: CheckpointStore;
-  /** Trains the reduced plan in another process, which it ends by SIGKILL. Default: none, and that check is skipped. */
-  readonly elsewhere?: (run: ElsewhereRun) => Promise<void>;
+  /**
+   * Trains the reduced plan in another process, which it ends by SIGKILL. False where there was not enough time. Default: none, and
+   * that check is skipped.
+   */
+  readonly elsewhere?: (run: ElsewhereRun) => Promise<boolean>;
 }
 
 /** A run of another process that is to be killed. */
@@ -34,6 +37,8 @@ export interface ElsewhereRun {
   readonly reduced: Reduced;
   /** It is killed once it has done so many steps. */
   readonly killAt: number;
+  /** How long the other process may take until then. */
+  readonly seconds: number;
 }
 
 /** What verify found. Plain data. */
@@ -120,7 +125,7 @@ async function checkRuns(
           why: "a plan that is no file cannot be trained in another process: microbatch verify plan.ts does",
         }
       : await attempted("kill", clock, 2 * seconds + 2 * stateSeconds + 1.5, () =>
-          checkKill(plan, reduced, begun, elsewhere),
+          checkKill(plan, reduced, begun, (run) => elsewhere({ ...run, seconds: Math.max(2, clock.left) })),
         ),
   ];
 }

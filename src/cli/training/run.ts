@@ -54,7 +54,7 @@ export async function runJob(
 const heldFiles = ({ validation, test }: TrainFlags) =>
   [validation, test].flatMap((held) => (held !== undefined && "file" in held ? [held.file] : []));
 
-async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
+export async function jobOf(path: string, flags: TrainFlags): Promise<Job> {
   const isPlan = isPlanFile(path);
   if (isPlan || !isText(path, flags)) {
     refuseFlags(flags, textFlags, {
