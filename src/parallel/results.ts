@@ -97,18 +97,19 @@ export class Results {
     this.#header.set([learningRate, step, gradientScale, averageDecay], 2);
   }
 
-  /** What a member runs, and since when by the clock; −1 when it runs nothing. */
+  /** What a member runs from now on; −1 when it runs nothing. */
   begin(member: number, microbatch: number): void {
-    this.#running[numbersPerMember * member + 1] = Date.now();
+    this.#running[numbersPerMember * member + 1]!++;
     this.#running[numbersPerMember * member] = microbatch + 1;
   }
 
-  running(member: number): { readonly microbatch: number; readonly since: number } {
-    const [microbatch, since] = this.#running.subarray(numbersPerMember * member) as unknown as [
+  /** What a member runs, and the how manieth thing that is. */
+  running(member: number): { readonly microbatch: number; readonly begun: number } {
+    const [microbatch, begun] = this.#running.subarray(numbersPerMember * member) as unknown as [
       number,
       number,
     ];
-    return { microbatch: microbatch - 1, since };
+    return { microbatch: microbatch - 1, begun };
   }
 
   writeLoss(microbatch: number, loss: number, weight: number): void {

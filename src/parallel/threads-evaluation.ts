@@ -6,11 +6,15 @@ import type { EvaluatedChunk, EvaluationJob } from "./crew.ts";
 import { cutBatch, Evaluation } from "./evaluation.ts";
 import type { MicrobatchRequest } from "./feeds.ts";
 import type { Member } from "./member.ts";
+import { stuckError } from "./threads-errors.ts";
 import type { FromThread } from "./threads-messages.ts";
 import type { ThreadPool } from "./threads-pool.ts";
 
 /** Microbatches that a thread has at once: one that it computes, and one that lies ready. */
 const perThread = 2;
+
+/** Seconds between two looks at threads that do not answer. */
+const lookSeconds = 0.25;
 
 /** An evaluation that has been asked for before, or is for the first time. */
 interface Opened {
@@ -29,14 +33,21 @@ export class ThreadEvaluations {
   /** Which thread has which microbatch. */
   readonly #sent = new Map<number, number>();
   readonly #results = new Map<number, Extract<FromThread, { kind: "evaluated" }>>();
-  /** Microbatches whose thread is gone. */
+  /**
+   * Microbatches whose thread is gone. They are computed here: what is wrong with one, if anything is, then says so itself, and
+   * does not end one thread after another.
+   */
   readonly #again: number[] = [];
+  /** What is being evaluated. */
+  #requests: ReadonlyMap<number, MicrobatchRequest> = new Map();
+  readonly #stuckAfterSeconds: number;
   #wake: () => void = () => {};
   /** Microbatches asked for so far: each has a number of its own, so that late answers are not taken for others. */
   #asked = 0;
   #failure: unknown;
 
-  constructor(pool: ThreadPool, member: Member) {
+  constructor(pool: ThreadPool, member: Member, stuckAfterSeconds: number) {
+    this.#stuckAfterSeconds = stuckAfterSeconds;
     this.#pool = pool;
     this.#member = member;
   }
@@ -69,6 +80,7 @@ export class ThreadEvaluations {
     const first = this.#asked;
     for (const request of cutBatch({ step: 0, samples: job.samples }, job.microbatchSize))
       requests.set(this.#asked++, request);
+    this.#requests = requests;
     const waiting = [...requests.keys()];
     this.#pool.keepAlive(true);
     try {
@@ -94,7 +106,6 @@ export class ThreadEvaluations {
     waiting: number[],
     next: number,
   ): Promise<void> {
-    waiting.unshift(...this.#again.splice(0));
     for (const member of this.#pool.members) {
       let held = [...this.#sent.values()].filter((holder) => holder === member).length;
       // Far ahead of the next one, outputs would pile up.
@@ -109,10 +120,31 @@ export class ThreadEvaluations {
       }
     }
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#results.has(next)) return;
-    const own = waiting.shift();
-    if (own === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#results.has(next)) return; // it has come while samples were waited for
+    const own = this.#again.shift() ?? waiting.shift();
+    if (own === undefined) await this.#answer();
     else this.#results.set(own, await this.#compute(opened, requests.get(own)!, own));
+  }
+
+  /** Waits until something is heard. */
+  async #answer(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    let seconds = 0;
+    // Counted in looks and not by the clock: a process that was stopped, or a machine asleep, is nobody's fault.
+    const watch = setInterval(() => {
+      seconds += lookSeconds;
+      if (seconds < this.#stuckAfterSeconds) return;
+      const [chunk] = this.#sent.keys();
+      this.#failure ??= stuckError("evaluation", this.#requests.get(chunk!), 1000 * this.#stuckAfterSeconds);
+      for (const member of this.#sent.values()) this.#pool.abandon(member);
+      resolve();
+    }, 1000 * lookSeconds);
+    try {
+      await promise;
+    } finally {
+      clearInterval(watch);
+    }
   }
 
   async #send(opened: Opened, member: number, request: MicrobatchRequest, chunk: number): Promise<void> {
@@ -120,6 +152,14 @@ export class ThreadEvaluations {
     const { program, dataset, microbatchSize, parameterRegion } = job;
     const names = program.columns.map(({ column }) => column);
     if (dataset.weight !== undefined && !names.includes(dataset.weight)) names.push(dataset.weight);
+    const samples = new Uint32Array(request.samples);
+    const columns: Record<string, TypedArray> = {};
+    for (const column of names) {
+      const { dtype, shape } = dataset.columns[column]!;
+      columns[column] = allocate(dtype, elementCount(shape) * samples.length);
+      await dataset.read(column, samples, columns[column]);
+    }
+    // Told only now: while samples were read, another thread may have taken its place.
     if (!told.has(member)) {
       told.add(member);
       const { name, weight } = dataset;
@@ -130,13 +170,6 @@ export class ThreadEvaluations {
         { kind: "open evaluation", id, program, data, microbatchSize, parameterRegion },
         [],
       );
-    }
-    const samples = new Uint32Array(request.samples);
-    const columns: Record<string, TypedArray> = {};
-    for (const column of names) {
-      const { dtype, shape } = dataset.columns[column]!;
-      columns[column] = allocate(dtype, elementCount(shape) * samples.length);
-      await dataset.read(column, samples, columns[column]);
     }
     this.#sent.set(chunk, member);
     const transfer = Object.values(columns).map(({ buffer }) => buffer as ArrayBuffer); // just allocated, so not shared

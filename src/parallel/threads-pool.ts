@@ -19,7 +19,9 @@ export class ThreadPool {
   readonly #listener: PoolListener;
   readonly #disturb: Disturb | undefined;
   readonly #threads = new Map<number, Worker>();
-  readonly #exits: Promise<void>[] = [];
+  readonly #exits = new Map<Worker, Promise<void>>();
+  /** How often in a row each has gone before it computed. */
+  readonly #stillborn = new Map<number, number>();
   #isEnding = false;
   #isWaitedFor = false;
   #started = 0;
@@ -43,11 +45,13 @@ export class ThreadPool {
     const worker = new Worker(moduleBeside(import.meta.url, "./threads-worker"), { workerData: start });
     this.#threads.set(member, worker);
     const exit = Promise.withResolvers<void>();
-    this.#exits.push(exit.promise);
+    this.#exits.set(worker, exit.promise);
     return new Promise((resolve) => {
       let cause: unknown;
+      this.#stillborn.set(member, (this.#stillborn.get(member) ?? 0) + 1);
       worker.on("message", (message: FromThread) => {
         if (message.kind === "ready") {
+          this.#stillborn.delete(member);
           // From now on a process that ends without closing its run need not wait for threads that sleep.
           if (!this.#isEnding && !this.#isWaitedFor) worker.unref();
           resolve();
@@ -56,6 +60,7 @@ export class ThreadPool {
       worker.on("error", (error) => (cause = error));
       worker.on("exit", (code) => {
         this.#threads.delete(member);
+        this.#exits.delete(worker);
         if (!this.#isEnding)
           this.#listener.lost(member, cause ?? new Error(`thread ${member} ended, code ${code}`));
         resolve();
@@ -72,7 +77,21 @@ export class ThreadPool {
   async ended(): Promise<void> {
     this.#isEnding = true;
     for (const worker of this.#threads.values()) worker.ref();
-    await Promise.all(this.#exits);
+    await Promise.all(this.#exits.values());
+  }
+
+  /** Whether a thread has gone again and again before it computed: another would do so too. */
+  isHopeless(member: number): boolean {
+    return (this.#stillborn.get(member) ?? 0) >= 3;
+  }
+
+  /** Does not wait any more for a thread that does not come back, nor does the process. */
+  abandon(member: number): void {
+    const worker = this.#threads.get(member);
+    if (worker === undefined) return;
+    this.#threads.delete(member);
+    this.#exits.delete(worker);
+    worker.unref();
   }
 
   /** While it is waited for a thread, the process must not end. */

@@ -14,6 +14,7 @@ const say = (message: FromThread, transfer: readonly ArrayBuffer[] = []) =>
 
 const runtime = await nodeRuntime();
 const disturbance = disturb === undefined ? undefined : new Disturbance(disturb, number);
+disturbance?.strike("start", "its start");
 const claim = (microbatch: number) => {
   for (;;) {
     const { bell } = member.ledger;
@@ -27,7 +28,8 @@ const member = new Member(
   runtime,
   number,
   claim,
-  disturbance && ((...at) => disturbance.strike(...at)),
+  disturbance &&
+    ((step, microbatch) => disturbance.strike("training", `step ${step}, microbatch ${microbatch}`)),
 );
 const { ledger } = member;
 const evaluations = new EvaluationThread(member);
@@ -41,8 +43,10 @@ while (ledger.phase !== "ended") {
     task === undefined ? receiveMessageOnPort(port) : undefined;
   try {
     if (task !== undefined) await member.run(task);
-    else if (message !== undefined) await evaluations.answer(message.message, say);
-    else ledger.wait(bell, 10_000);
+    else if (message !== undefined) {
+      if (message.message.kind === "evaluate") disturbance?.strike("evaluation", "an evaluation");
+      await evaluations.answer(message.message, say);
+    } else ledger.wait(bell, 10_000);
   } catch (error) {
     // What is wrong with the data or the program would be so in any thread; anything else may be this thread's fault.
     if (!(error instanceof MicrobatchError)) throw error;

@@ -3,7 +3,7 @@
  * sessions of its own and adds finished lanes to their neighbours. The numbers are those of a crew of one, bit by bit.
  */
 import type { Dataset } from "../data/dataset.ts";
-import { fail, MicrobatchError, messageOf } from "../errors.ts";
+import { fail, messageOf } from "../errors.ts";
 import { blocksOf, normsOfBlocks } from "../runtime/reduction.ts";
 import { alone } from "./alone.ts";
 import type {
@@ -27,9 +27,11 @@ import { createRing } from "./microbatch-ring.ts";
 import { channelsOf, createResultsMemory } from "./results.ts";
 import { areFinite, mergedLanes, requireSeveralValues } from "./statistics.ts";
 import { automatic } from "./threads-automatic.ts";
+import { lostTwiceError, stuckError, threadError } from "./threads-errors.ts";
 import { ThreadEvaluations } from "./threads-evaluation.ts";
 import type { FromThread } from "./threads-messages.ts";
 import { errorOf, ThreadPool } from "./threads-pool.ts";
+import { ThreadWatch } from "./threads-watch.ts";
 import type { UpdateScalars } from "./update.ts";
 
 /** Options of threads. */
@@ -66,7 +68,8 @@ const elementsPerPart = 2 ** 16;
 
 async function openThreads(job: CrewJob, workers: number, options: ThreadOptions): Promise<Crew> {
   const { dataset, arena, gradient, microbatchSize, lanes } = job;
-  const microbatches = Math.ceil(Math.min(job.batchSize, dataset.size) / microbatchSize);
+  // A sampler may draw a sample twice: a batch can be larger than the dataset.
+  const microbatches = Math.ceil(job.batchSize / microbatchSize);
   const { layout } = arena.region(job.laneRegions[0]!); // what is trained, which lies first in every region
   const blocks = blocksOf(layout).count;
   const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
@@ -119,7 +122,7 @@ class Threads implements Crew {
   readonly started: Promise<void>;
   readonly #job: CrewJob;
   readonly #shared: Shared;
-  readonly #stuckAfter: number;
+  readonly #watch: ThreadWatch;
   readonly #member: Member;
   readonly #feeder: Feeder;
   readonly #pool: ThreadPool;
@@ -135,7 +138,8 @@ class Threads implements Crew {
     this.#job = job;
     this.#shared = shared;
     this.workers = workers;
-    this.#stuckAfter = 1000 * (options.stuckAfterSeconds ?? 600);
+    const stuckAfterSeconds = options.stuckAfterSeconds ?? 600;
+    this.#watch = new ThreadWatch(1000 * stuckAfterSeconds);
     const disturbance = options.disturb && new Disturbance(options.disturb, 0);
     const claim = (microbatch: number) => this.#claim(microbatch);
     this.#member = new Member(
@@ -143,7 +147,8 @@ class Threads implements Crew {
       job.runtime,
       0,
       claim,
-      disturbance && ((...at) => disturbance.strike(...at)),
+      disturbance &&
+        ((step, microbatch) => disturbance.strike("training", `step ${step}, microbatch ${microbatch}`)),
     );
     const { ledger, ring } = this.#member;
     const augmented = job.augmented && { reader: job.augmented, columns: job.gradient.first.columns.length };
@@ -154,7 +159,7 @@ class Threads implements Crew {
       heard: (member: number, message: FromThread) => this.#heard(member, message),
     };
     this.#pool = new ThreadPool(shared, listener, options.disturb);
-    this.#evaluations = new ThreadEvaluations(this.#pool, this.#member);
+    this.#evaluations = new ThreadEvaluations(this.#pool, this.#member, stuckAfterSeconds);
     const others = Array.from({ length: workers - 1 }, (_, index) => this.#pool.start(index + 1));
     this.started = Promise.all(others).then(() => {});
   }
@@ -255,15 +260,12 @@ class Threads implements Crew {
   /** A thread that computes for ever can be neither asked nor ended. */
   #refuseStuck(): void {
     const { results } = this.#member;
-    for (const member of this.#pool.members) {
-      const { microbatch, since } = results.running(member);
-      if (microbatch < 0 || Date.now() - since < this.#stuckAfter) continue;
-      this.#fails(
-        `microbatch ${microbatch}, ${samplesOf(this.#requests[microbatch])}`,
-        `a thread that has not come back from it for ${Math.round(this.#stuckAfter / 1000)} s`,
-        "look at these samples, end the process and go on from the last checkpoint; or allow more: threads(n, { stuckAfterSeconds })",
-      );
-    }
+    const stuck = this.#watch.look(this.#pool.members, results);
+    if (stuck.length === 0) return;
+    const { microbatch } = results.running(stuck[0]!);
+    this.#failure ??= stuckError(`microbatch ${microbatch}`, this.#requests[microbatch], this.#watch.limitMs);
+    this.#member.ledger.end("failed");
+    for (const member of stuck) this.#pool.abandon(member);
   }
 
   #totals(lanes: readonly { readonly lane: number; readonly start: number; readonly end: number }[]): Totals {
@@ -299,6 +301,15 @@ class Threads implements Crew {
     this.#feeder.readAgain();
     if (ledger.phase === "sum" && microbatch >= 0) this.#countLoss(microbatch, cause);
     this.#evaluations.lost(member);
+    if (this.#pool.isHopeless(member)) {
+      this.#fails(
+        `thread ${member}`,
+        `one that ended three times before it began (${messageOf(cause)})`,
+        startFix,
+      );
+      this.#evaluations.fail(this.#failure);
+      return;
+    }
     // It joins when it is ready; until then the others go on.
     void this.#pool.start(member).then(() => ledger.ring());
   }
@@ -307,11 +318,8 @@ class Threads implements Crew {
     const losses = (this.#losses.get(microbatch) ?? 0) + 1;
     this.#losses.set(microbatch, losses);
     if (losses < 2) return;
-    this.#fails(
-      `microbatch ${microbatch}, ${samplesOf(this.#requests[microbatch])}`,
-      `a thread that ended over it twice (${messageOf(cause)})`,
-      "look at these samples; if there is nothing wrong with them, please report it",
-    );
+    this.#failure ??= lostTwiceError(`microbatch ${microbatch}`, this.#requests[microbatch], cause);
+    this.#member.ledger.end("failed");
   }
 
   #heard(member: number, message: FromThread): void {
@@ -323,15 +331,10 @@ class Threads implements Crew {
   }
 
   #fails(where: string, got: string, fix: string): void {
-    this.#failure ??= new MicrobatchError(where, { expected: "threads that come back", got, fix });
+    this.#failure ??= threadError(where, got, fix);
     this.#member.ledger.end("failed");
   }
 }
 
 const resumeFix = "go on from the last checkpoint: parameters may be half updated";
-
-function samplesOf(request: MicrobatchRequest | undefined): string {
-  const samples = [...(request?.samples ?? [])];
-  const shown = samples.slice(0, 8).join(", ");
-  return `samples ${shown}${samples.length > 8 ? ` and ${samples.length - 8} more` : ""}`;
-}
+const startFix = "fewer threads, in case memory is short; if that is not it, please report it";
