@@ -8,16 +8,25 @@ export class Interrupted extends Error {
 const signals = ["SIGINT", "SIGTERM"] as const;
 
 /**
- * Calls `listener` at the first signal. What it returns forgets it. The second signal, whichever it is, ends the process by
- * itself: nobody listens any more, so that it does so in the middle of native code too, where process.exit would abort.
+ * Calls `listener` at the first signal. What it returns forgets it. The second, whichever it is, ends the process as it would
+ * without us: process.exit would abort in the middle of a session. Soon nobody listens any more, so that it ends native code
+ * too, which may take long.
  */
 export function onInterrupt(listener: () => void): () => void {
+  let isHeard = false;
   const forget = () => {
     for (const signal of signals) process.removeListener(signal, heard);
   };
-  const heard = () => {
-    forget();
+  const heard = (signal: NodeJS.Signals) => {
+    if (isHeard) {
+      forget();
+      process.kill(process.pid, signal);
+      return;
+    }
+    isHeard = true;
     listener();
+    // Not at once: a second one that has come and that nobody has told us of yet would be lost.
+    setTimeout(forget, 250).unref();
   };
   for (const signal of signals) process.on(signal, heard);
   return forget;

@@ -37,6 +37,7 @@ test("a logged event is a line with exact numbers, there as soon as it is report
   for (const key of ["weight", "loss", "penalty", "gradientNorm", "clipScale", "learningRate"] as const)
     assert.ok(Object.is(Number(line[key]), step[key]), key);
   assert.deepEqual(line.laneSquaredNorms, [[0.1, "NaN"]]);
+  assert.ok(!("lanes" in line));
   assert.match(line.time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   log.close();
 });

@@ -6,7 +6,7 @@ import type { TrainEvent } from "../train/event.ts";
 
 /** An open log. */
 export interface EventLog {
-  /** Appends an event; the model of the last one is left out. */
+  /** Appends an event. Left out are the model of the last one and, of steps, the times of lanes: a long run has many. */
   report(event: TrainEvent): void;
   /** Appends a line of another kind, such as { type: "saved", step: 120 }. */
   append(line: { readonly type: string } & Readonly<Record<string, unknown>>): void;
@@ -40,15 +40,23 @@ export function eventLog(path: string): EventLog {
   return {
     append,
     report(event) {
-      if (event.type !== "finished") return append({ ...event });
-      const { model: _, ...told } = event;
-      append(told);
+      append(told(event));
     },
     close() {
       access(path, () => fsyncSync(file));
       closeSync(file);
     },
   };
+}
+
+function told(event: TrainEvent): { readonly type: string } {
+  if (event.type === "finished") {
+    const { model: _, ...others } = event;
+    return others;
+  }
+  if (event.type !== "step") return event;
+  const { lanes: _, laneSquaredNorms, ...others } = event;
+  return { ...others, ...(laneSquaredNorms.length > 0 && { laneSquaredNorms }) };
 }
 
 /** The value of a line as it was before it was written: texts for numbers that JSON has no form for stay texts. */

@@ -1,19 +1,25 @@
 /** The course of a run: what its last words need of its events. A run that goes on reads the first part of it from its log. */
 import { open } from "node:fs/promises";
-import type { EvaluatedEvent, StepEvent, TrainEvent } from "../../train/event.ts";
+import type { DivergedEvent, EvaluatedEvent, StepEvent, TrainEvent } from "../../train/event.ts";
 
 /** What is read of events; those of a log are plain JSON. */
 type Told =
   | Pick<StepEvent, "type" | "epoch" | "loss" | "weight">
-  | Pick<EvaluatedEvent, "type" | "isBest" | "metrics">
-  | { readonly type: Exclude<TrainEvent["type"], "step" | "evaluated"> };
+  | Pick<EvaluatedEvent, "type" | "step" | "isBest" | "metrics">
+  | Pick<DivergedEvent, "type" | "back">
+  | { readonly type: Exclude<TrainEvent["type"], "step" | "evaluated" | "diverged"> };
+
+/** An evaluation that was the best when it was made. */
+interface Best {
+  readonly step: number;
+  /** Counted from 1. */
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
 
 /** Follows a run. */
 export class Course {
-  /** The best evaluation; empty without one. */
-  best: Readonly<Record<string, number>> = {};
-  /** The epoch of the best evaluation, counted from 1. */
-  bestEpoch: number | undefined;
+  #bests: readonly Best[] = [];
   #epoch = 0;
   #sum = 0;
   #weight = 0;
@@ -21,7 +27,18 @@ export class Course {
   see(event: Told): void {
     if (event.type === "step") this.#add(event);
     if (event.type === "evaluated" && event.isBest)
-      [this.best, this.bestEpoch] = [event.metrics, this.#epoch + 1];
+      this.#bests = [...this.#bests, { step: event.step, epoch: this.#epoch + 1, metrics: event.metrics }];
+    if (event.type === "diverged" && event.back !== undefined) this.#goBack(event.back.step);
+  }
+
+  /** The metrics of the best evaluation; empty without one. */
+  get best(): Readonly<Record<string, number>> {
+    return this.#bests.at(-1)?.metrics ?? {};
+  }
+
+  /** The epoch of the best evaluation, counted from 1. */
+  get bestEpoch(): number | undefined {
+    return this.#bests.at(-1)?.epoch;
   }
 
   /** Σ w·ℓ / Σ w over the steps of the epoch under way. */
@@ -32,9 +49,15 @@ export class Course {
   /** The same, which what comes does not change. */
   copy(): Course {
     const copy = new Course();
-    [copy.best, copy.bestEpoch] = [this.best, this.bestEpoch];
+    copy.#bests = this.#bests;
     [copy.#epoch, copy.#sum, copy.#weight] = [this.#epoch, this.#sum, this.#weight];
     return copy;
+  }
+
+  /** What came behind that step is undone; the epoch's loss is then that of the steps which come again. */
+  #goBack(step: number): void {
+    this.#bests = this.#bests.filter((best) => best.step <= step);
+    [this.#sum, this.#weight] = [0, 0];
   }
 
   #add({ epoch, loss, weight }: Pick<StepEvent, "epoch" | "loss" | "weight">): void {
@@ -74,7 +97,7 @@ async function followLog(log: string): Promise<{ course: Course; saved: Readonly
 }
 
 /** Kinds of lines that are read; of others there is nothing to know. */
-const begins = /^\{"type":"(step|evaluated|saved|resumed)",/;
+const begins = /^\{"type":"(step|evaluated|diverged|saved|resumed)",/;
 
 /** What a run in a folder tells beside its events. */
 type Mark =
