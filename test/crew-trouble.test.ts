@@ -1,8 +1,11 @@
 /** Crews of threads in trouble: late and failing data, threads that are lost or stuck while something is evaluated, runs that are left. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { randomSequence } from "../src/array/random.ts";
 import type { Dataset } from "../src/data/dataset.ts";
+import { moduleBeside } from "../src/data/module-beside.ts";
 import type { Sampler } from "../src/data/sampler.ts";
 import {
   adamw,
@@ -219,3 +222,27 @@ test("runs at once, runs that are left and runs after one that failed do not dis
   const runs = [2, 3].map((workers) => outcome(planOf(inMemory(), { parallel: threads(workers) })));
   for (const one of await Promise.all(runs)) assert.deepEqual(one, told);
 });
+
+for (const phase of ["training", "evaluation"] as const) {
+  test(`a thread that does not come back in ${phase} ends the run, which names its samples, and then the process`, async () => {
+    const child = spawn(
+      process.execPath,
+      [fileURLToPath(moduleBeside(import.meta.url, "./stuck-child")), phase],
+      {
+        stdio: ["ignore", "pipe", "inherit"],
+        timeout: 60_000, // a child that hangs fails the test
+      },
+    );
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    const where = phase === "training" ? String.raw`microbatch \d+` : "evaluation";
+    assert.match(
+      text,
+      new RegExp(
+        `^${where}, samples [\\d, ]+( and \\d+ more)?: expected threads that come back, got a thread that has not come back from it for 0\\.5 s\\. Fix: look at these samples, end the process and go on from the last checkpoint; or allow more: threads\\(n, { stuckAfterSeconds }\\)\n$`,
+      ),
+    );
+    assert.equal(code, 0);
+  });
+}
