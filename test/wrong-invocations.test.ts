@@ -32,6 +32,7 @@ const classWeight = good
 
 const files: Readonly<Record<string, string | Uint8Array>> = {
   "good.csv": good,
+  "good.jsonl": `{"a": 1, "y": 2}\n`,
   "empty.csv": "",
   "blank.csv": "\n\n",
   "header.csv": "a,b,y\n",
@@ -269,6 +270,10 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   // Files.
   [train("nowhere.csv"), /^read nowhere\.csv: expected a file, got nothing of that name\./],
+  [
+    train("good.jsonl", "y"),
+    /^good\.jsonl: expected a CSV or Parquet file, got JSON\. Fix: read it in a query, select \* from 'good\.jsonl', in a \.sql file\n$/,
+  ],
   [
     train("folder"),
     /^--target: expected a table, whose columns it is about, got the folder of images folder\./,

@@ -84,6 +84,15 @@ before(async () => {
   await writeFile(at("parts/3.csv"), gzipSync(csvOf(houses.slice(200), "\t")));
 });
 
+test("JSON is read in a query, and told to be where CSV is wanted", async () => {
+  const path = at("houses.jsonl");
+  const message =
+    `${path}: expected a CSV or Parquet file, got JSON. ` +
+    `Fix: read it in a query: sql("select * from '${path}'")`;
+  await assert.rejects(table(path, { target: "price" }), { message });
+  assert.equal((await table(sql(`select * from '${path}'`), { target: "price" })).size, houses.length);
+});
+
 test("one table in four formats, in several files and from a query gives one cache, byte for byte", async () => {
   const options = { target: "price" };
   const cache = { folder: at("cache") };

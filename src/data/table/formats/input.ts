@@ -154,7 +154,9 @@ async function kindOfFile(path: string): Promise<"csv" | "parquet"> {
     const { size } = await file.stat();
     const mark = async (position: number) =>
       (await file.read(Buffer.alloc(4), 0, 4, position)).buffer.toString("latin1");
-    if ((await mark(0)) !== parquetMark) return "csv";
+    const start = await mark(0);
+    if (/\.(json|jsonl|ndjson)$/i.test(path) && /^[{[]/.test(start)) refuseJson(path);
+    if (start !== parquetMark) return "csv";
     if (size >= 12 && (await mark(size - 4)) === parquetMark) return "parquet";
     const got = "a file without the mark at its end: it was cut off, or is still being written";
     return fail(path, { ...parquetProof, got });
@@ -164,3 +166,12 @@ async function kindOfFile(path: string): Promise<"csv" | "parquet"> {
 }
 
 const parquetMark = "PAR1";
+
+/** Throws: as CSV its quotes would be blamed. */
+function refuseJson(path: string): never {
+  return fail(path, {
+    expected: "a CSV or Parquet file",
+    got: "JSON",
+    fix: `read it in a query: sql("select * from '${path}'")`,
+  });
+}
