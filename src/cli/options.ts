@@ -130,6 +130,15 @@ export function every(text: string): Every {
   throw new InvalidArgumentError("Expected a number of steps such as 100, or a time such as 30s, 5m or 1h.");
 }
 
+/** Turns "800MB" and "1.5GB" (1e9 bytes), "512MiB" and "2GiB" (2^30 bytes) into bytes. */
+export function bytes(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(MB|GB|MiB|GiB)$/i.exec(text) ?? [];
+  const scale = { mb: 1e6, gb: 1e9, mib: 2 ** 20, gib: 2 ** 30 }[(unit ?? "").toLowerCase()] ?? 0;
+  const value = Math.floor(Number(number) * scale);
+  if (value >= 1 && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("Expected bytes such as 800MB, 1.5GB, 512MiB or 2GiB.");
+}
+
 /** What a column is said to be: a kind, or its categories from least to most. */
 export type TypeOf = "number" | "category" | "date" | "text" | readonly string[];
 

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { cleaningOptions } from "./cleaning.ts";
 import { dialectOption } from "./dialect.ts";
 import {
+  bytes,
   every,
   number,
   repeated,
@@ -170,6 +171,12 @@ export function addRunOptions(
       "The training:",
       option("--batch-size <n>", "samples per update", wholeNumber(1), "32 to 512, by the number of samples"),
       option("--microbatch-size <n>", "samples per pass: speed and memory only", wholeNumber(1)),
+      option(
+        "--memory-budget <bytes>",
+        "the most that the process may hold, such as 2GB",
+        bytes,
+        "80 % of what is free",
+      ),
       option("--lanes <n>", "slots of the gradient sum", wholeNumber(1, 1024), 8),
       option("--optimizer <name>", `the update rule (default: ${optimizer})`).choices(
         Object.keys(optimizerDefaults),

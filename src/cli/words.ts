@@ -44,6 +44,12 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   ],
   [/\bplan\.microbatchSize\b/g, "--microbatch-size"],
   [/\bplan\.batchSize\b/g, "--batch-size"],
+  [/\bplan\.memoryBudget\b/g, "--memory-budget"],
+  [
+    /\bmicrobatchSize: (\d+), or a larger memoryBudget\b/g,
+    "--microbatch-size $1, or a larger --memory-budget",
+  ],
+  [/\bor a larger memoryBudget\b/g, "or a larger --memory-budget"],
   [/\bplan\.stop, whenReached\b/g, "--until"],
   [/\bname the outputs yourself with plan\.serve\b/g, "leave it out with --ignore"],
   [/\ba context of at most (\d+), or a longer text\b/g, "--context $1, or a longer text"],

@@ -37,6 +37,8 @@ export interface RunFlags {
   readonly out?: string;
   readonly batchSize?: number;
   readonly microbatchSize?: number;
+  /** Bytes. */
+  readonly memoryBudget?: number;
   readonly lanes?: number;
   readonly learningRate?: number;
   readonly optimizer?: OptimizerName;

@@ -74,10 +74,11 @@ export function stopRulesOf({ until, patience, epochs, steps }: RunFlags): StopR
 
 /** What else flags say, in the fields of a plan. */
 export function overridesOf(flags: RunFlags): Partial<Pick<Plan, OverriddenField>> {
-  const { batchSize, microbatchSize, lanes, seed, lastBatch, clip, ema: decay } = flags;
+  const { batchSize, microbatchSize, memoryBudget, lanes, seed, lastBatch, clip, ema: decay } = flags;
   return {
     ...(batchSize !== undefined && { batchSize }),
     ...(microbatchSize !== undefined && { microbatchSize }),
+    ...(memoryBudget !== undefined && { memoryBudget }),
     ...(lanes !== undefined && { lanes }),
     ...(seed !== undefined && { seed }),
     ...(lastBatch !== undefined && { lastBatch }),
@@ -86,7 +87,15 @@ export function overridesOf(flags: RunFlags): Partial<Pick<Plan, OverriddenField
   };
 }
 
-type OverriddenField = "batchSize" | "microbatchSize" | "lanes" | "seed" | "lastBatch" | "clip" | "ema";
+type OverriddenField =
+  | "batchSize"
+  | "microbatchSize"
+  | "memoryBudget"
+  | "lanes"
+  | "seed"
+  | "lastBatch"
+  | "clip"
+  | "ema";
 
 /** The sampler that a flag names, for the samples that train. */
 export async function samplingOf(

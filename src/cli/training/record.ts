@@ -35,5 +35,6 @@ export function recordOf(job: Job, outcome: Outcome): Readonly<Record<string, un
     ...(outcome.run !== undefined && { run: outcome.run.folder, resumedAt: started.resumedAt ?? null }),
     stopReason: finished.stop.reason,
     peakBytes: process.resourceUsage().maxRSS * 1024,
+    ...(finished.memory && { predictedPeakBytes: finished.memory.predictedPeakBytes }),
   };
 }

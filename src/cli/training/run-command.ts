@@ -8,6 +8,7 @@ export const keepingFlags: readonly (keyof TrainFlags)[] = [
   "resumeAnyway",
   "checkpointEvery",
   "threads",
+  "memoryBudget",
   "json",
   "out",
 ];

@@ -44,6 +44,16 @@ function lengthLines(outcome: Outcome): string[] {
   return [
     `${counted(steps, "step")} ${lengthOf(outcome)}, ${counted(epochs, "epoch")}${kept}.`,
     `Stopped: ${reason}.`,
+    ...memoryLines(finished),
+  ];
+}
+
+/** Where it is more than every program takes that loads Node.js and ONNX Runtime. */
+function memoryLines({ memory }: Outcome["finished"]): string[] {
+  if (memory === undefined || memory.peakBytes < 2 ** 30) return [];
+  const megabytes = (bytes: number) => Math.round(bytes / 1e6).toLocaleString("en-US");
+  return [
+    `Held ${megabytes(memory.peakBytes)} MB of memory at most, ${megabytes(memory.predictedPeakBytes)} were predicted.`,
   ];
 }
 
