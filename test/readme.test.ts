@@ -67,17 +67,17 @@ describe("the README", () => {
       .map((line) => line.slice(prefix.length).split(" "));
     assert.deepEqual(
       commands.map(([name]) => name),
-      ["predict", "evaluate", "inspect", "finetune", "train", "generate"],
+      ["predict", "evaluate", "inspect", "finetune", "train", "generate", "train", "train", "runs"],
     );
     const there = (word: string) =>
-      /^((model|tuned|book)\.onnx|predictions\.csv)$/.test(word) ? join(folder, word) : word;
+      /^((model|tuned|book)\.onnx|predictions\.csv|runs\/(first)?)$/.test(word) ? join(folder, word) : word;
     for (const words of commands) {
       const { stdout, stderr } = await run(process.execPath, ["src/cli/main.ts", ...words.map(there)], {
         cwd: root,
       });
       assert.match(
         stdout + stderr,
-        /Predicted 344 rows|344 rows judged by species|^takes$|\(the file as it came\)|loss \S+ against \S+ \(always by how often each byte|^Ishmael./m,
+        /Predicted 344 rows|344 rows judged by species|^takes$|\(the file as it came\)|loss \S+ against \S+ \(always by how often each byte|^Ishmael.|on 2 threads|first has ended at step 225: |first +ended +225 /m,
       );
     }
     assert.equal((await readFile(join(folder, "predictions.csv"), "utf8")).trim().split("\n").length, 345);
