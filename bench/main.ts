@@ -17,6 +17,7 @@ import { checkpoint } from "./tables/checkpoint.ts";
 import { data } from "./tables/data.ts";
 import { large } from "./tables/large.ts";
 import { memory } from "./tables/memory.ts";
+import { memoryModel } from "./tables/memory-model.ts";
 import { models } from "./tables/models.ts";
 import { reading } from "./tables/reading.ts";
 import { threads } from "./tables/threads.ts";
@@ -30,6 +31,7 @@ const tables: Readonly<Record<string, Table>> = {
   accumulation,
   article,
   memory,
+  "memory-model": memoryModel,
   data,
   large,
   reading,
