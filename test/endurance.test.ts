@@ -3,12 +3,19 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { randomSequence } from "../src/array/random.ts";
-import { modelNames } from "./endurance/models.ts";
-import { live } from "./endurance/trial.ts";
+import { type ModelName, modelNames } from "./endurance/models.ts";
+import { type Lifetime, live } from "./endurance/trial.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const steps = 8;
 const folder = temporaryFolder();
+
+/** After which words their lives are ended: each model in two phases, at any moment from "started" on. */
+const killedIn: Readonly<Record<ModelName, readonly Lifetime["from"][]>> = {
+  mlp: ["caching", "started"],
+  cnn: ["started", "saving"],
+  transformer: ["evaluating", "checkpoint"],
+};
 
 for (const name of modelNames) {
   test(`${name}: killed and resumed, on other numbers of threads, with threads thrown out, a run ends with the same bytes`, async () => {
@@ -25,9 +32,11 @@ for (const name of modelNames) {
     const outcome = await live(
       {
         ...undisturbed,
-        workers: () => 3,
-        // Killed once at a moment between its first word and its end, and again later.
-        lifetime: (life) => (life < 2 ? 60 + 300 * random(life) : undefined),
+        workers: () => 2,
+        lifetime: (life) => {
+          const from = killedIn[name][life];
+          return from && { from, milliseconds: 300 * random(life) * (from === "started" ? 1 : 0.1) };
+        },
         disturbance: (life) => life + 1,
       },
       join(folder, `${name} disturbed`),

@@ -1,5 +1,8 @@
 /** The models of the endurance trials, with the data they are trained on: made up, since only the bytes matter. */
+import { allocate, type TypedArray } from "../../src/array/dtype.ts";
 import { randomSequence } from "../../src/array/random.ts";
+import { elementCount } from "../../src/array/shape.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
 import {
   adamw,
   afterSteps,
@@ -21,6 +24,7 @@ import {
   transformerBlock,
   whenStale,
 } from "../../src/index.ts";
+import { cached } from "../../src/node.ts";
 
 /** small: for the tests, seconds; whole: at least a million parameters. */
 export type Size = "small" | "whole";
@@ -56,10 +60,49 @@ const models = {
 
 export const modelNames = Object.keys(models) as readonly ModelName[];
 
+const samples = 230;
+
 /** Ragged microbatches, more of them than lanes and no multiple, samples without weight, best weights, an average. */
-export function endurancePlan(name: ModelName, size: Size, steps: number): Plan {
+export function endurancePlan(name: ModelName, size: Size, steps: number, data: Dataset): Plan {
+  const body: Layer = models[name].body(size);
+  return {
+    data,
+    model: (row) => body(row.x!),
+    loss: (predicted, row) => crossEntropy(predicted, row.y!),
+    optimizer: adamw({ learningRate: 1e-3 }),
+    batchSize: 64,
+    microbatchSize: 5,
+    lastBatch: "carry",
+    ema: ema({ decay: 0.95 }),
+    validation: { data, every: 4 },
+    stop: [afterSteps(steps), whenStale("validation.loss", { patience: 100 })],
+  } as Plan; // of the columns that it makes itself
+}
+
+/** The samples of a model on disk, in a cache that is written little by little where it is missing. */
+export function enduranceData(name: ModelName, folder: string): Promise<Dataset> {
+  const { name: called, columns, weight, ...data } = madeUp(name);
+  async function* pieces() {
+    for (let from = 0; from < samples; from += perPiece) {
+      const some = Uint32Array.from({ length: perPiece }, (_, index) => from + index);
+      const values: Record<string, TypedArray> = {};
+      for (const [column, { dtype, shape }] of Object.entries(columns)) {
+        values[column] = allocate(dtype, perPiece * elementCount(shape));
+        await data.read(column, some, values[column]);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 4)); // long enough to be killed in
+      yield { samples: perPiece, columns: values };
+    }
+  }
+  const source = { name: called, columns, fingerprint: () => data.fingerprint(), pieces };
+  return cached({ ...source, ...(weight !== undefined && { weight }) }, { folder, bytesInMemory: 0 });
+}
+
+/** Samples that the cache is given at once. */
+const perPiece = 10;
+
+function madeUp(name: ModelName): Dataset {
   const model = models[name];
-  const samples = 230;
   const random = randomSequence(5, "endurance", name);
   let drawn = 0;
   const numbers = samples * model.shape.reduce((product: number, dim) => product * dim, 1);
@@ -73,18 +116,5 @@ export function endurancePlan(name: ModelName, size: Size, steps: number): Plan 
   const y = isText
     ? { data: (x as Int32Array).map((code) => (7 * code + 3) % 50), shape }
     : Int32Array.from({ length: samples }, () => Math.floor(10 * random(drawn++)));
-  const data = arrays({ x: { data: x, shape }, y, weight }, { weight: "weight" });
-  const body: Layer = model.body(size);
-  return {
-    data,
-    model: (row) => body(row.x!),
-    loss: (predicted, row) => crossEntropy(predicted, row.y!),
-    optimizer: adamw({ learningRate: 1e-3 }),
-    batchSize: 64,
-    microbatchSize: 5,
-    lastBatch: "carry",
-    ema: ema({ decay: 0.95 }),
-    validation: { data, every: 4 },
-    stop: [afterSteps(steps), whenStale("validation.loss", { patience: 100 })],
-  } as Plan; // of the columns that it makes itself
+  return arrays({ x: { data: x, shape }, y, weight }, { weight: "weight" });
 }

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomSequence } from "../../src/array/random.ts";
 import { modelNames } from "./models.ts";
-import { live } from "./trial.ts";
+import { live, phases as phaseNames } from "./trial.ts";
 
 const [trials = 200, seed = 1] = process.argv.slice(2).map(Number);
 const steps = 12;
@@ -39,7 +39,12 @@ for (let trial = 0; trial < trials; trial++) {
       size: "whole",
       steps,
       workers: () => 1 + draw(4),
-      lifetime: (life) => (life < 1 + draw(4) ? 20 + draw(2500) : undefined),
+      // At any moment, or soon after a phase has begun, so that every one of them is met.
+      lifetime: (life) => {
+        if (life >= 1 + draw(4)) return undefined;
+        const from = draw(2) === 0 ? "started" : phaseNames[draw(phaseNames.length)]!;
+        return { from, milliseconds: draw(from === "started" ? 2500 : 30) };
+      },
       disturbance: (life) => (draw(2) === 0 ? 0 : 1 + 1000 * trial + life),
     },
     join(folder, `trial-${trial}`),
