@@ -177,7 +177,7 @@ test("what there is no time for is skipped and said, and the batch becomes small
   const skipped = certificate.checks.filter(({ name, holds }) => holds === "skipped" && name !== "kill");
   assert.ok(skipped.length > 0);
   for (const { why } of skipped)
-    assert.match(why, /^for time: it would take about [\d.]+ s, and [\d.]+ of 2 s are left$/);
+    assert.match(why, /^for time: it would take about [\d.]+ s, and [\d.]+ of 2\.0 s are left$/);
 });
 
 test("fewer samples than a batch are repeated, and samples without weight are left for last", async () => {
@@ -194,4 +194,25 @@ test("fewer samples than a batch are repeated, and samples without weight are le
 
 test("a plan that cannot be trained is refused as train refuses it", async () => {
   await assert.rejects(verify({ ...small, batchSize: 0 }), (error) => error instanceof MicrobatchError);
+});
+
+test("samples that are not finite are told as such", async () => {
+  const x = Array.from({ length: 40 }, () => [Number.NaN, 1, 2]);
+  const data = arrays({ x, y: x.map(() => [1]) });
+  const certificate = await verify({ ...small, data } as Plan);
+  assert.deepEqual(failed(certificate).slice(0, 1), ["splits"]);
+  assert.equal(
+    whyOf(certificate, "splits"),
+    "a loss or a gradient is NaN or infinite with the first parameters: train names the microbatch and its samples",
+  );
+  assert.match(whyOf(certificate, "company"), /are 0, or not finite: nothing can be compared$/);
+});
+
+test("options out of their range are refused", async () => {
+  await assert.rejects(verify(small, { seconds: 0 }), {
+    message: "verify, seconds: expected a number above 0, got 0. Fix: leave it out for 10",
+  });
+  await assert.rejects(verify(small, { threads: 1 }), {
+    message: "verify, threads: expected a whole number from 2 to 256, got 1. Fix: leave it out for 3",
+  });
 });

@@ -44,6 +44,9 @@ export class VerifyClock {
   /** Why there is no time for what is expected to take so many seconds; undefined where there is. */
   refusal(seconds: number): string | undefined {
     if (seconds <= this.left) return undefined;
-    return `for time: it would take about ${seconds.toFixed(1)} s, and ${Math.max(0, this.left).toFixed(1)} of ${this.allowed} s are left`;
+    return `for time: it would take about ${seconds.toFixed(1)} s, and ${Math.max(0, this.left).toFixed(1)} of ${this.allowed.toFixed(1)} s are left`;
   }
 }
+
+/** A gap in words: "5.3e-8". */
+export const inWords = (gap: number) => (gap === 0 ? "nothing" : gap.toExponential(1));

@@ -3,7 +3,7 @@ import type { AnyArray } from "../array/array.ts";
 import { alone } from "../parallel/alone.ts";
 import { names } from "./names.ts";
 import { trace } from "./trace.ts";
-import type { Check, VerifyClock } from "./verify-check.ts";
+import { type Check, inWords, type VerifyClock } from "./verify-check.ts";
 import { computedRows, type Gradient, type Probe } from "./verify-probe.ts";
 import { rowsOfSplit } from "./verify-reduced.ts";
 
@@ -29,12 +29,12 @@ export async function checkSplits(probe: Probe, clock: VerifyClock): Promise<Che
     if (least.worst <= limit || clock.refusal(2 * rows * secondsPerRow) !== undefined) break;
   }
   const { measured, worst, areFinite, hasGradient } = least!; // there is at least one batch
-  if (!hasGradient) {
+  if (!hasGradient && areFinite) {
     const why = "every gradient is 0 on the samples that were tried: nothing can be compared";
     return { name: "splits", holds: "skipped", measured, limit, why };
   }
   const holds = worst <= limit;
-  const shares = `${worst.toExponential(1)} of Σ‖microbatch gradients‖`;
+  const shares = `${inWords(worst)} of Σ‖microbatch gradients‖`;
   if (holds) {
     const why = `any split of a batch gives the gradient of the whole batch at once: they differ by ${shares} at most`;
     return { name: "splits", holds, measured, limit, why };
@@ -92,7 +92,7 @@ const companions = 5;
 
 /** The gradient of a sample alone against that in a microbatch of five, where the others have weight 0. */
 export async function checkCompany(probe: Probe, clock: VerifyClock): Promise<Check> {
-  const late = clock.refusal(6 * companions * probe.secondsPerRow);
+  const late = clock.refusal(2 * (2 + companions) * probe.secondsPerRow);
   if (late !== undefined) return { name: "company", holds: "skipped", measured: {}, limit, why: late };
   const samples = await distinctSamples(probe);
   if (probe.layers.length > 0) return checkLosses(probe, samples);
@@ -100,9 +100,11 @@ export async function checkCompany(probe: Probe, clock: VerifyClock): Promise<Ch
   let worst = 0;
   let cause = "";
   for (const only of [samples[0]!, samples.at(-1)!]) {
-    const single = await probe.gradient({ samples, size: 1, lanes: 1, only });
-    const together = await probe.gradient({ samples, size: samples.length, lanes: 1, only });
-    if (single.norm === 0 && together.norm === 0) continue;
+    // In the same place of the batch, which keys dropout.
+    const batch = Uint32Array.from([only, ...samples.filter((sample) => sample !== only)]);
+    const single = await probe.gradient({ samples: batch.subarray(0, 1), size: 1, lanes: 1, only });
+    const together = await probe.gradient({ samples: batch, size: batch.length, lanes: 1, only });
+    if (!(single.isFinite && together.isFinite) || (single.norm === 0 && together.norm === 0)) continue;
     const gap = gapOf(together, single) / single.norm;
     measured[`sample ${only}`] = gap;
     if (gap <= worst) continue;
@@ -110,13 +112,13 @@ export async function checkCompany(probe: Probe, clock: VerifyClock): Promise<Ch
     cause = causeOf(single, together, samples.length);
   }
   if (Object.keys(measured).length === 0) {
-    const why = "the gradients of the samples that were tried are 0: nothing can be compared";
+    const why = "the gradients of the samples that were tried are 0, or not finite: nothing can be compared";
     return { name: "company", holds: "skipped", measured, limit, why };
   }
   const holds = worst <= limit;
   const why = holds
     ? `a sample has the same gradient alone and among ${samples.length - 1} others`
-    : `a sample's gradient changes by ${worst.toExponential(1)} of itself among ${samples.length - 1} others: ${cause}`;
+    : `a sample's gradient changes by ${inWords(worst)} of itself among ${samples.length - 1} others: ${cause}`;
   return { name: "company", holds, measured, limit, why };
 }
 
@@ -155,7 +157,7 @@ async function checkLosses(probe: Probe, samples: Uint32Array): Promise<Check> {
     const holds = share <= limitOfLosses;
     const why = holds
       ? `as it is evaluated, a sample has the same loss alone and among ${samples.length - 1} others: only the layers below couple samples`
-      : `a sample's loss changes by ${share.toExponential(1)} among ${samples.length - 1} others even as it is evaluated: the loss or the model couples samples`;
+      : `a sample's loss changes by ${inWords(share)} among ${samples.length - 1} others even as it is evaluated: the loss or the model couples samples`;
     return { name: "company", holds, measured: { losses: share }, limit: limitOfLosses, why };
   } finally {
     await crew.close();
@@ -181,7 +183,7 @@ export function checkLayers({ layers }: Probe, splits: Check): Check {
     return { name: "layers", holds: true, measured: {}, limit: null, why };
   }
   const gaps = Object.values(splits.measured).map(Number);
-  const worst = gaps.length === 0 ? "by an unknown amount" : `by ${Math.max(...gaps).toExponential(1)}`;
+  const worst = gaps.length === 0 ? "by an amount that was not measured" : `by ${inWords(Math.max(...gaps))}`;
   const why =
     `${layers.join(", ")} (batch normalisation) use the mean and variance of the microbatch in training: another microbatch size ` +
     `changes the gradient ${worst} of Σ‖microbatch gradients‖. Keep microbatchSize as it is, or take groupNorm, layerNorm or batchNorm({ frozen: true })`;

@@ -5,7 +5,7 @@
 
 import { elementCount } from "../array/shape.ts";
 import type { ColumnSpecs } from "../data/dataset.ts";
-import { messageOf } from "../errors.ts";
+import { fail, kindOf, messageOf } from "../errors.ts";
 import type { CheckpointStore } from "./checkpoint.ts";
 import { checkPlan, type Plan } from "./plan.ts";
 import { type Check, type CheckName, VerifyClock } from "./verify-check.ts";
@@ -61,13 +61,15 @@ export interface Certificate {
 
 /**
  * Tries a plan's promises on its own model and data, on a reduced batch, and says of each whether it holds, by which numbers.
- * Nothing of the plan is changed: its own checkpoints are neither read nor written. Throws for a plan that cannot be trained.
+ * Nothing of the plan is changed: its own checkpoints are neither read nor written. Throws for a plan that cannot be trained, and for
+ * options out of their range.
  */
 export async function verify<Columns extends ColumnSpecs, Prediction>(
   plan: Plan<Columns, Prediction>,
   options: VerifyOptions = {},
 ): Promise<Certificate> {
   checkPlan(plan);
+  checkOptions(options);
   const clock = new VerifyClock(options.seconds ?? 10);
   // Columns and predictions are only handed back to functions of the same plan.
   const erased = plan as unknown as Plan;
@@ -81,6 +83,21 @@ export async function verify<Columns extends ColumnSpecs, Prediction>(
   } finally {
     await probe.close();
   }
+}
+
+function checkOptions({ seconds = 10, threads = 3 }: VerifyOptions): void {
+  if (!(Number.isFinite(seconds) && seconds > 0))
+    fail("verify, seconds", {
+      expected: "a number above 0",
+      got: kindOf(seconds),
+      fix: "leave it out for 10",
+    });
+  if (!(Number.isSafeInteger(threads) && threads >= 2 && threads <= 256))
+    fail("verify, threads", {
+      expected: "a whole number from 2 to 256",
+      got: kindOf(threads),
+      fix: "leave it out for 3",
+    });
 }
 
 async function checkRuns(
@@ -98,15 +115,11 @@ async function checkRuns(
   const begun = first as Undisturbed | undefined; // set inside of the function above
   if (begun === undefined) {
     const why = one.holds === "skipped" ? one.why : "the run on one thread failed";
-    const skipped = (["resume", "saved"] as const).map((name) => ({
-      ...one,
-      name,
-      holds: "skipped" as const,
-      measured: {},
-      why,
-    }));
-    return [one, ...skipped];
+    return [one, ...skippedFor(why, "resume", "saved", "kill")];
   }
+  const { stop } = begun.finished;
+  if (stop.rule === "diverged")
+    return skippedFor(`the run diverges: ${stop.reason}`, "threads", "resume", "saved", "kill");
   const { seconds } = begun;
   const stateSeconds = probe.stateBytes / 1e8; // encoded, hashed, written and synced: 100 MB a second at the least
   const { store, threads = 3, elsewhere } = options;
@@ -129,6 +142,9 @@ async function checkRuns(
         ),
   ];
 }
+
+const skippedFor = (why: string, ...names: readonly CheckName[]): Check[] =>
+  names.map((name) => ({ name, holds: "skipped", measured: {}, limit: null, why }));
 
 /** A check, if there is time for it. What it throws is why it does not hold. */
 async function attempted(
