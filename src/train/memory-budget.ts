@@ -3,6 +3,7 @@ import { fail } from "../errors.ts";
 import type { CrewFactory } from "../parallel/crew.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { measureSession, mostSamples, predictPeak } from "./memory-model.ts";
+import { Probe } from "./memory-probe.ts";
 import { chooseMicrobatch } from "./microbatch-choice.ts";
 import type { Plan } from "./plan.ts";
 import { type Sizes, withMicrobatch } from "./resolve.ts";
@@ -11,13 +12,16 @@ import type { Trace } from "./trace.ts";
 /** The share of free memory that a run may take unasked: others want some, and a prediction may be wrong by some. */
 const shareOfFree = 0.8;
 
+/** How much more may be needed with another size than the one that was probed: memory divides up in other ways. */
+const unprobed = 1.1;
+
 /** What the memory of a run was predicted to be, in bytes of the whole process. */
 export interface PredictedMemory {
   /** Before the run: data that is held in memory, and everything else the caller has. */
   readonly idleBytes: number;
   readonly predictedPeakBytes: number;
-  /** The plan's budget, or else a share of what was free. */
-  readonly budgetBytes: number;
+  /** The plan's budget, or else a share of what was free; absent where the system does not tell that. */
+  readonly budgetBytes?: number;
 }
 
 /** What is known when the budget is settled. */
@@ -61,25 +65,29 @@ export async function settleMemory(unsettled: Unsettled): Promise<Settled> {
     memory: {
       idleBytes: residentBytes,
       predictedPeakBytes: predict(crew, fitting.microbatchSize),
-      budgetBytes,
+      ...(Number.isFinite(budgetBytes) && { budgetBytes }),
     },
   });
   const parts = { plan, trace, residentBytes, session, arenaBytes: unsettled.arenaBytes };
   const predict = (crew: CrewFactory, size: number) =>
     predictPeak({ ...parts, workers: crew.workers }, sizes, size);
+  const fits = (crew: CrewFactory, size: number) => {
+    const growth = predict(crew, size) - residentBytes;
+    return residentBytes + (size === sizes.microbatchSize ? growth : unprobed * growth) <= budgetBytes;
+  };
   const choice = await chooseMicrobatch({
     plan,
     trace,
-    runtime,
     sizes,
-    fits: (size) => predict(factory, size) <= budgetBytes,
+    openProbe: () => Probe.open(runtime, trace),
+    fits: (size) => fits(factory, size),
   });
   if (choice !== undefined)
     return settle(withMicrobatch(sizes, choice.microbatchSize, choice.reason), factory);
-  if (predict(factory, sizes.microbatchSize) <= budgetBytes) return settle(sizes, factory);
+  if (fits(factory, sizes.microbatchSize)) return settle(sizes, factory);
   const crew = plan.parallel === undefined ? single : factory;
-  if (predict(crew, sizes.microbatchSize) <= budgetBytes) return settle(sizes, crew);
-  const largest = largestFitting(sizes, (size) => predict(crew, size) <= budgetBytes);
+  if (fits(crew, sizes.microbatchSize)) return settle(sizes, crew);
+  const largest = largestFitting(sizes, (size) => fits(crew, size));
   const isLeftOut = plan.microbatchSize === undefined && plan.replay === undefined;
   if (largest === 0 || !isLeftOut) {
     refuse(plan, sizes.microbatchSize, largest, (size) => predict(crew, size), budgetBytes);

@@ -118,8 +118,8 @@ const loadedBytes = ({ bytes }: LoadableProgram) => 2 ** 20 + 50 * bytes.length;
 
 /** Bytes of tensors from which on shapes alone are not trusted: convolutions need up to five times as much beside them. */
 const worthProbing = 2 * 2 ** 20;
-/** A probe is to take as much at most, and still more than what else may change meanwhile. */
-const largestProbe = 48 * 2 ** 20;
+/** Bytes of tensors that a probe has at most: more than what else may change meanwhile. */
+const largestProbe = 24 * 2 ** 20;
 
 /**
  * What one session will take: from the shapes alone where that is little, else measured by two runs, the smallest there is
@@ -139,7 +139,10 @@ export async function measureSession(
   };
   const isMeasurable = runtime.memory?.resident() !== undefined;
   if (!isMeasurable || perSample * microbatchSize < worthProbing) return estimate;
-  const samples = Math.max(4, Math.min(microbatchSize, Math.floor(largestProbe / perSample)));
+  // The runtime's memory comes in blocks that double: it divides up alike for half of everything, and not for a third.
+  let samples = microbatchSize;
+  while (samples * perSample > largestProbe && samples >= 8) samples = Math.ceil(samples / 2);
+  if (samples < 4) return estimate;
   const probe = await Probe.open(runtime, trace);
   try {
     const small = await probe.run(2);

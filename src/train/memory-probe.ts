@@ -7,6 +7,16 @@ import { rowsOf } from "../parallel/feeds.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
 import type { Trace } from "./trace.ts";
 
+/** What a probe has seen. */
+export interface Probed {
+  /** Of the fastest run. */
+  readonly seconds: number;
+  /** Of all runs. */
+  readonly spentSeconds: number;
+  /** What the first run has added to the process. */
+  readonly bytes: number;
+}
+
 /** An open probe. It touches nothing of a run: neither its arena nor its sessions. */
 export class Probe {
   /** Bytes that loading the program took. */
@@ -31,21 +41,20 @@ export class Probe {
     this.sessionBytes = Math.max(0, sessionBytes);
   }
 
-  /** Runs one microbatch, with as many times again as fit into `ms`: the fastest, and what the first has added to the process. */
-  async run(samples: number, ms = 0): Promise<{ readonly seconds: number; readonly bytes: number }> {
+  /** Runs a microbatch, and again until `ms` are over. */
+  async run(samples: number, ms = 0): Promise<Probed> {
     const binding = this.#bind(rowsOf(samples));
     const before = residentOf(this.#runtime);
     const began = performance.now();
-    let fastest = Number.POSITIVE_INFINITY;
-    let bytes = 0;
-    do {
+    await binding.run();
+    let fastest = performance.now() - began;
+    const bytes = Math.max(0, residentOf(this.#runtime) - before);
+    while (performance.now() - began < ms) {
       const start = performance.now();
       await binding.run();
-      const end = performance.now();
-      fastest = Math.min(fastest, end - start);
-      if (start === began || bytes === 0) bytes = Math.max(0, residentOf(this.#runtime) - before);
-    } while (performance.now() - began < ms);
-    return { seconds: fastest / 1000, bytes };
+      fastest = Math.min(fastest, performance.now() - start);
+    }
+    return { seconds: fastest / 1000, spentSeconds: (performance.now() - began) / 1000, bytes };
   }
 
   close(): Promise<void> {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrays } from "../data/arrays.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { sequential } from "../data/sampler.ts";
 import { batchNorm, linear, relu, sequence, squaredError } from "../nn/index.ts";
 import { sgd } from "../optim/index.ts";
 import { threads } from "../parallel/threads.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import { candidatesOf, chooseMicrobatch } from "./microbatch-choice.ts";
 import { definePlan, type Plan } from "./plan.ts";
 import { resolveSizes } from "./resolve.ts";
@@ -32,7 +32,8 @@ const repeated = (size: number): Dataset => ({
 function plan(change: Partial<Plan> = {}, layer = relu): Plan {
   const body = sequence(linear(2048), layer, linear(1));
   return definePlan({
-    data: repeated(4_000_000),
+    data: repeated(1_000_000),
+    sampler: sequential(),
     model: (row) => body(row.x!),
     loss: (predicted, row) => squaredError(predicted, row.y!),
     optimizer: sgd({ learningRate: 0.01 }),
@@ -43,30 +44,22 @@ function plan(change: Partial<Plan> = {}, layer = relu): Plan {
   }) as Plan; // with columns known by name only
 }
 
-/** A runtime that is as slow as told, and keeps the sizes it was asked to run. */
-function slowRuntime(ms: (samples: number) => number): Runtime & { readonly sizes: Set<number> } {
-  const sizes = new Set<number>();
-  const spin = async (samples: number) => {
-    sizes.add(samples);
-    const end = performance.now() + ms(samples);
-    while (performance.now() < end);
-    return {};
+/** Chooses with a probe that takes so many seconds by a clock of its own; nothing waits. */
+function choose(asked: Plan, seconds: (samples: number) => number, most = Number.POSITIVE_INFINITY) {
+  const tried = new Set<number>();
+  const run = async (samples: number, ms = 0) => {
+    tried.add(samples);
+    const one = seconds(samples);
+    return { seconds: one, spentSeconds: Math.max(one, ms / 1000), bytes: 0 };
   };
-  const session = {
-    inputs: [],
-    outputs: [],
-    close: async () => {},
-    bind: ({ x }: Readonly<Record<string, { readonly shape: readonly number[] }>>) => ({
-      run: () => spin(x!.shape[0]!),
-    }),
-  };
-  return { name: "slow", version: "1", processor: "none", load: async () => session, sizes };
-}
-
-function choose(asked: Plan, ms: (samples: number) => number, most = Number.POSITIVE_INFINITY) {
-  const runtime = slowRuntime(ms);
-  const parts = { plan: asked, trace: trace(asked), runtime, sizes: resolveSizes(asked) };
-  return { chosen: chooseMicrobatch({ ...parts, fits: (size) => size <= most }), tried: runtime.sizes };
+  const chosen = chooseMicrobatch({
+    plan: asked,
+    trace: trace(asked),
+    sizes: resolveSizes(asked),
+    fits: (size) => size <= most,
+    openProbe: async () => ({ run, close: async () => {} }),
+  });
+  return { chosen, tried };
 }
 
 test("tried are the rule's size, what gives each lane a microbatch, and one between; else more and less than the rule's", () => {
@@ -80,7 +73,7 @@ test("tried are the rule's size, what gives each lane a microbatch, and one betw
 
 test("the smallest size within 5 % of the fastest is taken", async () => {
   // 20 ms a microbatch, whatever it holds: the largest is the fastest by far.
-  const { chosen, tried } = choose(plan(), () => 20);
+  const { chosen, tried } = choose(plan(), () => 0.02);
   const { microbatchSize, reason } = (await chosen)!;
   assert.equal(microbatchSize, 128);
   assert.match(
@@ -89,17 +82,17 @@ test("the smallest size within 5 % of the fastest is taken", async () => {
   );
   assert.deepEqual([...tried], [64, 86, 128]);
   // As long as its samples take, with nothing on top.
-  assert.equal((await choose(plan(), (samples) => samples / 5).chosen)?.microbatchSize, 64);
+  assert.equal((await choose(plan(), (samples) => samples / 5000).chosen)?.microbatchSize, 64);
 });
 
 test("what does not fit into memory is not tried", async () => {
-  const { chosen, tried } = choose(plan(), () => 20, 110);
+  const { chosen, tried } = choose(plan(), () => 0.02, 110);
   assert.equal((await chosen)?.microbatchSize, 86);
   assert.deepEqual([...tried], [64, 86]);
 });
 
 test("no size is tried that would take longer than what is left of a second", async () => {
-  const { chosen, tried } = choose(plan(), (samples) => 5 * samples);
+  const { chosen, tried } = choose(plan(), (samples) => 0.005 * samples);
   assert.equal(await chosen, undefined);
   assert.deepEqual([...tried], [64]);
 });
@@ -117,12 +110,12 @@ test("sizes of short epochs, those that a plan or a record gives and those of ba
     plan({}, batchNorm()),
   ];
   for (const one of given) {
-    const { chosen, tried } = choose(one, () => 20);
+    const { chosen, tried } = choose(one, () => 0.02);
     assert.equal(await chosen, undefined);
     assert.deepEqual([...tried], []);
   }
   // May be long by its shapes, and is not as a clock has it.
-  const fast = choose(plan({ data: repeated(100_000) }), () => 0.1);
+  const fast = choose(plan({ data: repeated(100_000) }), () => 0.0001);
   assert.equal(await fast.chosen, undefined);
   assert.deepEqual([...fast.tried], [64]);
 });

@@ -1,8 +1,7 @@
 /** The microbatch size of a long run, where the plan leaves it out: timed, since no rule knows the machine. */
 import { elementCount } from "../array/shape.ts";
 import { bytesOf, runOrder } from "../graph/memory.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import { Probe } from "./memory-probe.ts";
+import type { Probe } from "./memory-probe.ts";
 import type { Plan } from "./plan.ts";
 import type { Sizes } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
@@ -10,7 +9,7 @@ import type { Trace } from "./trace.ts";
 /** A run whose epochs take less goes by the rule: its bytes then do not depend on what a clock says. */
 const longEpochSeconds = 2;
 /** Everything that is timed, and each size of it. */
-const [timingMs, eachMs] = [1000, 100];
+const [timingSeconds, eachMs] = [1, 100];
 /** How much slower than the fastest a smaller size may be: it takes less memory, and leaves more to do side by side. */
 const allowance = 1.05;
 
@@ -24,9 +23,9 @@ export interface Choice {
 export interface Choosing {
   readonly plan: Plan;
   readonly trace: Trace;
-  readonly runtime: Runtime;
   readonly sizes: Sizes;
   fits(microbatchSize: number): boolean;
+  openProbe(): Promise<Pick<Probe, "run" | "close">>;
 }
 
 /**
@@ -34,13 +33,13 @@ export interface Choosing {
  * where the rule stays: the plan or its record says the size, an epoch is short, or the size is part of the result (batchNorm).
  */
 export async function chooseMicrobatch(choosing: Choosing): Promise<Choice | undefined> {
-  const { plan, trace, runtime, sizes } = choosing;
+  const { plan, trace, sizes } = choosing;
   const isGiven = plan.microbatchSize !== undefined || plan.replay !== undefined;
   const isFixed = isGiven || trace.gradient.statistics.length > 0;
   if (isFixed || !mayBeLong(trace, plan.data.size)) return undefined;
   const candidates = candidatesOf(sizes).filter((size) => choosing.fits(size));
   if (candidates.length < 2) return undefined;
-  const probe = await Probe.open(runtime, trace);
+  const probe = await choosing.openProbe();
   try {
     const timed = await timeSizes(probe, candidates, plan.data.size);
     return timed.length < 2 ? undefined : fastEnough(timed);
@@ -60,13 +59,13 @@ async function timeSizes(
   sizes: readonly number[],
   samples: number,
 ): Promise<readonly Timed[]> {
-  const began = performance.now();
+  let left = timingSeconds;
   const timed: Timed[] = [];
   for (const size of sizes) {
-    const expectedMs = 2000 * size * (timed.at(-1)?.secondsPerSample ?? 0);
-    if (performance.now() - began + expectedMs > timingMs) break;
-    await probe.run(size); // the first of a size makes room for itself
-    const { seconds } = await probe.run(size, eachMs);
+    if (2 * size * (timed.at(-1)?.secondsPerSample ?? 0) > left) break;
+    const first = await probe.run(size); // which makes room for its size
+    const { seconds, spentSeconds } = await probe.run(size, eachMs);
+    left -= first.spentSeconds + spentSeconds;
     timed.push({ size, secondsPerSample: seconds / size });
     if (timed[0]!.secondsPerSample * samples < longEpochSeconds) return [];
   }
