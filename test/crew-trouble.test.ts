@@ -122,7 +122,7 @@ test("more threads than lanes, and batches smaller than threads, have the bytes 
     { batchSize: 3, microbatchSize: 2 },
     { batchSize: 400, microbatchSize: 30, sampler: twice },
   ]) {
-    const told = await outcome(planOf(inMemory(), change));
+    const told = await outcome(planOf(inMemory(), { ...change, parallel: threads(1) }));
     assert.deepEqual(await outcome(planOf(inMemory(), { ...change, parallel: threads(4) })), told);
   }
 });

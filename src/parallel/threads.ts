@@ -3,7 +3,7 @@
  * sessions of its own and adds finished lanes to their neighbours. The numbers are those of a crew of one, bit by bit.
  */
 import type { Dataset } from "../data/dataset.ts";
-import { fail, messageOf } from "../errors.ts";
+import { bug, fail, messageOf } from "../errors.ts";
 import { blocksOf, normsOfBlocks } from "../runtime/reduction.ts";
 import { alone } from "./alone.ts";
 import type {
@@ -68,8 +68,9 @@ const elementsPerPart = 2 ** 16;
 
 async function openThreads(job: CrewJob, workers: number, options: ThreadOptions): Promise<Crew> {
   const { dataset, arena, gradient, microbatchSize, lanes } = job;
-  // A sampler may draw a sample twice: a batch can be larger than the dataset.
-  const microbatches = Math.ceil(job.batchSize / microbatchSize);
+  // A sampler may draw a sample twice, so that a batch can have more samples than the dataset, though hardly as many as these.
+  const most = Math.max(dataset.size, 2 ** 24);
+  const microbatches = Math.ceil(Math.min(job.batchSize, most) / microbatchSize);
   const { layout } = arena.region(job.laneRegions[0]!); // what is trained, which lies first in every region
   const blocks = blocksOf(layout).count;
   const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
@@ -167,6 +168,8 @@ class Threads implements Crew {
   async sumGradients(batch: Batch): Promise<Totals> {
     const { ledger, results } = this.#member;
     this.#requests = cutBatch(batch, this.#job.microbatchSize);
+    if (this.#requests.length > this.#shared.results.size.microbatches)
+      bug(`a batch of ${batch.samples.length} samples`);
     for (const { samples } of this.#requests)
       requireSeveralValues(this.#job.gradient.statistics, samples.length);
     this.#losses = new Map();
