@@ -83,6 +83,11 @@ test("the smallest size within 5 % of the fastest is taken", async () => {
   assert.deepEqual([...tried], [64, 86, 128]);
   // As long as its samples take, with nothing on top.
   assert.equal((await choose(plan(), (samples) => samples / 5000).chosen)?.microbatchSize, 64);
+  // Two samples' time on top: 64 are 1.5 % slower than 128; four samples' time: 64 are 3 % slower; eight: 6 %, and 86 are 3 %.
+  const withOverhead = (overhead: number) => choose(plan(), (samples) => (samples + overhead) / 1000).chosen;
+  assert.equal((await withOverhead(2))?.microbatchSize, 64);
+  assert.equal((await withOverhead(4))?.microbatchSize, 64);
+  assert.equal((await withOverhead(8))?.microbatchSize, 86);
 });
 
 test("what does not fit into memory is not tried", async () => {
