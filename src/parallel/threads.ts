@@ -2,7 +2,6 @@
  * A crew of threads: this one and n − 1 others, on the same memory. Each takes lane after lane from the ledger, computes it in
  * sessions of its own and adds finished lanes to their neighbours. The numbers are those of a crew of one, bit by bit.
  */
-import type { Dataset } from "../data/dataset.ts";
 import { bug, fail, messageOf } from "../errors.ts";
 import { blocksOf, normsOfBlocks } from "../runtime/reduction.ts";
 import { alone } from "./alone.ts";
@@ -21,16 +20,15 @@ import { cutBatch } from "./evaluation.ts";
 import { Feeder } from "./feeder.ts";
 import type { MicrobatchRequest } from "./feeds.ts";
 import { busyLanes } from "./lanes.ts";
-import { createLedgerMemory, type Task } from "./ledger.ts";
+import type { Task } from "./ledger.ts";
 import { Member, type Shared } from "./member.ts";
-import { createRing } from "./microbatch-ring.ts";
-import { channelsOf, createResultsMemory } from "./results.ts";
 import { areFinite, mergedLanes, requireSeveralValues } from "./statistics.ts";
 import { automatic } from "./threads-automatic.ts";
 import { lostTwiceError, stuckError, threadError } from "./threads-errors.ts";
 import { ThreadEvaluations } from "./threads-evaluation.ts";
 import type { FromThread } from "./threads-messages.ts";
 import { errorOf, ThreadPool } from "./threads-pool.ts";
+import { createShared } from "./threads-shared.ts";
 import { ThreadWatch } from "./threads-watch.ts";
 import type { UpdateScalars } from "./update.ts";
 
@@ -61,60 +59,10 @@ export function threads(workers: number, options: ThreadOptions = {}): CrewFacto
 /** The crew of a plan that names none. */
 export const defaultCrew = (): CrewFactory => automatic((job, workers) => openThreads(job, workers, {}));
 
-/** At most so much memory for samples that wait for a thread; at least two microbatches have room in any case. */
-const ringBytes = 64 * 2 ** 20;
-/** Elements below which dividing a total or an update costs more than it saves: 256 KiB a part. */
-const elementsPerPart = 2 ** 16;
-
 async function openThreads(job: CrewJob, workers: number, options: ThreadOptions): Promise<Crew> {
-  const { dataset, arena, gradient, microbatchSize, lanes } = job;
-  // A sampler may draw a sample twice, so that a batch can have more samples than the dataset, though hardly as many as these.
-  const most = Math.max(dataset.size, 2 ** 24);
-  const microbatches = Math.ceil(Math.min(job.batchSize, most) / microbatchSize);
-  const { layout } = arena.region(job.laneRegions[0]!); // what is trained, which lies first in every region
-  const blocks = blocksOf(layout).count;
-  const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
-  const ledgerSize = { members: workers, lanes, slots: job.laneRegions.length, parts };
-  const resultsSize = {
-    members: workers,
-    microbatches,
-    lanes,
-    blocks,
-    tensors: job.measureLanes ? layout.tensors.length : 0,
-    channels: channelsOf(gradient.statistics),
-  };
-  const programColumns = gradient.first.columns.map(({ column }) => column);
-  const data = described(dataset);
-  const isWeightApart = dataset.weight !== undefined && !programColumns.includes(dataset.weight);
-  const columns = [...programColumns, ...(isWeightApart ? [dataset.weight] : [])];
-  const shared: Shared = {
-    memory: arena.memory,
-    arena: arena.plan,
-    gradient,
-    data,
-    microbatchSize,
-    lanes,
-    seed: job.seed,
-    parameterRegion: job.parameterRegion,
-    laneRegions: job.laneRegions,
-    measureLanes: job.measureLanes,
-    update: job.update,
-    ledger: { memory: createLedgerMemory(ledgerSize), size: ledgerSize },
-    results: { memory: createResultsMemory(resultsSize), size: resultsSize },
-    ring: createRing(dataset, columns, microbatchSize, { most: microbatches + workers, bytes: ringBytes }),
-    parts,
-  };
-  const crew = new Threads(job, shared, workers, options);
+  const crew = new Threads(job, createShared(job, workers), workers, options);
   await crew.started;
   return crew;
-}
-
-/** What threads need to know of a dataset. Lists of categories stay here. */
-function described({ name, columns, weight }: Dataset): Shared["data"] {
-  const plain = Object.entries(columns).map(
-    ([column, { dtype, shape }]) => [column, { dtype, shape }] as const,
-  );
-  return { name, columns: Object.fromEntries(plain), ...(weight !== undefined && { weight }) };
 }
 
 class Threads implements Crew {

@@ -1,0 +1,62 @@
+/** What the members of a crew of threads share: memory for ledger, results and ring beside the arena, and how it is divided. */
+import type { Dataset } from "../data/dataset.ts";
+import { blocksOf } from "../runtime/reduction.ts";
+import type { CrewJob } from "./crew.ts";
+import { createLedgerMemory } from "./ledger.ts";
+import type { Shared } from "./member.ts";
+import { createRing } from "./microbatch-ring.ts";
+import { channelsOf, createResultsMemory } from "./results.ts";
+
+/** At most so much memory for samples that wait for a thread; at least two microbatches have room in any case. */
+const ringBytes = 64 * 2 ** 20;
+/** Elements below which dividing a total or an update costs more than it saves: 256 KiB a part. */
+const elementsPerPart = 2 ** 16;
+
+/** Allocates it for so many threads. */
+export function createShared(job: CrewJob, workers: number): Shared {
+  const { dataset, arena, gradient, microbatchSize, lanes } = job;
+  // A sampler may draw a sample twice, so that a batch can have more samples than the dataset, though hardly as many as these.
+  const most = Math.max(dataset.size, 2 ** 24);
+  const microbatches = Math.ceil(Math.min(job.batchSize, most) / microbatchSize);
+  const { layout } = arena.region(job.laneRegions[0]!); // what is trained, which lies first in every region
+  const blocks = blocksOf(layout).count;
+  const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
+  const ledgerSize = { members: workers, lanes, slots: job.laneRegions.length, parts };
+  const resultsSize = {
+    members: workers,
+    microbatches,
+    lanes,
+    blocks,
+    tensors: job.measureLanes ? layout.tensors.length : 0,
+    channels: channelsOf(gradient.statistics),
+  };
+  const programColumns = gradient.first.columns.map(({ column }) => column);
+  const data = described(dataset);
+  const isWeightApart = dataset.weight !== undefined && !programColumns.includes(dataset.weight);
+  const columns = [...programColumns, ...(isWeightApart ? [dataset.weight] : [])];
+  return {
+    memory: arena.memory,
+    arena: arena.plan,
+    gradient,
+    data,
+    microbatchSize,
+    lanes,
+    seed: job.seed,
+    parameterRegion: job.parameterRegion,
+    laneRegions: job.laneRegions,
+    measureLanes: job.measureLanes,
+    update: job.update,
+    ledger: { memory: createLedgerMemory(ledgerSize), size: ledgerSize },
+    results: { memory: createResultsMemory(resultsSize), size: resultsSize },
+    ring: createRing(dataset, columns, microbatchSize, { most: microbatches + workers, bytes: ringBytes }),
+    parts,
+  };
+}
+
+/** What threads need to know of a dataset. Lists of categories stay here. */
+function described({ name, columns, weight }: Dataset): Shared["data"] {
+  const plain = Object.entries(columns).map(
+    ([column, { dtype, shape }]) => [column, { dtype, shape }] as const,
+  );
+  return { name, columns: Object.fromEntries(plain), ...(weight !== undefined && { weight }) };
+}
