@@ -181,3 +181,16 @@ test("runs lists the runs there are, compares two and removes one, and nothing t
     "runs remove .: expected the folder of a run, got ., which has no checkpoints and no command.json. Fix: microbatch runs lists the runs there are\n",
   );
 });
+
+test("a run that diverges goes back as often as it may, then ends and says where", async () => {
+  const blown = ["--learning-rate", "1e30", "--on-divergence", "back", "--checkpoint-every", "1"];
+  const { code, stderr } = await microbatch(...long, ...blown, "--run", "diverged");
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /The run goes back to step 0 and on with 0\.125 times the learning rate \(time 3\)\.\n/,
+  );
+  assert.match(stderr, /\nNo model is saved: the run diverged at step \d, before its first evaluation\./);
+  const { runs } = JSON.parse((await microbatch("runs", "diverged", "--json")).stdout);
+  assert.deepEqual([runs[0].state, existsSync(join(folder, "diverged", "result.json"))], ["diverged", false]);
+});

@@ -183,6 +183,23 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [["evaluate", "model.onnx"], /missing required argument 'table'/],
   [["inspect"], /missing required argument 'model'/],
   [["inspect", "model.onnx", "--out", "x"], /unknown option '--out'/],
+  // Long runs.
+  [
+    train("good.csv", "y", "--checkpoint-every", "0s"),
+    /Expected a number of steps such as 100, or a time such as 30s, 5m or 1h\./,
+  ],
+  [
+    train("good.csv", "y", "--resume"),
+    /^--resume: expected --run beside it, which names the run's folder, got none\. Fix: for example --run runs\/first --resume$/m,
+  ],
+  [
+    train("good.csv", "y", "--run", "--resume"),
+    /^--resume: expected --run with the folder of the run to go on with, got --run alone\. Fix: microbatch runs lists the runs there are$/m,
+  ],
+  [
+    train("good.csv", "y", "--run", "empty.csv"),
+    /^--run empty\.csv: expected a folder, or a new name, got the file .*empty\.csv\. Fix: name another$/m,
+  ],
   // Sizes and rates.
   ...["0", "-1", "1.5", "many", "", "1e99"].map(
     (size) =>

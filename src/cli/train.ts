@@ -210,6 +210,10 @@ export function addRunOptions(
       ]),
       option("--seed <n>", "seed of everything random", wholeNumber(0), seed),
       option(
+        "--on-divergence <what>",
+        "where a loss or gradient is infinite or none: stop, skip that update, or go back some steps and halve the learning rate (default: stop)",
+      ).choices(["stop", "skip", "back"]),
+      option(
         "--threads <n>",
         "who computes: speed only (default: as many as there are cores, where a second of training shows a gain)",
         wholeNumber(1, 256),

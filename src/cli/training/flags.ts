@@ -56,6 +56,7 @@ export interface RunFlags {
   readonly ema?: number;
   readonly json?: boolean;
   readonly threads?: number;
+  readonly onDivergence?: "stop" | "skip" | "back";
   /** A folder, or true for one that is named by the time. */
   readonly run?: string | true;
   readonly resume?: boolean;

@@ -75,6 +75,7 @@ export function stopRulesOf({ until, patience, epochs, steps }: RunFlags): StopR
 /** What else flags say, in the fields of a plan. */
 export function overridesOf(flags: RunFlags): Partial<Pick<Plan, OverriddenField>> {
   const { batchSize, microbatchSize, memoryBudget, lanes, seed, lastBatch, clip, ema: decay } = flags;
+  const { onDivergence: action } = flags;
   return {
     ...(batchSize !== undefined && { batchSize }),
     ...(microbatchSize !== undefined && { microbatchSize }),
@@ -84,6 +85,7 @@ export function overridesOf(flags: RunFlags): Partial<Pick<Plan, OverriddenField
     ...(lastBatch !== undefined && { lastBatch }),
     ...(clip !== undefined && { clip: clipByGlobalNorm(clip) }),
     ...(decay !== undefined && { ema: ema({ decay }) }),
+    ...(action !== undefined && { divergence: { action } }),
   };
 }
 
@@ -95,7 +97,8 @@ type OverriddenField =
   | "seed"
   | "lastBatch"
   | "clip"
-  | "ema";
+  | "ema"
+  | "divergence";
 
 /** The sampler that a flag names, for the samples that train. */
 export async function samplingOf(
