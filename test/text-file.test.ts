@@ -184,7 +184,7 @@ test("generate writes on from a prompt, the same for the same seed, with bytes, 
   }
 });
 
-test("generate refuses models of anything but texts, and prompts that a model cannot read", async () => {
+test("generate refuses models of anything but texts, and prompts that a model cannot read; other commands refuse those of texts", async () => {
   await train(
     "loomings.txt",
     "--steps",
@@ -226,5 +226,17 @@ test("generate refuses models of anything but texts, and prompts that a model ca
     assert.equal(stdout, "");
     if (typeof message === "string") assert.equal(stderr, message);
     else assert.match(stderr, message);
+  }
+  for (const words of [
+    ["predict", "small.onnx", "loomings.txt"],
+    ["evaluate", "small.onnx", "loomings.txt"],
+    ["finetune", "small.onnx", "loomings.txt"],
+  ]) {
+    const { code, stderr } = await microbatch(...words);
+    assert.equal(code, 2, stderr);
+    assert.equal(
+      stderr,
+      'small.onnx: expected a model of a table or of images, got one of a text. Fix: let it write: microbatch generate small.onnx --prompt "The "\n',
+    );
   }
 });

@@ -14,6 +14,7 @@ import type { MetricFold } from "../nn/metric.ts";
 import type { SavedModel } from "../train/saved-model.ts";
 import type { EvaluateFlags } from "./evaluate.ts";
 import { type Outputs, requireClasses } from "./model-rows.ts";
+import { refuseTextModel } from "./text-model.ts";
 import { type Head, headOf } from "./training/heads.ts";
 
 /** Rows whose answers are known: a table's, or images whose folders say them. */
@@ -43,6 +44,7 @@ export function answersOf(
   model: SavedModel,
   { target: asked, weight }: Pick<EvaluateFlags, "target" | "weight">,
 ): Answer[] {
+  refuseTextModel(file, model.summary.metadata);
   const schema = model.schema;
   if (schema === undefined || schema.targets.length === 0) {
     return fail(file, {

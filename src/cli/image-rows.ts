@@ -1,6 +1,6 @@
 /** A folder of images as the rows of a saved model: one input of bytes, read in the size that the model was trained on. */
 import { stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { failToAccess } from "../data/files.ts";
 import { type Images, images, type UnlabelledColumns } from "../data/images/images.ts";
 import { parseNumber } from "../data/numbers.ts";
@@ -16,12 +16,12 @@ export interface ModelPiece {
   readonly columns: RawColumns;
 }
 
-/** True for a folder. Throws where nothing has that name; what is wrong with anything else is told where it is read. */
+/** True for a folder. Throws where one may be meant and nothing has that name; what else is wrong is told where it is read. */
 export function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),
     (error) => {
-      const isMissing = error?.code === "ENOENT" && !/[*?[{]/.test(path); // a pattern is the name of many files
+      const isMissing = error?.code === "ENOENT" && extname(path) === "" && !/[*?[{]/.test(path); // files have endings, or are patterns
       return isMissing && failToAccess(`read ${path}`, error, dirname(resolve(path)));
     },
   );

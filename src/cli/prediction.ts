@@ -13,6 +13,7 @@ import { requireOut } from "./out.ts";
 import type { PredictFlags } from "./predict.ts";
 import { print, say } from "./say.ts";
 import { tableInput } from "./table-input.ts";
+import { refuseTextModel } from "./text-model.ts";
 import { UnseenCategories } from "./unseen.ts";
 
 /** Writes the table with its predictions to a file, or to standard output. */
@@ -29,6 +30,7 @@ export async function runPredict(file: string, path: string, flags: PredictFlags
   const model = await loadModel(file);
   const began = performance.now();
   try {
+    refuseTextModel(file, model.summary.metadata);
     const delimiter = out?.endsWith(".tsv") === true ? "\t" : ",";
     const unseen = new UnseenCategories(model.schema);
     const table = { path, ...dialectOf(flags) };

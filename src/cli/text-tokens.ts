@@ -3,8 +3,7 @@ import { byteVocabulary, characterVocabulary } from "../data/text/characters.ts"
 import { tokenizerFrom } from "../data/text/tokenizer.ts";
 import type { Vocabulary } from "../data/text/vocabulary.ts";
 import { fail, shorten } from "../errors.ts";
-
-const key = "microbatch.tokens";
+import { tokensKey as key } from "./text-model.ts";
 
 /** Bytes need no list; characters are theirs, in the order of their codes; a tokenizer is its whole tokenizer.json. */
 export type SavedTokens =

@@ -1,6 +1,7 @@
 /** microbatch finetune, from its flags to its job. */
 import { fail } from "../../errors.ts";
 import { isFolder } from "../image-rows.ts";
+import { refuseTextModel } from "../text-model.ts";
 import type { FinetuneFlags } from "./finetune-flags.ts";
 import { openModel } from "./finetune-open.ts";
 import type { Job } from "./job.ts";
@@ -21,6 +22,7 @@ async function jobOf(file: string, path: string, flags: FinetuneFlags): Promise<
   }
   const isImages = await isFolder(path);
   const model = await openModel(file);
+  refuseTextModel(file, model.summary.metadata);
   return isImages
     ? (await import("./finetune-image.ts")).finetuneImages(model, path, flags)
     : (await import("./finetune-table.ts")).finetuneTable(model, path, flags);
