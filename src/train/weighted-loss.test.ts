@@ -4,7 +4,7 @@ import { float32 } from "../array/array.ts";
 import { arrays } from "../data/arrays.ts";
 import { constant } from "../graph/tensor.ts";
 import { accuracy, crossEntropy, linear } from "../nn/index.ts";
-import { gather } from "../ops/index.ts";
+import { abs, gather, sub } from "../ops/index.ts";
 import { sgd } from "../optim/index.ts";
 import type { FinishedEvent, StepEvent } from "./event.ts";
 import { definePlan, type Plan } from "./plan.ts";
@@ -82,4 +82,19 @@ test("the division is by the sum of the weights that count: one class with a ten
   };
   const [one, tenth] = [await loss(1), await loss(0.1)];
   assert.ok(Math.abs(one - tenth) < 1e-5 * one, `${one} and ${tenth}`);
+});
+
+test("a loss for each pair of samples, which shapes that stretch to each other give, is refused", async () => {
+  const columnOfY = arrays({ x, y: Float32Array.from(y) });
+  const body = linear(1);
+  const plan = definePlan({
+    data: columnOfY,
+    model: (row) => body(row.x),
+    loss: (predicted, row) => abs(sub(predicted, row.y)),
+    optimizer: sgd({ learningRate: 0.3 }),
+  });
+  await assert.rejects(train(plan).next(), {
+    message:
+      "plan.loss: expected one number per sample, or several of a fixed number: [batch, …], got [batch, batch], a number for each pair of samples. Fix: give what is compared one shape: [batch] and [batch, 1] together stretch to [batch, batch]; reshape one of them",
+  });
 });

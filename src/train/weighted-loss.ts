@@ -1,5 +1,5 @@
 /** The loss a plan returns, with the weight of each of its numbers. It is summed outside of the programs, in float64. */
-import { formatShape } from "../array/shape.ts";
+import { formatShape, isBatchDim } from "../array/shape.ts";
 import { fail, kindOf } from "../errors.ts";
 import { input, isTensor, type Tensor } from "../graph/tensor.ts";
 import { expand, mul, reshape } from "../ops/index.ts";
@@ -25,6 +25,13 @@ export function weightedLoss(result: LossResult): WeightedLoss {
       expected: "one float32 number per sample or token, [batch] or [batch, …], or { loss, weight }",
       got: isTensor(loss) ? `${loss.dtype} ${formatShape(loss.shape)}` : kindOf(result),
       fix: "return the loss of each sample, not their mean: the trainer divides once per step",
+    });
+  }
+  if (loss.shape.slice(1).some(isBatchDim)) {
+    fail("plan.loss", {
+      expected: "one number per sample, or several of a fixed number: [batch, …]",
+      got: `${formatShape(loss.shape)}, a number for each pair of samples`,
+      fix: "give what is compared one shape: [batch] and [batch, 1] together stretch to [batch, batch]; reshape one of them",
     });
   }
   const rank = loss.shape.length;
