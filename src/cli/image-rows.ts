@@ -21,7 +21,9 @@ export function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),
     (error) => {
-      const isMissing = error?.code === "ENOENT" && extname(path) === "" && !/[*?[{]/.test(path); // files have endings, or are patterns
+      // Files have endings, or are patterns; no path at all is told as such, further on.
+      const isMissing =
+        error?.code === "ENOENT" && path !== "" && extname(path) === "" && !/[*?[{]/.test(path);
       return isMissing && failToAccess(`read ${path}`, error, dirname(resolve(path)));
     },
   );
