@@ -80,10 +80,10 @@ test("a peak is predicted from two probes, the smallest there is and one of some
   assert.equal(factory.workers, 2);
   assert.equal(memory?.idleBytes, 100 * mebibyte);
   assert.equal(memory.budgetBytes, 1700 * mebibyte);
-  // Each of two threads: 3 MiB for the session, 256 for the samples. 30 for two heaps, 1 for the arena, 1 for what a probe
-  // cannot measure below that, on each thread.
+  // Each of two threads: 3 MiB for the session, 256 for the samples. 30 for two heaps, 3 for what the second thread frees and
+  // keeps, 1 for the arena, 1 for what a probe cannot measure below that, on each thread.
   const predicted = memory.predictedPeakBytes / mebibyte - 100;
-  assert.ok(predicted > 2 * 260 + 30 && predicted < 2 * 260 + 33, String(predicted));
+  assert.ok(predicted > 2 * 260 + 33 && predicted < 2 * 260 + 36, String(predicted));
 });
 
 test("a microbatch size that was asked for and does not fit is refused, with the largest that does", async () => {

@@ -45,18 +45,21 @@ export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = a
   const rows = rowsOf(Math.min(microbatchSize, most));
   const gradient = sessions * (session.loaded + session.fixed + rows * session.perSample);
   const copies = parameterBytes(trace, ({ isTrained }) => isTrained); // the runtime's, of what it has written in place
-  const perThread = gradient + copies + feedBytes(plan, trace.gradient.first, rows);
+  const model = parameterBytes(trace, () => true);
+  const perThread = gradient + feedBytes(plan, trace.gradient.first, rows);
   return (
     parts.residentBytes +
     heapBytes +
     parts.arenaBytes(laneRegions(plan, sizes, workers)) +
     threads * perThread +
-    (workers - 1) * threadBytes +
+    (workers - 1) * (threadBytes + session.loaded) + // what a thread frees is of use to that thread alone
     (workers > 1 ? ringBytes(plan, trace.gradient.first, rows, microbatches + workers) : 0) +
     evaluationBytes(parts, sizes) +
     (plan.augment === undefined ? 0 : aheadBytes) +
     (plan.data.prefetch === undefined ? 0 : aheadBytes) +
-    parameterBytes(trace, () => true) + // the model that comes out
+    // The main thread has given its copies back before the model comes out; each other keeps those of two runs (measured).
+    2 * (threads - 1) * copies +
+    Math.max(copies, model) +
     (plan.checkpoint === undefined ? 0 : parts.arenaBytes([])) // one encoded copy
   );
 }
@@ -86,8 +89,8 @@ function evaluationBytes({ plan, trace, workers, session }: MemoryParts, sizes: 
   const { evaluation } = trace.programs;
   const outputs = evaluation.outputs.reduce((sum, { tensor }) => sum + bytesOf(tensor, rows), 0);
   const alive = peakBytes(evaluation, rows).bytes;
-  // Kernels need room beside the tensors: as much as they do in training, at most as much again.
-  const factor = Math.min(2, Math.max(1, session.perSample / Math.max(1, bytesPerSample(trace))));
+  // Kernels need room beside the tensors, though less than in training: measured, 0.8 to 1.5 times the tensors.
+  const factor = Math.min(1.25, Math.max(1, session.perSample / Math.max(1, bytesPerSample(trace))));
   const loaded = loadedBytes(trace.evaluation);
   return workers * (loaded + factor * alive + 2 * outputs + feedBytes(plan, trace.evaluation, rows));
 }
