@@ -99,14 +99,17 @@ const losses: Disturb = { seed: 7, thrown: 0.05, delayed: 0.2, milliseconds: 4 }
 test("samples that come late, or from a disk, give the bytes of those in memory, with threads that are lost too", async () => {
   const told = await outcome(planOf(inMemory()));
   for (const data of [late(inMemory()), await onDisk(inMemory())]) {
-    assert.deepEqual(await outcome(planOf(data, { parallel: threads(3, { disturb: losses }) })), told);
+    assert.deepEqual(
+      await outcome(planOf(data, { parallel: threads(3, { disturb: losses, stopAfterLosses: 100 }) })),
+      told,
+    );
   }
 });
 
 test("augmented samples from a disk have the same bytes with threads that are lost", async () => {
   const augment = { x: [flip()] };
   const told = await outcome(planOf(inMemory(), { augment }));
-  const parallel = threads(3, { disturb: { ...losses, seed: 9 } });
+  const parallel = threads(3, { disturb: { ...losses, seed: 9 }, stopAfterLosses: 100 });
   assert.deepEqual(await outcome(planOf(await onDisk(inMemory()), { augment, parallel })), told);
 });
 

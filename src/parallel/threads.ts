@@ -39,6 +39,8 @@ export interface ThreadOptions {
    * neither asked nor replaced. Default 600.
    */
   readonly stuckAfterSeconds?: number;
+  /** So many threads that end over one microbatch of a batch stop the run: it is not the thread's fault then. Default 2. */
+  readonly stopAfterLosses?: number;
   /** Trouble on purpose, for tests. */
   readonly disturb?: Disturb;
 }
@@ -80,6 +82,7 @@ class Threads implements Crew {
   #requests: readonly MicrobatchRequest[] = [];
   /** How often each microbatch of the batch was lost with its thread. */
   #losses = new Map<number, number>();
+  readonly #stopAfterLosses: number;
   #failure: unknown;
   readonly #evaluations: ThreadEvaluations;
 
@@ -88,6 +91,7 @@ class Threads implements Crew {
     this.#shared = shared;
     this.workers = workers;
     const stuckAfterSeconds = options.stuckAfterSeconds ?? 600;
+    this.#stopAfterLosses = options.stopAfterLosses ?? 2;
     this.#watch = new ThreadWatch(1000 * stuckAfterSeconds);
     const disturbance = options.disturb && new Disturbance(options.disturb, 0);
     const claim = (microbatch: number) => this.#claim(microbatch);
@@ -268,7 +272,7 @@ class Threads implements Crew {
   #countLoss(microbatch: number, cause: unknown): void {
     const losses = (this.#losses.get(microbatch) ?? 0) + 1;
     this.#losses.set(microbatch, losses);
-    if (losses < 2) return;
+    if (losses < this.#stopAfterLosses) return;
     this.#failure ??= lostTwiceError(`microbatch ${microbatch}`, this.#requests[microbatch], cause);
     this.#member.ledger.end("failed");
   }

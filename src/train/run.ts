@@ -257,10 +257,13 @@ export class Run {
   }
 
   async close(): Promise<void> {
-    await this.#opened.plan.checkpoint?.store.close();
-    this.#opened.augmented?.close();
-    await this.#opened.crew.close();
-    await this.#opened.penalty?.session.close();
+    try {
+      await this.#opened.plan.checkpoint?.store.close();
+    } finally {
+      this.#opened.augmented?.close();
+      await this.#opened.crew.close();
+      await this.#opened.penalty?.session.close();
+    }
   }
 
   /** The region of the weights to evaluate and keep: the last ones or their average, adapters merged. */

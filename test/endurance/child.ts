@@ -49,7 +49,7 @@ say("opening");
 const events = train({
   ...plan,
   validation: { ...plan.validation!, data: toldOf(data) },
-  parallel: threads(Number(workers), Number(seed) > 0 ? { disturb } : {}),
+  parallel: threads(Number(workers), Number(seed) > 0 ? { disturb, stopAfterLosses: 100 } : {}),
   checkpoint: {
     store: {
       name: store.name,
