@@ -58,6 +58,7 @@ export async function settleMemory(unsettled: Unsettled): Promise<Settled> {
     runtime,
     trace,
     Math.min(sizes.microbatchSize, mostSamples(plan, sizes)),
+    budgetBytes - residentBytes,
   );
   const settle = (fitting: Sizes, crew: CrewFactory): Settled => ({
     sizes: fitting,

@@ -122,7 +122,9 @@ const loadedBytes = ({ bytes }: LoadableProgram) => 2 ** 20 + 50 * bytes.length;
 /** Bytes of tensors from which on shapes alone are not trusted: convolutions need up to five times as much beside them. */
 const worthProbing = 2 * 2 ** 20;
 /** Bytes of tensors that a probe has at most: more than what else may change meanwhile. */
-const largestProbe = 24 * 2 ** 20;
+const largestProbe = 48 * 2 ** 20;
+/** Nor more than this share of the room there is, of which kernels may then take five times as much. */
+const shareOfRoom = 1 / 8;
 
 /**
  * What one session will take: from the shapes alone where that is little, else measured by two runs, the smallest there is
@@ -132,6 +134,7 @@ export async function measureSession(
   runtime: Runtime,
   trace: Trace,
   microbatchSize: number,
+  room: number,
 ): Promise<SessionBytes> {
   const perSample = bytesPerSample(trace);
   const fixed = peakBytes(trace.programs.gradient, 2).bytes - 2 * perSample;
@@ -144,7 +147,8 @@ export async function measureSession(
   if (!isMeasurable || perSample * microbatchSize < worthProbing) return estimate;
   // The runtime's memory comes in blocks that double: it divides up alike for half of everything, and not for a third.
   let samples = microbatchSize;
-  while (samples * perSample > largestProbe && samples >= 8) samples = Math.ceil(samples / 2);
+  const most = Math.min(largestProbe, shareOfRoom * room);
+  while (samples * perSample > most && samples >= 8) samples = Math.ceil(samples / 2);
   if (samples < 4) return estimate;
   const probe = await Probe.open(runtime, trace);
   try {
