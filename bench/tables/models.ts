@@ -15,6 +15,8 @@ import {
 } from "../harness/table.ts";
 
 const rows = [
+  ["mlp", 32],
+  ["mlp", 128],
   ["lenet", 32],
   ["lenet", 128],
   ["resnet", 32],
@@ -27,6 +29,7 @@ const rows = [
 type Model = (typeof rows)[number][0];
 
 const names: Readonly<Record<Model, string>> = {
+  mlp: "MLP 784-512-512-10",
   lenet: "LeNet, 3×32×32",
   resnet: "ResNet 16-32-64 with batch normalisation, 3×32×32",
   gpt: "GPT, 4 layers, width 128, context 128, AdamW",
@@ -34,7 +37,7 @@ const names: Readonly<Record<Model, string>> = {
 };
 
 /** What a microbatch is that stays in the cache. */
-const microbatch: Readonly<Record<Model, number>> = { lenet: 32, resnet: 32, gpt: 4, lstm: 32 };
+const microbatch: Readonly<Record<Model, number>> = { mlp: 128, lenet: 32, resnet: 32, gpt: 4, lstm: 32 };
 
 const whole = "microbatch, whole batch";
 const single = "PyTorch, 1 thread";
