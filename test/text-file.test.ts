@@ -176,11 +176,12 @@ test("generate writes on from a prompt, the same for the same seed, with bytes, 
     assert.match(text, /^Call me [\s\S]*\n$/, tokens);
     assert.equal(await write("--tokens", "12"), text);
     assert.notEqual(await write("--tokens", "12", "--seed", "1"), text);
+    if (tokens === "characters") assert.equal([...text].length, 8 + 12 + 1);
+    if (tokens !== "bytes") continue; // what is drawn does not depend on what the tokens are
     assert.equal(await write("--tokens", "0"), "Call me \n");
     const likeliest = await write("--tokens", "12", "--temperature", "0");
     assert.equal(await write("--tokens", "12", "--top-k", "1", "--seed", "5"), likeliest);
     assert.equal(await write("--tokens", "12", "--top-p", "1e-9", "--seed", "6"), likeliest);
-    if (tokens === "characters") assert.equal([...text].length, 8 + 12 + 1);
   }
 });
 

@@ -228,7 +228,7 @@ test("whatever is accepted in any dialect, the database reads to the cells that 
         [bad.length, bad.reduce((sum, { lines }) => sum + lines, 0)],
       );
     }),
-    { numRuns: Number(process.env.DIALECT_RUNS ?? 400) },
+    { numRuns: Number(process.env.DIALECT_RUNS ?? 200) },
   );
 });
 
