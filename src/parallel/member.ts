@@ -41,12 +41,13 @@ export class Member {
   readonly results: Results;
   readonly sessions: Sessions;
   readonly arena: Arena;
+  /** Of a lane's sum. */
+  readonly blocks: Blocks;
   readonly #number: number;
   readonly #shared: Shared;
   readonly #data: RingData;
   readonly #runner: GradientRunner;
   readonly #reduction: Reduction;
-  readonly #blocks: Blocks;
   readonly #update: Update;
   readonly #claim: Claim;
   readonly #beforeRun: (step: number, microbatch: number) => void;
@@ -74,7 +75,7 @@ export class Member {
       this.sessions,
     );
     this.#reduction = createReduction(shared.memory);
-    this.#blocks = blocksOf(this.#laneLayout);
+    this.blocks = blocksOf(this.#laneLayout);
     this.#update = new Update(this.arena, shared.update);
   }
 
@@ -140,7 +141,7 @@ export class Member {
 
   #total(part: number, slots: readonly number[]): void {
     const lanes = slots.map((slot) => this.#offset(slot));
-    const blocks = this.#blocks;
+    const blocks = this.blocks;
     const { squares } = this.results;
     this.#reduction.reduceBlocks({
       lanes,
@@ -153,7 +154,7 @@ export class Member {
   }
 
   #applyUpdate(part: number): void {
-    const { count, offsets } = this.#blocks;
+    const { count, offsets } = this.blocks;
     const place = (block: number) => (block < count ? offsets[block]! : this.#laneLayout.floats);
     this.#update.apply(this.results.scalars, place(this.#from(part)), place(this.#from(part + 1)));
   }
@@ -165,7 +166,7 @@ export class Member {
 
   /** The block that a part begins with. */
   #from(part: number): number {
-    return Math.floor((part * this.#blocks.count) / this.#shared.parts);
+    return Math.floor((part * this.blocks.count) / this.#shared.parts);
   }
 
   #offset(slot: number): number {

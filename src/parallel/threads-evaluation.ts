@@ -1,7 +1,6 @@
 /** Evaluation by a crew of threads: microbatches go out with their samples, come back with their outputs and leave in order. */
 import { allocate, type TypedArray } from "../array/dtype.ts";
 import { elementCount } from "../array/shape.ts";
-import type { Dataset } from "../data/dataset.ts";
 import type { EvaluatedChunk, EvaluationJob } from "./crew.ts";
 import { cutBatch, Evaluation } from "./evaluation.ts";
 import type { MicrobatchRequest } from "./feeds.ts";
@@ -9,6 +8,7 @@ import type { Member } from "./member.ts";
 import { stuckError } from "./threads-errors.ts";
 import type { FromThread } from "./threads-messages.ts";
 import type { ThreadPool } from "./threads-pool.ts";
+import { described } from "./threads-shared.ts";
 
 /** Microbatches that a thread has at once: one that it computes, and one that lies ready. */
 const perThread = 2;
@@ -162,9 +162,7 @@ export class ThreadEvaluations {
     // Told only now: while samples were read, another thread may have taken its place.
     if (!told.has(member)) {
       told.add(member);
-      const { name, weight } = dataset;
-      const specs = names.map((column) => [column, plainSpec(dataset, column)] as const);
-      const data = { name, columns: Object.fromEntries(specs), ...(weight !== undefined && { weight }) };
+      const data = described(dataset);
       this.#pool.send(
         member,
         { kind: "open evaluation", id, program, data, microbatchSize, parameterRegion },
@@ -199,9 +197,4 @@ export class ThreadEvaluations {
     this.#opened.push(opened);
     return opened;
   }
-}
-
-function plainSpec(dataset: Dataset, column: string) {
-  const { dtype, shape } = dataset.columns[column]!;
-  return { dtype, shape };
 }

@@ -54,7 +54,7 @@ export function createShared(job: CrewJob, workers: number): Shared {
 }
 
 /** What threads need to know of a dataset. Lists of categories stay here. */
-function described({ name, columns, weight }: Dataset): Shared["data"] {
+export function described({ name, columns, weight }: Dataset): Shared["data"] {
   const plain = Object.entries(columns).map(
     ([column, { dtype, shape }]) => [column, { dtype, shape }] as const,
   );

@@ -3,7 +3,7 @@
  * sessions of its own and adds finished lanes to their neighbours. The numbers are those of a crew of one, bit by bit.
  */
 import { bug, fail, messageOf } from "../errors.ts";
-import { blocksOf, normsOfBlocks } from "../runtime/reduction.ts";
+import { normsOfBlocks } from "../runtime/reduction.ts";
 import { alone } from "./alone.ts";
 import type {
   Batch,
@@ -224,10 +224,9 @@ class Threads implements Crew {
   }
 
   #totals(lanes: readonly { readonly lane: number; readonly start: number; readonly end: number }[]): Totals {
-    const { results, arena } = this.#member;
-    const { layout } = arena.region(this.#job.laneRegions[0]!);
+    const { results, blocks } = this.#member;
     const { lossSum, weightSum } = results.lossSums();
-    const norms = normsOfBlocks(blocksOf(layout), results.squares);
+    const norms = normsOfBlocks(blocks, results.squares);
     const statistics = mergedLanes(lanes.map((_, index) => results.moments(index)));
     const isLossFinite = Number.isFinite(lossSum) && Number.isFinite(weightSum);
     return {

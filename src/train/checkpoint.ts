@@ -7,7 +7,7 @@ import { initialDivergence, settleDivergence } from "./divergence-policy.ts";
 import type { StopReason } from "./event.ts";
 import { type Plan, stopRules } from "./plan.ts";
 import { savedRegions } from "./regions.ts";
-import { differencesOf, type ResolvedPlan } from "./resolve.ts";
+import { differencesOf, type ResolvedPlan, shownFields } from "./resolve.ts";
 import { initialState, type TrainingState } from "./state.ts";
 import type { PlainData } from "./stop.ts";
 
@@ -113,11 +113,9 @@ export function checkBeginning({ checkpoint }: Plan, { found }: Beginning, resol
     (field === "optimizer" && isSameButRate(found.plan, resolved));
   const isAllowed = checkpoint.resume === "anyway" && differences.every(isHarmless);
   if (differences.length === 0 || isAllowed) return;
-  const show = (plan: ResolvedPlan) =>
-    differences.map((field) => `${field} ${JSON.stringify(plan[field])?.slice(0, 200)}`).join("; ");
   fail(`plan.checkpoint, ${checkpoint.store.name}`, {
-    expected: `the plan that was saved at step ${found.state.step} (${show(found.plan)})`,
-    got: show(resolved),
+    expected: `the plan that was saved at step ${found.state.step} (${shownFields(found.plan, differences)})`,
+    got: shownFields(resolved, differences),
     fix: differences.every(isHarmless)
       ? 'make the plan what it was, or go on in spite of it: resume: "anyway"'
       : "make the plan what it was, or begin anew in another place",

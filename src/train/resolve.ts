@@ -192,16 +192,18 @@ export function differencesOf(record: ResolvedPlan, resolved: ResolvedPlan): rea
   );
 }
 
+/** Some fields of a plan, as errors tell them. */
+export const shownFields = (plan: ResolvedPlan, fields: readonly (keyof ResolvedPlan)[]) =>
+  fields.map((field) => `${field} ${JSON.stringify(plan[field])?.slice(0, 200)}`).join("; ");
+
 /** Refuses a replay that could not give the same bytes, and names every difference. */
 export function checkReplay(record: ResolvedPlan | undefined, resolved: ResolvedPlan): void {
   if (record === undefined) return;
   const differences = differencesOf(record, resolved);
   if (differences.length === 0) return;
-  const show = (plan: ResolvedPlan) =>
-    differences.map((field) => `${field} ${JSON.stringify(plan[field])?.slice(0, 200)}`).join("; ");
   fail("plan.replay", {
-    expected: `the recorded plan (${show(record)})`,
-    got: show(resolved),
+    expected: `the recorded plan (${shownFields(record, differences)})`,
+    got: shownFields(resolved, differences),
     fix: "make the plan what it was, or leave replay out",
   });
 }

@@ -1,8 +1,7 @@
 /** The memory that a reader and its augmenting thread share: a ring of slots, each with some samples' columns. */
-import { bytesPerElement, type TypedArray } from "../../array/dtype.ts";
+import { bytesPerElement, type TypedArray, viewOf } from "../../array/dtype.ts";
 import { elementCount } from "../../array/shape.ts";
 import type { ColumnSpec } from "../dataset.ts";
-import type { ColumnArray } from "../memory.ts";
 import type { Augmentation } from "./augmentation.ts";
 import { openChanges, type SampleChange } from "./changes.ts";
 
@@ -93,16 +92,6 @@ export function slotsOf({ columns, slots, samples, keys, bytes }: AugmentRing): 
       values,
     };
   });
-}
-
-function viewOf(
-  dtype: ColumnSpec["dtype"],
-  bytes: SharedArrayBuffer,
-  offset: number,
-  length: number,
-): ColumnArray {
-  if (dtype === "uint8") return new Uint8Array(bytes, offset, length);
-  return dtype === "int32" ? new Int32Array(bytes, offset, length) : new Float32Array(bytes, offset, length);
 }
 
 const bytesOf = ({ dtype, shape }: ColumnSpec) => bytesPerElement(dtype) * elementCount(shape);
