@@ -42,7 +42,7 @@ function drill({ seed, members, lanes: asked, microbatches, bytes, losses, absen
   const data = countingReads(perMicrobatch * microbatches, reads);
   const lanes = busyLanes(asked, microbatches);
   const slots = Math.min(lanes.length, mergeSchedule(lanes.length).slots + members - 1);
-  const size = { members, lanes: lanes.length, slots, parts: 1 };
+  const size = { lanes: lanes.length, slots, parts: 1, isCrowded: false };
   const memory = createLedgerMemory(size);
   const plan = createRing(data, ["x"], perMicrobatch, { most: microbatches + members, bytes });
   const ring = new MicrobatchRing(plan);
@@ -99,9 +99,9 @@ function drill({ seed, members, lanes: asked, microbatches, bytes, losses, absen
     } else if (member > 0 && one.task !== undefined && random(drawn++) < losses) lose(member);
     else if (move(one, member)) stood = 0;
     else if (member === 0) {
-      const { bell } = ledger;
+      const bell = ledger.bell.value;
       feeder.fill(one.task === undefined ? Number.POSITIVE_INFINITY : 1);
-      if (bell !== ledger.bell) stood = 0;
+      if (bell !== ledger.bell.value) stood = 0;
       else if (++stood % 50 === 0) feeder.unblock(); // long after everybody has had a turn
       assert.ok(stood < 1000, `seed ${seed}: the crew stands still`);
     }

@@ -75,7 +75,7 @@ export class Feeder {
       const reading = this.#read(slot, this.#requests[microbatch]!);
       const publish = () => {
         ring.publish(slot, microbatch, this.#requests[microbatch]!.samples.length);
-        ledger.ring(); // a thread may be asleep that waits for it
+        ledger.bell.ring(); // a thread may be asleep that waits for it
       };
       if (reading !== undefined) return reading.then(publish).then(() => this.fill(left - 1));
       publish();

@@ -23,6 +23,7 @@ class MadeUpCrew {
   readonly updates: number[];
   readonly #random: (index: number) => number;
   readonly #size;
+  readonly #members: number;
   readonly #memory: SharedArrayBuffer;
   readonly #ledgers: (Ledger | undefined)[];
   readonly #tasks: (Task | undefined)[];
@@ -34,7 +35,8 @@ class MadeUpCrew {
     const members = 1 + this.draw(5);
     const slots = Math.min(lanes, mergeSchedule(lanes).slots + members - 1); // as a run has
     const parts = 1 + this.draw(4);
-    this.#size = { members, lanes, slots, parts };
+    this.#members = members;
+    this.#size = { lanes, slots, parts, isCrowded: false };
     this.#memory = createLedgerMemory(this.#size);
     this.#ledgers = Array.from({ length: members }, (_, member) => this.#ledgerOf(member));
     this.#tasks = this.#ledgers.map(() => undefined);
@@ -55,7 +57,7 @@ class MadeUpCrew {
   /** Lets members move in any order until the ledger is where it should be. Gives false where an update was torn. */
   work(until: "summed" | "updated"): boolean {
     for (let idle = 0; this.leader.phase !== until; ) {
-      const member = this.draw(this.#size.members);
+      const member = this.draw(this.#members);
       const ledger = this.#ledgers[member];
       const task = this.#tasks[member];
       if (ledger === undefined) {
@@ -65,7 +67,7 @@ class MadeUpCrew {
         this.#begin(this.#tasks[member]);
         // Nobody has anything, and nobody gets anything: in so many draws everybody was asked.
         idle = this.#tasks.some((one) => one !== undefined) ? 0 : idle + 1;
-        assert.ok(idle < 200, `a crew of ${this.#size.members} stands still: ${JSON.stringify(this.#size)}`);
+        assert.ok(idle < 200, `a crew of ${this.#members} stands still: ${JSON.stringify(this.#size)}`);
       } else if (member > 0 && this.#random(this.#drawn++) < this.#lossRate) {
         [this.#tasks[member], this.#ledgers[member]] = [undefined, undefined];
         if (this.leader.lose(member) === "torn") return false;
@@ -106,9 +108,10 @@ class MadeUpCrew {
         (sum, part) => `(${sum}+${this.sums[task.from]![part]})`,
       );
     if (task.kind === "total") {
-      const [into, from] = task.slots as [number, number?]; // one lane alone is only measured
-      const sums = this.sums[into]!;
-      if (from !== undefined) sums[task.part] = `(${sums[task.part]}+${this.sums[from]![task.part]})`;
+      for (const { into, from } of task.additions) {
+        const sums = this.sums[into]!;
+        sums[task.part] = `(${sums[task.part]}+${this.sums[from]![task.part]})`;
+      }
     }
   }
 }

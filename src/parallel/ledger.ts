@@ -3,21 +3,24 @@
  * It lies in shared memory, so that nobody has to be asked: a thread that is free takes the next task, one at a time.
  *
  * A batch goes through two phases, an update is a third. First lanes are summed, in order, and finished neighbours in the
- * fixed tree are added by whoever comes first. The last addition, which also measures the total, is divided into parts,
- * and so is the update. Nothing here depends on who does what, or when, in which numbers come out.
+ * fixed tree are added by whoever comes first. Once all lanes are summed, what is left to add is divided into parts, which
+ * also measure the total, and so is the update. Nothing here depends on who does what, or when, in which numbers come out.
  */
+import { Bell, Lock } from "./bell.ts";
 import { type LaneNode, laneTree } from "./lanes.ts";
+
+/** Adds the sum in one slot to that in another. */
+export interface Addition {
+  readonly into: number;
+  readonly from: number;
+}
 
 /** What there is to do for a thread. */
 export type Task =
   | { readonly kind: "lane"; readonly lane: number; readonly slot: number }
-  | {
-      readonly kind: "merge";
-      readonly node: number;
-      readonly into: number;
-      readonly from: number;
-    }
-  | { readonly kind: "total"; readonly part: number; readonly slots: readonly number[] }
+  | ({ readonly kind: "merge"; readonly node: number } & Addition)
+  /** The additions that are left, in this order; the total comes to lie in slot 0. */
+  | { readonly kind: "total"; readonly part: number; readonly additions: readonly Addition[] }
   | { readonly kind: "update"; readonly part: number };
 
 /** What happens to the tasks of a thread that is gone. */
@@ -25,22 +28,19 @@ export type Loss = "done again" | "torn";
 
 /** What a ledger has room for. Plain data. */
 export interface LedgerSize {
-  /** Threads, with the one that leads them, which is number 0. */
-  readonly members: number;
   /** The most lanes that a batch can have. */
   readonly lanes: number;
   /** Regions for sums; at least 1 + log₂ of the lanes. */
   readonly slots: number;
   /** The most parts of a total and of an update. */
   readonly parts: number;
+  /** Whether there are more threads than cores. */
+  readonly isCrowded: boolean;
 }
 
 const words = { lock: 0, bell: 1, phase: 2, lanes: 3, parts: 4, torn: 5, header: 6 } as const;
 const phases = { rest: 0, sum: 1, total: 2, summed: 3, update: 4, updated: 5, failed: 6, ended: 7 } as const;
 type Phase = keyof typeof phases;
-
-/** Milliseconds before a thread that has nothing to do goes to sleep: to be woken takes about as long. */
-const awakeMs = 0.1;
 
 /** States of a node. Anything from `taken` on is `taken` + the member that has it. */
 const [open, done, taken] = [0, 1, 2];
@@ -52,6 +52,8 @@ export function createLedgerMemory({ lanes, slots, parts }: LedgerSize): SharedA
 
 /** One thread's view of the ledger. Every change is made under its lock; whoever waits is woken by its bell. */
 export class Ledger {
+  readonly bell: Bell;
+  readonly #lock: Lock;
   readonly #control: Int32Array;
   readonly #states: Int32Array;
   readonly #slotOf: Int32Array;
@@ -65,7 +67,7 @@ export class Ledger {
   #nodes: readonly (LaneNode | undefined)[] = [];
   #lanes = 0;
 
-  constructor(memory: SharedArrayBuffer, { lanes, slots, parts }: LedgerSize, member: number) {
+  constructor(memory: SharedArrayBuffer, { lanes, slots, parts, isCrowded }: LedgerSize, member: number) {
     let at = 0;
     const view = (length: number) => {
       const words = new Int32Array(memory, 4 * at, length);
@@ -79,56 +81,41 @@ export class Ledger {
     this.#holders = view(slots);
     this.#partStates = view(parts);
     this.#member = member;
+    this.bell = new Bell(this.#control.subarray(words.bell), isCrowded);
+    this.#lock = new Lock(this.#control.subarray(words.lock), member);
   }
 
   get phase(): Phase {
     return phaseNames[Atomics.load(this.#control, words.phase)]!;
   }
 
-  /** Changes whenever there may be something new to do. Read it before looking, and wait for another value. */
-  get bell(): number {
-    return Atomics.load(this.#control, words.bell);
-  }
-
-  /** Sleeps until the bell differs from what was read, or so many milliseconds. False where nothing happened. */
-  wait(bell: number, milliseconds: number): boolean {
-    for (const end = performance.now() + awakeMs; performance.now() < end; )
-      if (this.bell !== bell) return true;
-    return Atomics.wait(this.#control, words.bell, bell, milliseconds) !== "timed-out";
-  }
-
-  ring(): void {
-    Atomics.add(this.#control, words.bell, 1);
-    Atomics.notify(this.#control, words.bell);
-  }
-
   /** Opens a batch of so many lanes, whose total is measured in so many parts. */
   openBatch(lanes: number, parts: number): void {
-    this.#locked(() => {
+    this.#lock.during(() => {
       Atomics.store(this.#control, words.lanes, lanes);
       Atomics.store(this.#control, words.parts, parts);
       this.#reopen();
     });
-    this.ring();
+    this.bell.ring();
   }
 
   /** Opens an update in so many parts. */
   openUpdate(parts: number): void {
-    this.#locked(() => this.#openParts("update", parts));
-    this.ring();
+    this.#lock.during(() => this.#openParts("update", parts));
+    this.bell.ring();
   }
 
   /** Nothing more is to be done: with what was begun, or ever. */
   end(phase: "rest" | "failed" | "ended"): void {
     // What has ended stays so: a thread that fails late must not wake the others again.
     if (this.phase !== "ended") Atomics.store(this.#control, words.phase, phases[phase]);
-    this.ring();
+    this.bell.ring();
   }
 
   /** Something to do, which is the caller's from now on; undefined where there is nothing at the moment. */
   take(): Task | undefined {
     if (!(this.phase in openPhases)) return undefined;
-    return this.#locked(() => {
+    return this.#lock.during(() => {
       if (this.phase === "sum") return this.#takeMerge() ?? this.#takeLane();
       return this.phase === "total" || this.phase === "update" ? this.#takePart(this.phase) : undefined;
     });
@@ -136,7 +123,7 @@ export class Ledger {
 
   /** The caller has done what it took. */
   finish(task: Task): void {
-    this.#locked(() => {
+    this.#lock.during(() => {
       if (task.kind === "total" || task.kind === "update") {
         this.#partStates[task.part] = done;
         this.#closeParts();
@@ -151,14 +138,13 @@ export class Ledger {
       this.#states[node] = done;
       this.#closeSum();
     });
-    this.ring();
+    this.bell.ring();
   }
 
   /** Opens again what a member had taken and will not finish. "torn" where that was a part of an update. */
   lose(member: number): Loss {
-    // Whoever is gone cannot give the lock back.
-    Atomics.compareExchange(this.#control, words.lock, member + 1, 0);
-    const loss = this.#locked((): Loss => {
+    this.#lock.free(member);
+    const loss = this.#lock.during((): Loss => {
       const isTheirs = (state: number) => state === taken + member;
       if (this.phase === "update") return this.#partStates.some(isTheirs) ? "torn" : "done again";
       if (this.phase === "total" && this.#partStates.some(isTheirs)) {
@@ -176,7 +162,7 @@ export class Ledger {
       }
       return "done again";
     });
-    this.ring();
+    this.bell.ring();
     return loss;
   }
 
@@ -197,7 +183,9 @@ export class Ledger {
     return Atomics.load(this.#states, lane) >= taken;
   }
 
+  /** While others are still at lanes. Then no more: the threads that have no lane left divide what is left to add. */
   #takeMerge(): Task | undefined {
+    if (this.#areLanesDone()) return undefined;
     for (let node = this.#laneCount(); node < this.#nodes.length - 1; node++) {
       if (this.#states[node] !== open) continue;
       const { left, right } = this.#nodes[node]!;
@@ -240,21 +228,35 @@ export class Ledger {
     const part = this.#partStates.indexOf(open);
     if (part < 0 || part >= Atomics.load(this.#control, words.parts)) return undefined;
     this.#partStates[part] = taken + this.#member;
-    return kind === "update"
-      ? { kind, part }
-      : { kind, part, slots: this.#last().map((node) => this.#slotOf[node]!) };
+    return kind === "update" ? { kind, part } : { kind, part, additions: this.#additions() };
   }
 
-  /** The nodes that the total is the sum of. */
-  #last(): readonly number[] {
+  /** What is left to add when all lanes are summed. */
+  #additions(): readonly Addition[] {
     this.#laneCount(); // whoever comes late has taken no lane of this batch
-    const root = this.#nodes.at(-1);
-    return root === undefined ? [0] : [root.left, root.right];
+    const additions: Addition[] = [];
+    /** Gives the slot with the sum of a node. */
+    const add = (node: number): number => {
+      if (this.#states[node] === done) return this.#slotOf[node]!;
+      const { left, right } = this.#nodes[node]!; // lanes are done
+      const [into, from] = [add(left), add(right)];
+      additions.push({ into, from });
+      return into;
+    };
+    add(this.#nodes.length - 1);
+    return additions;
   }
 
   #closeSum(): void {
-    if (this.phase !== "sum" || this.#last().some((node) => this.#states[node] !== done)) return;
+    const isAdding = () => this.#states.some((state) => state >= taken);
+    if (this.phase !== "sum" || !this.#areLanesDone() || isAdding()) return;
     this.#openParts("total", Atomics.load(this.#control, words.parts));
+  }
+
+  #areLanesDone(): boolean {
+    const lanes = this.#laneCount();
+    for (let lane = 0; lane < lanes; lane++) if (this.#states[lane] !== done) return false;
+    return true;
   }
 
   #openParts(phase: "total" | "update", parts: number): void {
@@ -301,21 +303,6 @@ export class Ledger {
       this.#lanes = lanes;
     }
     return lanes;
-  }
-
-  #locked<Result>(change: () => Result): Result {
-    const own = this.#member + 1;
-    for (;;) {
-      const holder = Atomics.compareExchange(this.#control, words.lock, 0, own);
-      if (holder === 0) break;
-      Atomics.wait(this.#control, words.lock, holder, 10);
-    }
-    try {
-      return change();
-    } finally {
-      Atomics.store(this.#control, words.lock, 0);
-      Atomics.notify(this.#control, words.lock, 1);
-    }
   }
 }
 

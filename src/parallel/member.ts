@@ -6,7 +6,7 @@ import type { GradientPrograms } from "./crew.ts";
 import type { FedData } from "./feeds.ts";
 import { GradientRunner } from "./gradient-runner.ts";
 import { busyLanes } from "./lanes.ts";
-import { Ledger, type LedgerSize, type Task } from "./ledger.ts";
+import { type Addition, Ledger, type LedgerSize, type Task } from "./ledger.ts";
 import { MicrobatchRing, RingData, type RingPlan } from "./microbatch-ring.ts";
 import { Results, type ResultsSize } from "./results.ts";
 import { Sessions } from "./sessions.ts";
@@ -83,7 +83,7 @@ export class Member {
   async run(task: Task): Promise<void> {
     if (task.kind === "lane" && !(await this.#sumLane(task.lane, task.slot))) return;
     if (task.kind === "merge") this.#merge(task.into, task.from);
-    if (task.kind === "total") this.#total(task.part, task.slots);
+    if (task.kind === "total") this.#total(task.part, task.additions);
     if (task.kind === "update") this.#applyUpdate(task.part);
     this.ledger.finish(task);
   }
@@ -111,7 +111,7 @@ export class Member {
       const position = microbatch * this.#shared.microbatchSize;
       this.#runner.fill({ samples, position, step: results.step }); // a ring is read at once
       this.ring.release(held);
-      this.ledger.ring();
+      this.ledger.bell.ring();
       dataMs += performance.now() - beforeData;
       const { loss, weight } = await this.#runner.run(samples.length, slot, microbatch === start);
       results.writeLoss(microbatch, loss, weight);
@@ -139,14 +139,12 @@ export class Member {
     this.#reduction.reduceTree({ lanes, into: lanes[0]!, layout, measuredLanes: [], measuresTotal: false });
   }
 
-  #total(part: number, slots: readonly number[]): void {
-    const lanes = slots.map((slot) => this.#offset(slot));
-    const blocks = this.blocks;
+  #total(part: number, additions: readonly Addition[]): void {
     const { squares } = this.results;
     this.#reduction.reduceBlocks({
-      lanes,
-      into: lanes[0]!,
-      blocks,
+      additions: additions.map(({ into, from }) => ({ into: this.#offset(into), from: this.#offset(from) })),
+      total: this.#offset(0),
+      blocks: this.blocks,
       from: this.#from(part),
       to: this.#from(part + 1),
       squares,

@@ -172,7 +172,7 @@ export class ThreadEvaluations {
     this.#sent.set(chunk, member);
     const transfer = Object.values(columns).map(({ buffer }) => buffer as ArrayBuffer); // just allocated, so not shared
     this.#pool.send(member, { kind: "evaluate", id, chunk, samples, columns }, transfer);
-    this.#member.ledger.ring();
+    this.#member.ledger.bell.ring();
   }
 
   async #compute({ own }: Opened, request: MicrobatchRequest, chunk: number) {

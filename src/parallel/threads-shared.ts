@@ -1,4 +1,5 @@
 /** What the members of a crew of threads share: memory for ledger, results and ring beside the arena, and how it is divided. */
+import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import { blocksOf } from "../runtime/reduction.ts";
 import type { CrewJob } from "./crew.ts";
@@ -21,7 +22,8 @@ export function createShared(job: CrewJob, workers: number): Shared {
   const { layout } = arena.region(job.laneRegions[0]!); // what is trained, which lies first in every region
   const blocks = blocksOf(layout).count;
   const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
-  const ledgerSize = { members: workers, lanes, slots: job.laneRegions.length, parts };
+  const isCrowded = workers > availableParallelism();
+  const ledgerSize = { lanes, slots: job.laneRegions.length, parts, isCrowded };
   const resultsSize = {
     members: workers,
     microbatches,

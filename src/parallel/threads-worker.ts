@@ -18,9 +18,10 @@ disturbance?.strike("start", "its start");
 const claim = (microbatch: number) => {
   for (;;) {
     const { bell } = member.ledger;
+    const rung = bell.value;
     const slot = member.ring.claim(microbatch, number);
     if (slot !== undefined || member.ledger.phase !== "sum") return slot;
-    member.ledger.wait(bell, 1000);
+    bell.wait(rung, 1000);
   }
 };
 const member = new Member(
@@ -37,7 +38,7 @@ await Promise.all([member.sessions.of(shared.gradient.first), member.sessions.of
 say({ kind: "ready" });
 
 while (ledger.phase !== "ended") {
-  const { bell } = ledger;
+  const rung = ledger.bell.value;
   const task = ledger.take();
   const message: { readonly message: ToThread } | undefined =
     task === undefined ? receiveMessageOnPort(port) : undefined;
@@ -46,7 +47,7 @@ while (ledger.phase !== "ended") {
     else if (message !== undefined) {
       if (message.message.kind === "evaluate") disturbance?.strike("evaluation", "an evaluation");
       await evaluations.answer(message.message, say);
-    } else ledger.wait(bell, 10_000);
+    } else ledger.bell.wait(rung, 10_000);
   } catch (error) {
     // What is wrong with the data or the program would be so in any thread; anything else may be this thread's fault.
     if (!(error instanceof MicrobatchError)) throw error;

@@ -163,12 +163,12 @@ class Threads implements Crew {
   async #work(until: "summed" | "updated"): Promise<void> {
     const { ledger } = this.#member;
     for (;;) {
-      const { bell } = ledger;
+      const rung = ledger.bell.value;
       if (this.#failure !== undefined) throw this.#failure;
       const task = ledger.take();
       if (task !== undefined) await this.#do(task);
       else if (ledger.phase === until) return;
-      else await this.#idle(bell);
+      else await this.#idle(rung);
     }
   }
 
@@ -182,10 +182,10 @@ class Threads implements Crew {
   }
 
   /** Nothing to compute at the moment: reads ahead, or sleeps, and now and then hears what has become of the threads. */
-  async #idle(bell: number, most = Number.POSITIVE_INFINITY): Promise<void> {
+  async #idle(rung: number, most = Number.POSITIVE_INFINITY): Promise<void> {
     const reading = this.#feeder.fill(most);
     if (reading !== undefined) return reading;
-    if (this.#member.ledger.wait(bell, 20) && this.#member.ledger.phase !== "failed") return;
+    if (this.#member.ledger.bell.wait(rung, 20) && this.#member.ledger.phase !== "failed") return;
     this.#refuseStuck();
     if (this.#member.ledger.phase === "sum") this.#feeder.unblock();
     await new Promise((resolve) => setImmediate(resolve));
@@ -204,12 +204,12 @@ class Threads implements Crew {
 
   #claimRead(microbatch: number): number | undefined | Promise<number | undefined> {
     const { ring, ledger } = this.#member;
-    const { bell } = ledger;
+    const rung = ledger.bell.value;
     const slot = ring.claim(microbatch, 0);
     if (slot !== undefined) return slot;
     if (ledger.phase !== "sum") return undefined;
     this.#feeder.prefer(microbatch);
-    return this.#idle(bell, 1).then(() => this.#claim(microbatch));
+    return this.#idle(rung, 1).then(() => this.#claim(microbatch));
   }
 
   /** A thread that computes for ever can be neither asked nor ended. */
@@ -265,7 +265,7 @@ class Threads implements Crew {
       return;
     }
     // It joins when it is ready; until then the others go on.
-    void this.#pool.start(member).then(() => ledger.ring());
+    void this.#pool.start(member).then(() => ledger.bell.ring());
   }
 
   #countLoss(microbatch: number, cause: unknown): void {

@@ -64,11 +64,12 @@ export interface Reduced extends Norms {
   readonly isFinite: boolean;
 }
 
-/** A part of a reduction, for threads that divide one among them. */
+/** A part of what is left of a reduction, for threads that divide it among them. */
 export interface BlocksCall {
-  /** Where the regions start, in bytes; one that is its own total is only measured. */
-  readonly lanes: readonly number[];
-  readonly into: number;
+  /** Pairs of regions, by where they start in bytes: each adds `from` to `into`, one after another. */
+  readonly additions: readonly { readonly into: number; readonly from: number }[];
+  /** The region in which the total then lies; without additions it is only measured. */
+  readonly total: number;
   readonly blocks: Blocks;
   /** From this block on, up to, not including, the other. */
   readonly from: number;
@@ -88,7 +89,7 @@ export interface Blocks {
 
 /** Reductions over one memory. Each thread makes its own. */
 export interface Reduction {
-  /** Adds some blocks of lanes and measures their total. Blocks done by whomever give what reduceTree gives. */
+  /** Adds some blocks of regions and measures their total. Blocks done by whomever give what reduceTree gives. */
   reduceBlocks(call: BlocksCall): void;
   /** Adds lanes and measures them: each is read once from memory, the total is written once. */
   reduceTree(call: ReduceCall): Reduced;
@@ -107,14 +108,16 @@ export function createReduction(memory: WebAssembly.Memory): Reduction {
   };
   return {
     reduceTree,
-    reduceBlocks: ({ lanes, into, blocks, from, to, squares }) => {
-      checkCall({ lanes, into, layout: blocks.layout }, memory.buffer.byteLength);
-      const add = kernels[`add${lanes.length}`]!;
-      const isAlone = lanes.length === 1 && lanes[0] === into;
+    reduceBlocks: ({ additions, total, blocks, from, to, squares }) => {
+      const { layout } = blocks;
+      checkCall({ lanes: [total], into: total, layout }, memory.buffer.byteLength);
+      for (const { into, from: added } of additions)
+        checkCall({ lanes: [into, added], into, layout }, memory.buffer.byteLength);
       for (let block = from; block < to; block++) {
         const [start, elements] = [blocks.offsets[block]! * 4, blocks.elements[block]!];
-        if (!isAlone) add(elements, into + start, ...lanes.map((lane) => lane + start));
-        squares[block] = kernels.squaredNorm(into + start, elements);
+        for (const { into, from: added } of additions)
+          kernels.add2(elements, into + start, into + start, added + start);
+        squares[block] = kernels.squaredNorm(total + start, elements);
       }
     },
     squaredNorms: ({ region, layout }) => {
