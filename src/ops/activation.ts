@@ -3,11 +3,12 @@ import { normalizeAxis } from "../array/shape.ts";
 import { fail } from "../errors.ts";
 import { type Attributes, defineOp, type Op } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
+import { aboveZero } from "./above-zero.ts";
 import { add, exp, mul, neg, sub } from "./arithmetic.ts";
 import { scatteredAboveZero } from "./max-pooling.ts";
 import { sum } from "./reduction.ts";
 import { floats, requireDType } from "./require.ts";
-import { cast, greater, where } from "./selection.ts";
+import { greater, where } from "./selection.ts";
 
 /** x where x > 0, else 0. The gradient at 0 is 0. NaN stays NaN. Source: ONNX Relu-14. */
 export function relu(x: Tensor): Tensor {
@@ -92,9 +93,7 @@ function activationOp<A extends Attributes>(op: Omit<Op<A>, "infer">): Op<A> {
 const reluOp = activationOp({
   name: "relu",
   // From the output: the input need not be kept. Faster than Where, Sign or Clip.
-  gradient: ({ output, dy }) => [
-    scatteredAboveZero(dy, output) ?? mul(cast(greater(output, 0), dy.dtype), dy),
-  ],
+  gradient: ({ output, dy }) => [scatteredAboveZero(dy, output) ?? mul(aboveZero(output), dy)],
   onnx: "Relu",
   samples: [
     { inputs: [{ shape: ["batch", 4], kinks: [0] }], build: relu },

@@ -2,11 +2,11 @@
 import { productDim, type Shape } from "../array/shape.ts";
 import { defineOp, type EmitContext, type Op } from "../graph/op.ts";
 import { apply, type Tensor } from "../graph/tensor.ts";
+import { aboveZero } from "./above-zero.ts";
 import { mul } from "./arithmetic.ts";
 import { emitUnpooling, isUnpoolable } from "./max-unpooling.ts";
 import { onnxWindows, pooledShape, type WindowOptions, type Windows, windowsOf } from "./pooling-windows.ts";
 import { floats, requireDType } from "./require.ts";
-import { cast, greater } from "./selection.ts";
 
 /**
  * The largest element of every window: [samples, channels, length] or [samples, channels, height, width] → the same axes,
@@ -31,8 +31,7 @@ export function maxPooling(
 export function scatteredAboveZero(scattered: Tensor, x: Tensor): Tensor | undefined {
   const [from, dy, pooled] = scattered.inputs;
   if (scattered.op.name !== scatterToLargestOp.name || from !== x || pooled === undefined) return undefined;
-  const isAbove = cast(greater(pooled, 0), x.dtype);
-  return Object.freeze({ ...scattered, inputs: Object.freeze([from, mul(isAbove, dy!), pooled]) });
+  return Object.freeze({ ...scattered, inputs: Object.freeze([from, mul(aboveZero(pooled), dy!), pooled]) });
 }
 
 function inferPooled([x]: readonly Tensor[], windows: Windows) {

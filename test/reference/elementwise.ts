@@ -53,6 +53,7 @@ function casted(value: number, dtype: DType): number {
 /** src/ops/activation.ts */
 export const activation: Rules = {
   relu: elementwise((x) => Math.max(x, 0)),
+  aboveZero: elementwise((x) => bit(x > 0)),
   leakyRelu: rule<{ slope: number }>(([x], { slope }) =>
     elementwise((value) => (value > 0 ? value : slope * value))([x!], {}, 0),
   ),

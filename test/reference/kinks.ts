@@ -40,6 +40,7 @@ const distances: Readonly<Record<string, Distance>> = {
   abs: fromZero,
   sign: fromZero,
   relu: fromZero,
+  aboveZero: fromZero,
   leakyRelu: fromZero,
   minimum: fromEachOther,
   maximum: fromEachOther,
