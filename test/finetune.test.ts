@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { sha256 } from "../src/array/sha256.ts";
 import { type Trainable, trainableLines, trainableOf, trainableTitle } from "../src/cli/trainable.ts";
 import { decodeOnnx } from "../src/onnx/graph.ts";
-import { microbatchIn } from "./command-line.ts";
+import { microbatchIn, microbatchInOneProcess } from "./command-line.ts";
 import { type ForeignModel, foreignModel, stored } from "./foreign-model.ts";
 import { testWith, textReaders } from "./real-data/installed.ts";
 import { seeded } from "./reference/draw.ts";
@@ -647,19 +647,19 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   ],
 ];
 
-test(`${wrong.length} wrong uses of finetune`, { concurrency: 2 }, async (context) => {
+test(`${wrong.length} wrong uses of finetune`, async (context) => {
   const there = await readdir(folder);
-  await Promise.all(
-    wrong.map(([words, message]) =>
-      context.test(`microbatch finetune ${words.join(" ")}`, async () => {
-        const { code, stdout, stderr } = await microbatch("finetune", ...words);
-        assert.equal(code, 2, stderr);
-        assert.match(stderr, message);
-        assert.doesNotMatch(stderr, /\n {4}at |node:internal|Error:|\bplan\.|, option /);
-        assert.ok(stderr.trimEnd().split("\n").length <= 3, stderr);
-        assert.equal(stdout, "");
-      }),
-    ),
-  );
+  const { run: microbatch, end } = microbatchInOneProcess(folder);
+  context.after(end);
+  for (const [words, message] of wrong) {
+    await context.test(`microbatch finetune ${words.join(" ")}`, async () => {
+      const { code, stdout, stderr } = await microbatch("finetune", ...words);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /\n {4}at |node:internal|Error:|\bplan\.|, option /);
+      assert.ok(stderr.trimEnd().split("\n").length <= 3, stderr);
+      assert.equal(stdout, "");
+    });
+  }
   assert.deepEqual(await readdir(folder), there, "nothing is left behind");
 });

@@ -6,7 +6,7 @@ import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import sharp from "sharp";
-import { microbatchIn } from "./command-line.ts";
+import { microbatchIn, microbatchInOneProcess } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const digits = fileURLToPath(new URL("../examples/digits/digits.csv.gz", import.meta.url));
@@ -75,7 +75,9 @@ test("the same seed gives the same model, and what is chosen changes it", async 
     assert.notEqual(await hash(...words), first, words.join(" "));
 });
 
-test("what belongs to tables, and what is no folder of classes, is refused with what to do", async () => {
+test("what belongs to tables, and what is no folder of classes, is refused with what to do", async (context) => {
+  const { run: microbatch, end } = microbatchInOneProcess(folder);
+  context.after(end);
   await mkdir(join(folder, "empty"));
   await writeFile(join(folder, "table.csv"), "a,b\n1,2\n");
   await writeFile(join(folder, "answers.csv"), `a,b\n${"1,no\n2,no\n3,yes\n4,yes\n".repeat(5)}`);

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { generate } from "../src/index.ts";
 import { byteVocabulary, loadModel } from "../src/node.ts";
-import { microbatchIn } from "./command-line.ts";
+import { microbatchIn, microbatchInOneProcess } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -93,7 +93,9 @@ test("a .txt file with a target is a table", async () => {
   assert.deepEqual(record.targets, ["b"]);
 });
 
-test("what belongs to tables and images, and what is too short, is refused with what to do", async () => {
+test("what belongs to tables and images, and what is too short, is refused with what to do", async (context) => {
+  const { run: microbatch, end } = microbatchInOneProcess(folder);
+  context.after(end);
   for (const [words, message] of [
     [
       ["loomings.txt", "--hidden", "8"],
@@ -185,7 +187,9 @@ test("generate writes on from a prompt, the same for the same seed, with bytes, 
   }
 });
 
-test("generate refuses models of anything but texts, and prompts that a model cannot read; other commands refuse those of texts", async () => {
+test("generate refuses models of anything but texts, and prompts that a model cannot read; other commands refuse those of texts", async (context) => {
+  const { run: microbatch, end } = microbatchInOneProcess(folder);
+  context.after(end);
   await train(
     "loomings.txt",
     "--steps",
