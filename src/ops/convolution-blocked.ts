@@ -54,13 +54,17 @@ export function blockedRows({ channelBlock: block, outputTensor }: EmitContext<G
 
 const wholeBlocks = (channels: number, block: number) => Math.ceil(channels / block) * block;
 
-/** Writes a convolution of [x, weight, bias?]: x and the weight are put into blocks, and the output out of them. */
+/**
+ * Writes a convolution of [x, weight, bias?]: x and the weight are put into blocks, and the output out of them. inBlocks: how
+ * the weight is, where rows are computed one at a time.
+ */
 export function writeBlocked(
   context: EmitContext<Geometry>,
   inputs: readonly string[],
   conv: Conv,
   block: number,
   rows: number,
+  inBlocks = blockedWeight,
 ): void {
   const { node, output } = context;
   const [x, weight, ...bias] = inputs as [string, string, ...string[]]; // a convolution has two inputs at least
@@ -72,7 +76,7 @@ export function writeBlocked(
   );
   // Fewer channels than a block are taken as they are.
   const blocked = conv.channels < block ? x : node("ReorderInput", [x], {}, undefined, nchwc);
-  const weights = blockedWeight(context, stacked.weight, stacked.conv, block);
+  const weights = inBlocks(context, stacked.weight, stacked.conv, block);
   const biases = bias.map((one) => stackBias(context, one, conv.outputs, stacked.conv.outputs, rows));
   const y = node("Conv", [blocked, weights, ...biases], attributes, undefined, nchwc);
   const channels = rows * conv.outputs;
@@ -151,4 +155,25 @@ function blockedWeight(
     moved = node("Transpose", [apart], { perm: [0, 2, 1, 3] });
   }
   return node("Reshape", [moved, ints([outputs, channels, ...kernel])]);
+}
+
+/**
+ * The same of a weight [channels, outputs, …kernel] with its kernels turned around. Rows and columns are turned when they are
+ * whole blocks apart: turned first, element by element, it all took three times as long.
+ */
+export function turnedBlockedWeight(
+  { node, ints }: EmitContext<Geometry>,
+  weight: string,
+  { outputs, channels, kernel }: Conv,
+  block: number,
+): string {
+  const taps = kernel[0] * kernel[1];
+  const blocks = outputs / block;
+  const cut = node("Reshape", [weight, ints([channels * blocks, block, taps])]);
+  const moved = node("Transpose", [cut], { perm: [0, 2, 1] });
+  const apart = node("Reshape", [moved, ints([channels / block, block, blocks, taps, block])]);
+  const inOrder = node("Transpose", [apart], { perm: [2, 0, 3, 1, 4] });
+  const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
+  const turned = node("Gather", [inOrder, ints(backwards)], { axis: 2 });
+  return node("Reshape", [turned, ints([outputs, channels, ...kernel])]);
 }

@@ -1,7 +1,14 @@
 /** How convolutions and the gradients of their inputs are written: in plain ONNX, or for a runtime that has blocked kernels. */
 import { factorOf } from "../array/shape.ts";
 import type { EmitContext } from "../graph/op.ts";
-import { blockedRows, type Conv, convAttributes, isBlocked, writeBlocked } from "./convolution-blocked.ts";
+import {
+  blockedRows,
+  type Conv,
+  convAttributes,
+  isBlocked,
+  turnedBlockedWeight,
+  writeBlocked,
+} from "./convolution-blocked.ts";
 import { type Geometry, type Pair, paddedSize, reachOf, sizeOf } from "./convolution-geometry.ts";
 
 /** One convolution. */
@@ -21,6 +28,10 @@ export function emitInputGradient(context: EmitContext<Geometry & { readonly siz
   if (pads !== undefined) {
     const [channels, outputs] = [factorOf(tensors[1]!.shape[0]!), factorOf(context.outputTensor.shape[1]!)];
     const conv = { outputs, channels: channels / groups, kernel, geometry: { ...attributes, pads } };
+    if (isBlocked(context, conv) && conv.channels >= context.channelBlock!) {
+      writeBlocked(context, inputs, conv, context.channelBlock!, 1, turnedBlockedWeight);
+      return;
+    }
     if (isBlocked(context, conv) || isTurnedFaster(context, kernel)) {
       writeConv(context, [inputs[0]!, turnedWeight(context, kernel), ...inputs.slice(2)], conv);
       return;
