@@ -36,6 +36,7 @@ const nodeFiles: readonly string[] = [
   "src/cli/**",
   "src/report/**",
   "src/data/files.ts",
+  "src/data/process-life.ts",
   "src/data/file-ranges.ts",
   "src/data/gzip.ts",
   "src/data/table/**",

@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fail, kindOf } from "../errors.ts";
+import { isLiving, ownLife } from "./process-life.ts";
 
 /**
  * Writes a file so that at `path` there is always either the old content or the whole new one, also when the machine
@@ -56,7 +57,7 @@ async function throughTemporary(
   requirePath("write", path);
   const target = await targetOf(path);
   const folder = dirname(target);
-  const temporary = join(folder, `.microbatch-${randomUUID()}.tmp`); // not made of the name, which may be at its limit
+  const temporary = join(folder, temporaryName());
   try {
     await use(temporary, target);
   } catch (error) {
@@ -66,6 +67,22 @@ async function throughTemporary(
       () => false,
     );
     failToAccess(`write ${path}`, error, folder, isThere ? noNewFiles : noFolder);
+  }
+}
+
+/** Whose it is, so that nobody else removes it. Not made of the file's name, which may be at its limit. */
+function temporaryName(): string {
+  const { process: number, started } = ownLife();
+  return `.microbatch-${number}.${started}-${randomUUID()}.tmp`;
+}
+
+/** Removes what `writeAtomically` has left in a folder, in processes that were killed. Of living ones nothing is touched. */
+export async function removeTemporaries(folder: string): Promise<void> {
+  for (const name of await fs.readdir(folder)) {
+    if (!/^\.microbatch-.*\.tmp$/.test(name)) continue;
+    const [, number, started = ""] = /^\.microbatch-(\d+)\.(\w*)-/.exec(name) ?? [];
+    if (number !== undefined && isLiving({ process: Number(number), started })) continue;
+    await fs.rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

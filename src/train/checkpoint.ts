@@ -1,7 +1,7 @@
 /** Checkpoints: the whole truth of a run as one value, kept so that another process goes on as if nothing had happened. */
 import type { NdArray } from "../array/array.ts";
 import { formatShape, sameShape } from "../array/shape.ts";
-import { fail } from "../errors.ts";
+import { fail, kindOf } from "../errors.ts";
 import type { Arena, Region } from "../runtime/arena.ts";
 import { initialDivergence, settleDivergence } from "./divergence-policy.ts";
 import type { StopReason } from "./event.ts";
@@ -82,23 +82,72 @@ export interface Beginning {
 /** Opens the plan's store and looks for what to go on from. */
 export async function findBeginning({ checkpoint }: Plan): Promise<Beginning> {
   if (checkpoint === undefined) return { notes: [] };
-  const { store, resume = false } = checkpoint;
+  checkCheckpointing(checkpoint);
+  const { store } = checkpoint;
   await store.open();
-  const { found, notes } = await store.load();
-  if (!resume) {
-    if (found !== undefined) {
-      await store.close();
-      fail(`plan.checkpoint, ${store.name}`, {
-        expected: "a place without checkpoints for a new run",
-        got: `a run at step ${found.state.step}`,
-        fix: "go on with it by resume: true, or name another place",
+  try {
+    return beginningOf(checkpoint, await store.load());
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function beginningOf({ store, resume = false }: Checkpointing, { found, notes }: Beginning): Beginning {
+  if (resume === false) {
+    if (found === undefined && notes.length === 0) return { notes };
+    return fail(`plan.checkpoint, ${store.name}`, {
+      expected: "a place without checkpoints for a new run",
+      got: found === undefined ? "a run whose checkpoints are damaged" : `a run at step ${found.state.step}`,
+      fix:
+        found === undefined
+          ? "name another place; resume: true begins anew in this one"
+          : "go on with it by resume: true, or name another place",
+    });
+  }
+  const isNew = notes.length === 0;
+  const begun =
+    found === undefined
+      ? `${store.name} has no checkpoint ${isNew ? "yet" : "that is whole"}: the run begins anew`
+      : `going on from step ${found.state.step}, as saved in ${store.name}`;
+  return { ...(found && { found }), notes: [...notes, begun] };
+}
+
+const options: Readonly<
+  Record<string, { expected: string; holds: (value: unknown) => boolean; fix: string }>
+> = {
+  everySteps: {
+    expected: "a whole number from 1 on",
+    holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
+    fix: "leave it out to save by time alone",
+  },
+  everySeconds: {
+    expected: "a number above 0",
+    holds: (value) => typeof value === "number" && value > 0,
+    fix: "leave it out for 30",
+  },
+  resume: {
+    expected: 'true, false or "anyway"',
+    holds: (value) => typeof value === "boolean" || value === "anyway",
+    fix: "true goes on from the last checkpoint",
+  },
+};
+
+/** Refuses options that there are not, and numbers by which a run would never be saved. */
+function checkCheckpointing({ store: _, ...given }: Checkpointing): void {
+  for (const [name, value] of Object.entries(given)) {
+    const option = Object.hasOwn(options, name) ? options[name] : undefined;
+    if (option === undefined) {
+      fail("plan.checkpoint", {
+        expected: `only store, ${Object.keys(options).join(", ")}`,
+        got: name,
+        fix: "correct the name, or leave it out",
       });
     }
-    return { notes };
+    const { expected, holds, fix } = option;
+    if (value !== undefined && !holds(value))
+      fail(`plan.checkpoint.${name}`, { expected, got: kindOf(value), fix });
   }
-  if (found === undefined)
-    return { notes: [...notes, `${store.name} has no checkpoint yet: the run begins anew`] };
-  return { found, notes: [...notes, `going on from step ${found.state.step}, as saved in ${store.name}`] };
 }
 
 /** Refuses a checkpoint of another plan, and names every difference. Those that do no harm may be allowed. */

@@ -1,116 +1,159 @@
 /** A lock on a folder: one living process at a time. What a dead one has left counts for nothing. */
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { failToAccess } from "../data/files.ts";
+import { isLiving, ownLife, type ProcessLife } from "../data/process-life.ts";
 import { fail } from "../errors.ts";
 
 /** Who holds a lock. */
-interface Holder {
+interface Holder extends ProcessLife {
   readonly id: string;
-  readonly process: number;
   readonly host: string;
-  /** When the process was started, as the system tells it: a later process may have the same number. */
-  readonly started: string;
+}
+
+/** What stands in a lock's place. */
+interface Found {
+  /** Tells it from every other. */
+  readonly id: string;
+  /** None where it is damaged, or nothing that we write. */
+  readonly holder?: Holder;
 }
 
 /** Locks a folder, which must be there. Throws where a living process has it. What is returned gives it back. */
 export async function acquireLock(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, "lock");
-  const own: Holder = {
-    id: randomUUID(),
-    process: process.pid,
-    host: hostname(),
-    started: startOf(process.pid),
-  };
-  for (;;) {
-    if (await created(path, own, folder)) return () => released(path, own);
-    const holder = await holderOf(path);
-    if (holder === undefined) continue; // it was given back just now
-    if (holder !== "damaged" && isAlive(holder)) {
-      fail(folder, {
-        expected: "a folder that no other run is using",
-        got: `process ${holder.process} on ${holder.host}, which writes there`,
-        fix: "wait for it, or name another folder",
-      });
-    }
-    await putAway(path, holder);
-  }
+  const own: Holder = { id: randomUUID(), ...ownLife(), host: hostname() };
+  const other = await take(path, own).catch((error) => failToAccess(`lock ${folder}`, error, folder));
+  if (other !== undefined) refuse(folder, path, other);
+  await removeAbandoned(folder);
+  return () => released(path, own);
 }
 
 /** Who is writing in a folder, as errors call it; undefined where no living process is. */
 export async function writerOf(folder: string): Promise<string | undefined> {
-  const holder = await holderOf(join(folder, "lock"));
-  if (holder === undefined || holder === "damaged" || !isAlive(holder)) return undefined;
-  return `process ${holder.process} on ${holder.host}`;
+  const found = await foundAt(join(folder, "lock")).catch(() => undefined); // what is no lock is nobody's
+  const holder = livingHolder(found);
+  return holder && `process ${holder.process} on ${holder.host}`;
 }
 
-async function created(path: string, own: Holder, folder: string): Promise<boolean> {
-  // Linked into its place, so that nobody ever reads half of it.
-  const whole = `${path}.${own.id}`;
+function refuse(folder: string, path: string, { process: number, host }: Holder): never {
+  const isHere = host === hostname();
+  fail(folder, {
+    expected: "a folder that no other run is using",
+    got: `process ${number} on ${host}, which ${isHere ? "writes there" : "may be writing there"}`,
+    fix: `wait for it, or name another folder${isHere ? "" : `; if that machine or its process is gone, remove ${path}`}`,
+  });
+}
+
+/** Takes a lock, or says which living process has it. */
+async function take(path: string, own: Holder): Promise<Holder | undefined> {
+  for (let attempt = 0; ; attempt++) {
+    if (await placeWhole(path, own, (whole) => fs.link(whole, path))) return undefined;
+    const found = await foundAt(path);
+    if (found === undefined) continue; // it was given back just now
+    const holder = livingHolder(found);
+    if (holder !== undefined) return holder;
+    const other = await takeOver(path, found, own);
+    if (other === undefined || (other !== "changed" && attempt > 500)) return other;
+    await setTimeout(5);
+  }
+}
+
+/**
+ * Puts an own lock in the place of a dead one's. Several may find it at once, and one that is slow must not put away what
+ * another has put there meanwhile: that is for whoever has the lock with the dead one's name, and it looks again first.
+ */
+async function takeOver(path: string, dead: Found, own: Holder): Promise<Holder | "changed" | undefined> {
+  const claim = join(dirname(path), `lock.${dead.id}`);
+  const other = await take(claim, own);
+  if (other !== undefined) return other;
+  try {
+    if ((await foundAt(path))?.id !== dead.id) return "changed";
+    const isOurs = await placeWhole(path, own, (whole) => fs.rename(whole, path));
+    return isOurs ? undefined : "changed";
+  } finally {
+    await fs.rm(claim, { force: true });
+  }
+}
+
+/**
+ * Writes a file and puts it into its place whole: nobody ever reads half of one. False where the place is taken, and where
+ * another has taken the half written file for one that was left behind.
+ */
+async function placeWhole(
+  path: string,
+  own: Holder,
+  place: (whole: string) => Promise<void>,
+): Promise<boolean> {
+  const whole = join(dirname(path), `lock.${own.id}.${randomUUID()}`);
   try {
     await fs.writeFile(whole, JSON.stringify(own), { flag: "wx" });
-    await fs.link(whole, path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    return failToAccess(`lock ${folder}`, error, folder);
+    return await place(whole).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "EEXIST" || error.code === "ENOENT") return false;
+        throw error;
+      },
+    );
   } finally {
     await fs.rm(whole, { force: true });
   }
 }
 
-async function holderOf(path: string): Promise<Holder | "damaged" | undefined> {
-  const text = await fs.readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
+/** Throws for what can be neither read nor put away: waiting for it would never end. */
+async function foundAt(path: string): Promise<Found | undefined> {
   try {
-    return JSON.parse(text) as Holder;
-  } catch {
-    return "damaged";
+    const entry = await fs.lstat(path);
+    const damaged = { id: `damaged-${entry.ino}` };
+    if (entry.isSymbolicLink() || entry.size > 65_536) return damaged; // we write neither
+    if (!entry.isFile()) {
+      const got = entry.isDirectory() ? "a folder" : "a device or a pipe";
+      fail(path, {
+        expected: "the lock of a run, a file",
+        got,
+        fix: "move it away, or name another folder for the run",
+      });
+    }
+    const holder = parseHolder(await fs.readFile(path, "utf8"));
+    return holder === undefined ? damaged : { id: holder.id, holder };
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    return failToAccess(`read ${path}`, error, path);
   }
 }
 
-/** A dead run's lock is moved, which only one of several can do, and looked at again: it may have been another's by then. */
-async function putAway(path: string, dead: Holder | "damaged"): Promise<void> {
-  const moved = `${path}.${randomUUID()}`;
+function parseHolder(text: string): Holder | undefined {
   try {
-    await fs.rename(path, moved);
+    const { id, host, process: number, started }: Readonly<Record<string, unknown>> = JSON.parse(text) ?? {};
+    // The name becomes part of a path. Numbers below 1 are groups of processes.
+    if (typeof id !== "string" || !/^[\w-]{1,64}$/.test(id)) return undefined;
+    if (typeof host !== "string" || typeof started !== "string") return undefined;
+    if (typeof number !== "number" || !Number.isSafeInteger(number) || number < 1) return undefined;
+    return { id, host, process: number, started };
   } catch {
-    return; // somebody else was faster
+    return undefined;
   }
-  const holder = await holderOf(moved);
-  const isOther =
-    holder !== undefined && holder !== "damaged" && (dead === "damaged" || holder.id !== dead.id);
-  if (isOther) await fs.link(moved, path).catch(() => {});
-  await fs.rm(moved, { force: true });
+}
+
+/** What processes that were killed while they took a lock have left beside it. It is of no use while the lock is ours. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await fs.readdir(folder)) {
+    if (!/^lock\.[\w.-]+$/.test(name)) continue;
+    const found = await foundAt(join(folder, name)).catch(() => undefined); // what is no file is not ours
+    if (found === undefined || livingHolder(found) !== undefined) continue;
+    await fs.rm(join(folder, name), { force: true });
+  }
 }
 
 async function released(path: string, own: Holder): Promise<void> {
-  const holder = await holderOf(path);
-  if (holder !== undefined && holder !== "damaged" && holder.id === own.id)
-    await fs.rm(path, { force: true });
+  if ((await foundAt(path))?.id === own.id) await fs.rm(path, { force: true });
 }
 
 /** A process of another machine may live, for all that is known here. */
-function isAlive({ process: number, host, started }: Holder): boolean {
-  if (host !== hostname()) return true;
-  try {
-    process.kill(number, 0);
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-  return startOf(number) === started;
-}
-
-/** When a process was started, in the system's own measure; empty where it does not tell. */
-function startOf(number: number): string {
-  try {
-    const stat = readFileSync(`/proc/${number}/stat`, "utf8");
-    // The name of the program stands in brackets and may hold anything; the 20th word behind it is the start.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    return "";
-  }
-}
+const livingHolder = (found: Found | undefined) =>
+  found?.holder !== undefined && (found.holder.host !== hostname() || isLiving(found.holder))
+    ? found.holder
+    : undefined;
