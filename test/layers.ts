@@ -25,7 +25,7 @@ const layers: Readonly<Record<string, number>> = {
 
 /** Packages that one folder owns. */
 const owners: readonly { readonly packages: RegExp; readonly folder: string }[] = [
-  { packages: /^onnxruntime-/, folder: "runtime" },
+  { packages: /^(onnxruntime-.*|koffi)$/, folder: "runtime" },
   { packages: /^(@duckdb\/.*|@huggingface\/.*|sharp)$/, folder: "data" },
   { packages: /^(onnx-buf|@bufbuild\/.*)$/, folder: "onnx" },
 ];
@@ -44,7 +44,7 @@ const nodeFiles: readonly string[] = [
   "src/data/text/**",
   "src/data/cache/**",
   "src/data/augment/thread*.ts",
-  "src/runtime/ort-node.ts",
+  "src/runtime/ort-*.ts",
   "src/parallel/threads*.ts",
   "src/train/run-*.ts",
   "src/train/verify-*.ts",

@@ -69,7 +69,7 @@ export class GradientRunner {
   async #bind(samples: number, slot: number, isFirst: boolean): Promise<Binding> {
     const { gradient, arena, laneRegions, parameterRegion } = this.#job;
     const program = isFirst ? gradient.first : gradient.add;
-    const session = await this.#sessions.of(program);
+    const session = await this.#sessions.inPlace(program);
     const feeds = this.#feeds.arrays(samples);
     const fetches = this.statistics.fetches();
     const shape = [rowsOf(samples), ...gradient.loss.shape];

@@ -11,11 +11,19 @@ export class Sessions {
   }
 
   of(program: LoadableProgram): Promise<Session> {
-    let session = this.#loaded.get(program);
-    if (session === undefined) {
-      session = this.#runtime.load(program.name, program.bytes);
-      this.#loaded.set(program, session);
-    }
+    return this.#once(program, () => this.#runtime.load(program.name, program.bytes));
+  }
+
+  /** Of a program whose outputs are all fetched. */
+  inPlace(program: LoadableProgram): Promise<Session> {
+    return this.#once(program, () => this.#runtime.loadInPlace(program.name, program.bytes));
+  }
+
+  #once(program: LoadableProgram, load: () => Promise<Session>): Promise<Session> {
+    const known = this.#loaded.get(program);
+    if (known !== undefined) return known;
+    const session = load();
+    this.#loaded.set(program, session);
     return session;
   }
 

@@ -34,7 +34,8 @@ const member = new Member(
 );
 const { ledger } = member;
 const evaluations = new EvaluationThread(member);
-await Promise.all([member.sessions.of(shared.gradient.first), member.sessions.of(shared.gradient.add)]);
+const { first, add } = shared.gradient;
+await Promise.all([member.sessions.inPlace(first), member.sessions.inPlace(add)]);
 say({ kind: "ready" });
 
 while (ledger.phase !== "ended") {

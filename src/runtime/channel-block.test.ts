@@ -25,7 +25,7 @@ test("a runtime that refuses the question, or answers something else, has no blo
   assert.equal(await findChannelBlock(async () => silent), undefined);
 });
 
-/** Channels, outputs, kernel and how it moves, in blocks of n channels and not. */
+/** Channels, outputs, kernel, how it moves and over what (7 × 6), in blocks of n channels and not. */
 const shapes = (n: number) =>
   [
     [n, n, [3, 3], { padding: 1 }],
@@ -43,13 +43,22 @@ const shapes = (n: number) =>
     [3, n - 2, [3, 3], { padding: 1 }],
     [n, n + n / 2, [3, 3], {}],
     [5, 3, [3, 3], { dilation: [2, 1], padding: 1 }],
+    // Columns in blocks, one and two, also a stride or more apart; rows and columns that no stride reaches.
+    [n, n, [3, 3], { padding: 1 }, [5, 2 * n]],
+    [2 * n, 3 * n, [3, 2], { padding: [0, 1] }, [4, n]],
+    [n, 2 * n, [3, 3], { padding: 1, stride: 2 }, [6, 2 * n]],
+    [2 * n, n, [2, 3], { dilation: [2, 3], stride: [3, 2], padding: [1, 0] }, [10, 4 * n]],
+    [n, 2 * n, [1, 5], { padding: [0, 4], dilation: [1, 2] }, [3, n]],
+    // The last column of the kernel meets zeros alone.
+    [n, n, [1, n + 2], { padding: [0, n + 1] }, [2, n]],
   ] as const;
 
-for (const [channels, outputs, kernel, options] of shapes(channelBlock ?? 8)) {
-  const how = `${channels} → ${outputs} channels, kernel ${kernel.join(" × ")}, ${JSON.stringify(options)}`;
+for (const [channels, outputs, kernel, options, size = [7, 6]] of shapes(channelBlock ?? 8)) {
+  const what = `${channels} × ${size.join(" × ")} → ${outputs} channels, kernel ${kernel.join(" × ")}`;
+  const how = `${what}, ${JSON.stringify(options)}`;
   test(`blocked convolutions compute what plain ones do: ${how}`, async () => {
     const groups = "groups" in options ? options.groups : 1;
-    const x = input("x", ["batch", channels, 7, 6]);
+    const x = input("x", ["batch", channels, ...size]);
     const weight = input("weight", [outputs, channels / groups, ...kernel]);
     const bias = input("bias", [outputs]);
     const output = convolve(x, weight, { ...options, bias });

@@ -4,11 +4,11 @@ import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import type * as Ort from "onnxruntime-node";
 import type { AnyArray, NdArray } from "../array/array.ts";
-import { holds, type NumericDType } from "../array/dtype.ts";
-import { elementCount, formatShape } from "../array/shape.ts";
-import { fail, messageOf } from "../errors.ts";
+import type { NumericDType } from "../array/dtype.ts";
 import { findChannelBlock } from "./channel-block.ts";
 import { linuxMemory, type MachineMemory } from "./memory.ts";
+import { checkArray, checkNames, refusedProgram, runFailed } from "./ort-checks.ts";
+import { openOrtLibrary } from "./ort-library.ts";
 import type { Binding, Runtime, Session } from "./runtime.ts";
 
 /**
@@ -28,6 +28,7 @@ async function open(): Promise<Runtime> {
   // The package has a version and its types say nothing about it.
   const { version } = require("onnxruntime-node/package.json") as { version: string };
   const loadProgram = (name: string, bytes: Uint8Array) => load(ort, name, bytes);
+  const library = await openOrtLibrary();
   const channelBlock = await findChannelBlock(loadProgram);
   return Object.freeze({
     name: "onnxruntime-node",
@@ -36,6 +37,7 @@ async function open(): Promise<Runtime> {
     ...(channelBlock !== undefined && { channelBlock }),
     memory: machineMemory(),
     load: loadProgram,
+    loadInPlace: library === undefined ? loadProgram : async (name, bytes) => library.load(name, bytes),
   });
 }
 
@@ -58,15 +60,7 @@ async function load(ort: typeof Ort, name: string, bytes: Uint8Array): Promise<S
   try {
     session = await ort.InferenceSession.create(bytes, sessionOptions);
   } catch (cause) {
-    fail(
-      `program "${name}"`,
-      {
-        expected: "a program ONNX Runtime accepts",
-        got: messageOf(cause).trim(),
-        fix: "if the file is damaged, make it again; if this package wrote it, please report it",
-      },
-      { cause },
-    );
+    return refusedProgram(name, cause);
   }
   return {
     inputs: session.inputNames,
@@ -83,8 +77,8 @@ function bind(
   feeds: Readonly<Record<string, AnyArray>>,
   fetches: Readonly<Record<string, NdArray>>,
 ): Binding {
-  checkNames(`program "${name}", feeds`, Object.keys(feeds), session.inputNames, true);
-  checkNames(`program "${name}", fetches`, Object.keys(fetches), session.outputNames, false);
+  checkNames(`program "${name}", feeds`, Object.keys(feeds), session.inputNames, "feed the missing input");
+  checkNames(`program "${name}", fetches`, Object.keys(fetches), session.outputNames);
   const fed: Record<string, Ort.Tensor> = {};
   for (const [key, feed] of Object.entries(feeds)) fed[key] = tensorOf(ort, key, feed);
   const fetched: Record<string, Ort.Tensor | null> = {};
@@ -94,18 +88,9 @@ function bind(
   const free = session.outputNames.filter((key) => !Object.hasOwn(fetches, key)); // one may be called "constructor"
   const bound = session.outputNames.filter((key) => Object.hasOwn(fetches, key));
   return {
-    run: async () => {
-      const results = await session.run(fed, fetched).catch((cause: unknown) =>
-        fail(
-          `program "${name}"`,
-          {
-            expected: "a run without errors",
-            got: messageOf(cause).trim(),
-            fix: "check the values that were fed",
-          },
-          { cause },
-        ),
-      );
+    run: async (atPeak) => {
+      const results = await session.run(fed, fetched).catch((cause: unknown) => runFailed(name, cause));
+      atPeak?.();
       const outputs: Record<string, AnyArray> = {};
       for (const key of free) outputs[key] = arrayOf(results[key]!);
       for (const key of bound) release(results[key]!);
@@ -114,26 +99,8 @@ function bind(
   };
 }
 
-/** ONNX Runtime ignores a mistyped name without a word, so every name is checked here. */
-function checkNames(where: string, got: readonly string[], expected: readonly string[], all: boolean): void {
-  const unknown = got.filter((name) => !expected.includes(name));
-  const missing = all ? expected.filter((name) => !got.includes(name)) : [];
-  if (unknown.length === 0 && missing.length === 0) return;
-  fail(where, {
-    expected: expected.join(", "),
-    got: unknown.length > 0 ? `unknown ${unknown.join(", ")}` : `nothing for ${missing.join(", ")}`,
-    fix: unknown.length > 0 ? "correct the name" : "feed the missing input",
-  });
-}
-
 function tensorOf(ort: typeof Ort, name: string, feed: AnyArray): Ort.Tensor {
-  if (!holds(feed.data, feed.dtype) || feed.data.length !== elementCount(feed.shape)) {
-    fail(`array "${name}"`, {
-      expected: `${elementCount(feed.shape)} ${feed.dtype} elements for ${formatShape(feed.shape)}`,
-      got: `${feed.data.length} elements`,
-      fix: "make it with ndarray(dtype, shape, data)",
-    });
-  }
+  checkArray(name, feed);
   // The constructor's overloads tie each dtype to its array; `holds` has just checked that tie.
   return new ort.Tensor(feed.dtype as "float32", feed.data as Float32Array, [...feed.shape]);
 }

@@ -15,6 +15,8 @@ export interface Runtime {
   readonly memory?: MachineMemory;
   /** Makes a session. Throws a MicrobatchError that names the program when the bytes are refused. */
   load(name: string, bytes: Uint8Array): Promise<Session>;
+  /** The same for a session whose bindings fetch every output, none of them strings: nothing is copied where that can be had. */
+  loadInPlace(name: string, bytes: Uint8Array): Promise<Session>;
 }
 
 /** A loaded program. */
@@ -32,6 +34,9 @@ export interface Session {
 
 /** A session with its arrays; run it as often as the arrays are refilled. */
 export interface Binding {
-  /** Resolves with the outputs that have no fetch. The work itself happens on the calling thread. */
-  run(): Promise<Readonly<Record<string, AnyArray>>>;
+  /**
+   * Resolves with the outputs that have no fetch. The work itself happens on the calling thread. atPeak: called when the run
+   * holds the most memory, before it gives anything back.
+   */
+  run(atPeak?: () => void): Promise<Readonly<Record<string, AnyArray>>>;
 }
