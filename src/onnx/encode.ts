@@ -164,14 +164,27 @@ class Pen {
       output,
       attributes: tensor.attributes,
       ...(this.#channelBlock !== undefined && { channelBlock: this.#channelBlock }),
-      node: (type, from, attributes = {}, to = this.#fresh(type), domain = "", unread = 0) =>
-        this.#node(type, from, attributes, to, domain, unread),
+      node: (type, from, attributes = {}, to = undefined, domain = "", unread = 0) => {
+        if (type === "ReorderInput" && to === undefined) return this.#inBlocks(from, domain);
+        return this.#node(type, from, attributes, to ?? this.#fresh(type), domain, unread);
+      },
       further: (value) => this.#further.get(value) ?? [],
       ints: (values, shape = [values.length]) => this.#ints(values, shape),
       constant: (values, shape = [], dtype = "float32") => this.#constant(values, shape, dtype),
       size: (dim) => this.#size(dim),
       shape: (shape) => this.#shape(shape),
     };
+  }
+
+  /** A tensor in blocks of channels, once for all who read it so: the runtime merges equal nodes, but not in its own domain. */
+  #inBlocks(from: readonly string[], domain: string): string {
+    const key = `blocks ${from}`;
+    let name = this.#shared.get(key);
+    if (name === undefined) {
+      name = this.#node("ReorderInput", from, {}, this.#fresh("ReorderInput"), domain);
+      this.#shared.set(key, name);
+    }
+    return name;
   }
 
   /** An output that is a leaf, or a second name for the same tensor, gets a copy. */

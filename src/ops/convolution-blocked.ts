@@ -158,22 +158,26 @@ function blockedWeight(
 }
 
 /**
- * The same of a weight [channels, outputs, …kernel] with its kernels turned around. Rows and columns are turned when they are
- * whole blocks apart: turned first, element by element, it all took three times as long.
+ * The same of a weight [channels, outputs, …kernel] with its kernels turned around: its blocks as they are, taken in another
+ * order, and each turned by itself. Turned first, element by element, it took three times as long.
  */
 export function turnedBlockedWeight(
-  { node, ints }: EmitContext<Geometry>,
+  context: EmitContext<Geometry>,
   weight: string,
-  { outputs, channels, kernel }: Conv,
+  conv: Conv,
   block: number,
 ): string {
+  const { node, ints } = context;
+  const { outputs, channels, kernel } = conv;
   const taps = kernel[0] * kernel[1];
-  const blocks = outputs / block;
-  const cut = node("Reshape", [weight, ints([channels * blocks, block, taps])]);
-  const moved = node("Transpose", [cut], { perm: [0, 2, 1] });
-  const apart = node("Reshape", [moved, ints([channels / block, block, blocks, taps, block])]);
-  const inOrder = node("Transpose", [apart], { perm: [2, 0, 3, 1, 4] });
-  const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
-  const turned = node("Gather", [inOrder, ints(backwards)], { axis: 2 });
+  const [across, down] = [outputs / block, channels / block];
+  const straight = blockedWeight(context, weight, { ...conv, outputs: channels, channels: outputs }, block);
+  const order = Array.from({ length: across * down * taps }, (_, at) => {
+    const [first, second, tap] = [Math.floor(at / taps / down), Math.floor(at / taps) % down, at % taps];
+    return (second * across + first + 1) * taps - 1 - tap;
+  });
+  const blocks = node("Reshape", [straight, ints([-1, block, 1, block])]);
+  const inOrder = node("Gather", [blocks, ints(order)], { axis: 0 });
+  const turned = node("ReorderOutput", [inOrder], { channels: block }, undefined, nchwc);
   return node("Reshape", [turned, ints([outputs, channels, ...kernel])]);
 }

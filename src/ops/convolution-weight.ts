@@ -1,11 +1,13 @@
 /**
- * How the gradient of a convolution's weight is written in plain ONNX. ONNX has no op for it; each form below is the
- * fastest somewhere (measured), and `swapped` is the one the others are judged by.
+ * How the gradient of a convolution's weight is written. ONNX has no op for it; each form below is the fastest somewhere
+ * (measured), and `swapped` is the one the others are judged by. All are plain ONNX but the blocked one, which is faster than
+ * any of them where a runtime has it and the sizes fit: 0.35 … 0.8 of the time, on 19 shapes from 16 to 256 channels.
  */
 import { batchDim, factorOf, isBatchDim } from "../array/shape.ts";
 import { bug } from "../errors.ts";
 import type { EmitContext } from "../graph/op.ts";
 import { type Geometry, type Pair, paddedSize, sizeOf } from "./convolution-geometry.ts";
+import { isWeightBlocked, writeBlockedWeight } from "./convolution-weight-blocked.ts";
 import { isWrapped, lengthOf, type Wrapping, wrappedSides } from "./convolution-wrapped.ts";
 
 /**
@@ -22,7 +24,10 @@ type Context = EmitContext<Geometry & { readonly kernel: Pair; readonly form?: W
 /** Writes the gradient [outputs, channels / groups, rows, columns] of the weight, from x and y. */
 export function emitWeightGradient(context: Context): void {
   const sizes = sizesOf(context);
-  forms[context.attributes.form ?? fastestForm(sizes)](context, sizes);
+  const { channelBlock, attributes } = context;
+  if (attributes.form === undefined && sizes.groups === 1 && isWeightBlocked(channelBlock, sizes)) {
+    writeBlockedWeight(context, sizes, channelBlock);
+  } else forms[attributes.form ?? fastestForm(sizes)](context, sizes);
 }
 
 const forms: Readonly<Record<WeightForm, (context: Context, sizes: Sizes) => void>> = {
