@@ -8,6 +8,7 @@ import { type SettledDivergence, settleDivergence } from "./divergence-policy.ts
 import type { LastBatch } from "./drawing.ts";
 import type { SettledGroup } from "./groups.ts";
 import { hashWeights, type InitialWeights } from "./initial-weights.ts";
+import { evenPart } from "./microbatch-counts.ts";
 import { defaults, type Plan, samplerOf, stopRules } from "./plan.ts";
 import type { TracedStatistics } from "./statistics.ts";
 import type { Trace } from "./trace.ts";
@@ -88,10 +89,9 @@ export function resolveSizes(plan: Plan): Sizes {
   const batchSize = decide("batchSize", plan.batchSize, () =>
     Math.max(smallest, Math.min(defaults.batchSize, samples)),
   );
-  const microbatchSize = decide("microbatchSize", plan.microbatchSize, () => {
-    const parts = Math.ceil(batchSize / defaults.largestMicrobatch);
-    return Math.ceil(batchSize / parts);
-  });
+  const microbatchSize = decide("microbatchSize", plan.microbatchSize, () =>
+    evenPart(batchSize, defaults.largestMicrobatch, plan.lanes ?? plan.replay?.lanes ?? defaults.lanes),
+  );
   return {
     batchSize,
     microbatchSize,

@@ -1,0 +1,34 @@
+/** What one more microbatch costs beside its forward and backward pass: its sum has to be added to the others. */
+import { createArena, layout } from "../runtime/arena.ts";
+import { createReduction } from "../runtime/reduction.ts";
+
+/** 1 MiB. The time of larger sums is in proportion: no sum is in the cache after a microbatch has run. */
+const mostFloats = 2 ** 18;
+/** Sums that are added in turn, two by two, so that they drive one another out of the cache. */
+const pairs = 4;
+const rounds = 3;
+
+/** Seconds to add one sum of gradients, of so many elements, to another: a median. */
+export function measureMerge(floats: number): number {
+  const measured = Math.max(1, Math.min(floats, mostFloats));
+  const names = Array.from({ length: 2 * pairs }, (_, index) => `sum ${index}`);
+  const arena = createArena({ layout: layout([{ name: "sum", shape: [measured] }]), regions: names });
+  const offsets = names.map((name) => arena.region(name).byteOffset);
+  const reduction = createReduction(arena.memory);
+  const spent: number[] = [];
+  for (let run = 0; run < rounds * pairs; run++) {
+    const lanes = offsets.slice(2 * (run % pairs), 2 * (run % pairs) + 2);
+    const began = performance.now();
+    reduction.reduceTree({
+      lanes,
+      into: lanes[0]!,
+      layout: arena.layout,
+      measuredLanes: [],
+      measuresTotal: false,
+    });
+    if (run >= pairs) spent.push(performance.now() - began); // the first round touches the memory
+  }
+  return (median(spent) / 1000) * (floats / measured);
+}
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
