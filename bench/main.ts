@@ -14,6 +14,7 @@ import { type Bench, markdown, type Table, type TableResult } from "./harness/ta
 import { accumulation } from "./tables/accumulation.ts";
 import { article } from "./tables/article.ts";
 import { checkpoint } from "./tables/checkpoint.ts";
+import { choice } from "./tables/choice.ts";
 import { data } from "./tables/data.ts";
 import { large } from "./tables/large.ts";
 import { memory } from "./tables/memory.ts";
@@ -38,6 +39,7 @@ const tables: Readonly<Record<string, Table>> = {
   models,
   threads,
   checkpoint,
+  choice,
 };
 const tablesWithPyTorch = ["mlp", "linear", "update", "models", "threads"];
 
