@@ -34,7 +34,8 @@ const isNumber = [false, false, true, true, false, false];
 
 function cellsOf({ folder, state, step, epoch, best, last }: RunLook): string[] {
   return [
-    folder,
+    // Signs that a terminal would obey, or break the line at.
+    folder.replace(/\p{Cc}/gu, "�"),
     state,
     step.toLocaleString("en-US"),
     String(epoch),

@@ -1,6 +1,6 @@
 /** microbatch runs remove. */
-import { readdir, rm, rmdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { lstat, readdir, readlink, rm, rmdir } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { failToAccess } from "../data/files.ts";
 import { fail } from "../errors.ts";
 import { acquireLock } from "../train/run-lock.ts";
@@ -13,16 +13,32 @@ import { print } from "./say.ts";
 export async function runRemove(folder: string, { json }: RunsFlags): Promise<void> {
   const where = `runs remove ${folder}`;
   await requireRun(where, folder);
-  await requireOwnFiles(where, folder);
-  const release = await acquireLock(folder); // a run that begins now would lose its files
+  const path = resolve(folder); // "." cannot be removed, and behind a link's last / lies what it leads to
+  await requireNoLink(where, path);
+  await requireOwnFiles(where, path);
+  const release = await acquireLock(path); // a run that begins now would lose its files
   try {
-    for (const name of [...Object.values(runFiles), "checkpoints"])
-      await rm(join(folder, name), { recursive: true, force: true });
+    for (const name of await readdir(path)) {
+      if (!/^lock(\..*)?$/.test(name)) await rm(join(path, name), { recursive: true, force: true });
+    }
+  } catch (error) {
+    failToAccess(where, error, path);
   } finally {
     await release();
   }
-  await rmdir(folder).catch((error) => failToAccess(where, error, folder));
+  await rmdir(path).catch((error) => failToAccess(where, error, path));
   print(json === true ? JSON.stringify({ removed: folder }) : `Removed ${folder}.`);
+}
+
+/** The run that a link leads to may be somebody else's. */
+async function requireNoLink(where: string, path: string): Promise<void> {
+  if (!(await lstat(path)).isSymbolicLink()) return;
+  const target = await readlink(path);
+  fail(where, {
+    expected: "the folder of a run",
+    got: `a link to ${target}`,
+    fix: "name the folder itself",
+  });
 }
 
 /** Somebody's own notes beside a run are not ours to remove. */
@@ -32,12 +48,22 @@ async function requireOwnFiles(where: string, folder: string): Promise<void> {
   const isCheckpoint = (name: string) => /^(\d+\.(json|safetensors)|\.microbatch-.*\.tmp)$/.test(name);
   const others = [
     ...(await readdir(folder)).filter((name) => !isOurs(name)),
-    ...(await readdir(join(folder, "checkpoints"))).filter((name) => !isCheckpoint(name)),
+    ...(await checkpointFiles(folder)).filter((name) => !isCheckpoint(name)),
   ];
   if (others.length === 0) return;
   fail(where, {
     expected: "a folder that holds a run and nothing else",
     got: others.slice(0, 3).join(", "),
     fix: `move what is yours out of ${basename(folder)}`,
+  });
+}
+
+/** Empty where "checkpoints" is a file: then it is nobody's. */
+async function checkpointFiles(folder: string): Promise<readonly string[]> {
+  const path = join(folder, "checkpoints");
+  if ((await lstat(path)).isSymbolicLink()) return []; // only the link is removed
+  return readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOTDIR") return [];
+    return failToAccess(`read ${path}`, error, path);
   });
 }

@@ -25,12 +25,12 @@ const flushMs = 10_000;
  */
 export function eventLog(path: string): EventLog {
   const file = access(path, () => openSync(path, "a+"));
-  let flushedAt = Date.now();
+  let flushedAt = performance.now(); // the clock on the wall may be set back
   const append: EventLog["append"] = (line) => {
-    const now = Date.now();
-    const text = JSON.stringify({ ...line, time: new Date(now).toISOString() }, exactly);
+    const now = performance.now();
+    const text = JSON.stringify({ ...line, time: new Date().toISOString() }, exactly);
     access(path, () => {
-      writeSync(file, `${text}\n`);
+      writeWhole(file, `${text}\n`);
       if (now - flushedAt < flushMs) return;
       fsyncSync(file);
       flushedAt = now;
@@ -64,6 +64,12 @@ function exactly(_: string, value: unknown): unknown {
   if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)))
     return Object.is(value, -0) ? "-0" : String(value);
   return ArrayBuffer.isView(value) && !(value instanceof DataView) ? [...(value as Float64Array)] : value; // of numbers
+}
+
+/** A disk that is nearly full takes part of a line, without an error. */
+function writeWhole(file: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
 }
 
 /** Half a line, which a full disk or a machine that stopped has left, must not swallow the next one. */

@@ -7,6 +7,7 @@ import { type EventLog, eventLog } from "../../report/log.ts";
 import type { Checkpointing, CheckpointStore } from "../../train/checkpoint.ts";
 import type { StartedEvent, TrainEvent } from "../../train/event.ts";
 import { runFolder } from "../../train/run-folder.ts";
+import { acquireLock } from "../../train/run-lock.ts";
 import { type RecordedCommand, readCommand, runFiles, writeRunFile } from "../run-files.ts";
 import { Course, courseAt } from "./course.ts";
 import type { TrainFlags } from "./flags.ts";
@@ -117,12 +118,27 @@ export class KeptRun {
     this.#log?.close();
     this.#log = undefined;
     if (hasBegun || !this.#isNew) return;
-    for (const path of [join(this.folder, "checkpoints"), this.folder]) await rmdir(path).catch(() => {}); // not empty: not ours alone
+    // Another run may have begun in it meanwhile, and be without a checkpoint yet.
+    const release = await acquireLock(this.folder).catch(() => undefined);
+    if (release === undefined) return;
+    const remove = (path: string) => rmdir(path).catch(() => {}); // not empty: not ours alone
+    await remove(join(this.folder, "checkpoints"));
+    await release();
+    await remove(this.folder);
   }
 
   /** What the run refuses, in the words of the command line. */
   explain(error: unknown): unknown {
     if (!(error instanceof MicrobatchError)) return error;
+    const { where, expected, got, fix } = error;
+    if (this.#log !== undefined && where.startsWith(`write ${this.folder}`)) {
+      // A disk that is full for a while: what was saved before is there.
+      return new MicrobatchError(
+        where,
+        { expected, got, fix: `${fix}; then go on with it: ${this.goOn}` },
+        { cause: error },
+      );
+    }
     return explainDifference(error, { folder: this.folder, before: this.#before, now: this.#command });
   }
 }
@@ -139,7 +155,8 @@ async function newFolder(now: Date, input: string): Promise<{ folder: string; is
   await folderOf(home);
   const name = basename(input)
     .replace(/(\.[A-Za-z]+)+$/, "")
-    .replace(/[^\w.-]+/g, "_");
+    .replace(/[^\w.-]+/g, "_")
+    .slice(0, 100); // file systems take 255, time included
   const stem = join(home, `${timeOf(now)}-${name}`);
   for (let count = 1; ; count++) {
     const folder = count === 1 ? stem : `${stem}-${count}`;

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { requireWritable } from "../../data/files.ts";
 import { fail, MicrobatchError } from "../../errors.ts";
-import { readCommand, readRunFile } from "../run-files.ts";
+import { readCommand, readRunFile, runFiles } from "../run-files.ts";
 import { print, say } from "../say.ts";
 import type { TrainFlags } from "./flags.ts";
 import { withoutPasswords } from "./run-command.ts";
@@ -41,6 +41,12 @@ async function requireFolder(folder: string): Promise<void> {
   }
   if (found?.isDirectory() !== true)
     fail(where, { expected: "a folder, or a new name", got: `the file ${nearest}`, fix: "name another" });
+  for (const name of Object.values(runFiles)) {
+    // Else a run would notice after hours, when it saves its model.
+    if (!(await stat(join(folder, name)).catch(() => undefined))?.isDirectory()) continue;
+    const fix = "move it away, or name another folder";
+    fail(where, { expected: `the file ${name} of a run, or none`, got: "a folder of that name", fix });
+  }
   try {
     await requireWritable(join(nearest, ".microbatch-run"));
   } catch (error) {
@@ -67,9 +73,11 @@ export async function isEnded(flags: TrainFlags, inputs: readonly string[]): Pro
       fix: "begin anew in another folder",
     });
   }
-  say(
-    `${run} has ended at step ${result.steps}: ${result.stopReason}. Nothing is left to do; its model is ${result.model}.`,
-  );
+  const { steps, stopReason, model } = result;
+  const where = typeof steps === "number" ? ` at step ${steps}` : "";
+  const why = typeof stopReason === "string" ? `: ${stopReason}` : "";
+  const saved = typeof model === "string" ? `; its model is ${model}` : "";
+  say(`${run} has ended${where}${why}. Nothing is left to do${saved}.`);
   if (flags.json === true) print(JSON.stringify(result));
   return true;
 }
