@@ -3,11 +3,9 @@
 /** SHA-256 of bytes, as 64 hexadecimal digits. */
 export async function sha256(bytes: Uint8Array): Promise<string> {
   // Web Crypto refuses shared memory, so that is copied; other views are hashed where they lie.
-  const own =
-    bytes.buffer instanceof ArrayBuffer
-      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
-      : bytes.slice();
+  const own = isOwn(bytes) ? bytes : bytes.slice();
   const hash = await globalThis.crypto.subtle.digest("SHA-256", own);
+  if (own !== bytes) own.buffer.transfer(0); // else copies pile up until they are collected
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -28,8 +26,10 @@ export async function sha256OfParts(parts: readonly (string | ArrayBufferView)[]
   return sha256(new TextEncoder().encode(hashes.join("\n")));
 }
 
-/** Web Crypto hashes in one call only, and refuses very large arrays. */
-const pieceBytes = 2 ** 26;
+/** Web Crypto hashes in one call only, of a copy that it makes: large pieces would take as much memory again. */
+const pieceBytes = 2 ** 22;
+
+const isOwn = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> => bytes.buffer instanceof ArrayBuffer;
 
 function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

@@ -2,8 +2,9 @@
 import { fail } from "../errors.ts";
 import type { CrewFactory } from "../parallel/crew.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { measureSession, mostSamples, predictPeak } from "./memory-model.ts";
-import { Probe } from "./memory-probe.ts";
+import { evaluatedSamples, type MemoryParts, mostSamples, predictPeak, sessionsOf } from "./memory-model.ts";
+import { evaluationProgram, Probe, trainingProgram } from "./memory-probe.ts";
+import { measureAgain, measureSession, type SessionBytes } from "./memory-session.ts";
 import { chooseMicrobatch } from "./microbatch-choice.ts";
 import type { Plan } from "./plan.ts";
 import { type Sizes, withMicrobatch } from "./resolve.ts";
@@ -54,49 +55,102 @@ export async function settleMemory(unsettled: Unsettled): Promise<Settled> {
   if (residentBytes === undefined) return { sizes, factory };
   const free = runtime.memory?.available() ?? Number.POSITIVE_INFINITY;
   const budgetBytes = plan.memoryBudget ?? residentBytes + shareOfFree * free;
-  const session = await measureSession(
-    runtime,
-    trace,
-    Math.min(sizes.microbatchSize, mostSamples(plan, sizes)),
-    budgetBytes - residentBytes,
-  );
-  const settle = (fitting: Sizes, crew: CrewFactory): Settled => ({
-    sizes: fitting,
-    factory: crew,
-    memory: {
-      idleBytes: residentBytes,
-      predictedPeakBytes: predict(crew, fitting.microbatchSize),
-      ...(Number.isFinite(budgetBytes) && { budgetBytes }),
-    },
-  });
-  const parts = { plan, trace, residentBytes, session, arenaBytes: unsettled.arenaBytes };
-  const predict = (crew: CrewFactory, size: number) =>
-    predictPeak({ ...parts, workers: crew.workers }, sizes, size);
-  const fits = (crew: CrewFactory, size: number) => {
-    const growth = predict(crew, size) - residentBytes;
-    return residentBytes + (size === sizes.microbatchSize ? growth : unprobed * growth) <= budgetBytes;
-  };
+  const meter = new Meter(unsettled, residentBytes, budgetBytes);
+  await meter.measure();
   const choice = await chooseMicrobatch({
     plan,
     trace,
     sizes,
-    openProbe: () => Probe.open(runtime, trace),
-    fits: (size) => fits(factory, size),
+    openProbe: () => Probe.open(runtime, trainingProgram(trace, false)),
+    fits: (size) => meter.fits(factory, size),
   });
   if (choice !== undefined)
-    return settle(withMicrobatch(sizes, choice.microbatchSize, choice.reason), factory);
-  if (fits(factory, sizes.microbatchSize)) return settle(sizes, factory);
+    return meter.settled(factory, withMicrobatch(sizes, choice.microbatchSize, choice.reason));
+  if (meter.fits(factory, sizes.microbatchSize)) return meter.settled(factory, sizes);
   const crew = plan.parallel === undefined ? single : factory;
-  if (fits(crew, sizes.microbatchSize)) return settle(sizes, crew);
-  const largest = largestFitting(sizes, (size) => fits(crew, size));
+  if (meter.fits(crew, sizes.microbatchSize)) return meter.settled(crew, sizes);
+  const largest = largestFitting(sizes, (size) => meter.fits(crew, size));
   const isLeftOut = plan.microbatchSize === undefined && plan.replay === undefined;
   if (largest === 0 || !isLeftOut) {
-    refuse(plan, sizes.microbatchSize, largest, (size) => predict(crew, size), budgetBytes);
+    refuse(plan, sizes.microbatchSize, largest, (size) => meter.predict(crew, size), budgetBytes);
   }
-  const equal = Math.ceil(sizes.batchSize / Math.ceil(sizes.batchSize / largest));
   const reason = `the batch in equal parts that fit into ${mebibytes(budgetBytes)} MiB of memory`;
-  return settle(withMicrobatch(sizes, equal, reason), crew);
+  const size = await meter.confirm(crew, equalParts(sizes.batchSize, largest));
+  return meter.settled(crew, withMicrobatch(sizes, size, reason));
 }
+
+/** What the programs take, as far as it has been measured, and what fits into the budget. */
+class Meter {
+  readonly #unsettled: Unsettled;
+  readonly #residentBytes: number;
+  readonly #budgetBytes: number;
+  #training!: SessionBytes;
+  #evaluation: SessionBytes | undefined;
+
+  constructor(unsettled: Unsettled, residentBytes: number, budgetBytes: number) {
+    this.#unsettled = unsettled;
+    this.#residentBytes = residentBytes;
+    this.#budgetBytes = budgetBytes;
+  }
+
+  /** Measures the sizes that are asked for, or smaller ones where those are large. */
+  async measure(): Promise<void> {
+    const { plan, trace, runtime, sizes } = this.#unsettled;
+    const room = this.#budgetBytes - this.#residentBytes;
+    const trained = Math.min(sizes.microbatchSize, mostSamples(plan, sizes));
+    const program = trainingProgram(trace, sessionsOf(plan, sizes) === 2);
+    const idleBytes = this.#residentBytes;
+    this.#training = await measureSession(runtime, program, { room, idleBytes, samples: trained });
+    if (plan.validation === undefined) return;
+    // What the first probe has left behind is training's, which comes first in the run as well.
+    const left = runtime.memory?.resident() ?? idleBytes;
+    const evaluated = { room, idleBytes: left, samples: evaluatedSamples(plan, sizes) };
+    this.#evaluation = await measureSession(runtime, evaluationProgram(trace), evaluated);
+  }
+
+  predict({ workers }: CrewFactory, size: number, spare = 1): number {
+    const { plan, trace, sizes, arenaBytes } = this.#unsettled;
+    const parts: MemoryParts = {
+      plan,
+      trace,
+      workers,
+      residentBytes: this.#residentBytes,
+      training: this.#training,
+      ...(this.#evaluation && { evaluation: this.#evaluation }),
+      spare,
+      arenaBytes,
+    };
+    return predictPeak(parts, sizes, size);
+  }
+
+  fits(crew: CrewFactory, size: number): boolean {
+    const isAsked = size === this.#unsettled.sizes.microbatchSize;
+    return this.predict(crew, size, isAsked ? 1 : unprobed) <= this.#budgetBytes;
+  }
+
+  /** Measures a size that is to fit, now that it is known, and takes a smaller one if it does not. */
+  async confirm(crew: CrewFactory, size: number): Promise<number> {
+    const { plan, trace, runtime, sizes } = this.#unsettled;
+    const chosen = withMicrobatch(sizes, size);
+    const program = trainingProgram(trace, sessionsOf(plan, chosen) === 2);
+    const wanted = { samples: size, idleBytes: this.#residentBytes };
+    this.#training = await measureAgain(runtime, program, this.#training, wanted);
+    if (this.predict(crew, size) <= this.#budgetBytes) return size;
+    const largest = largestFitting({ ...sizes, microbatchSize: size }, (one) => this.fits(crew, one));
+    return equalParts(sizes.batchSize, Math.max(1, largest));
+  }
+
+  settled(factory: CrewFactory, sizes: Sizes): Settled {
+    const memory = {
+      idleBytes: this.#residentBytes,
+      predictedPeakBytes: this.predict(factory, sizes.microbatchSize),
+      ...(Number.isFinite(this.#budgetBytes) && { budgetBytes: this.#budgetBytes }),
+    };
+    return { sizes, factory, memory };
+  }
+}
+
+const equalParts = (batchSize: number, most: number) => Math.ceil(batchSize / Math.ceil(batchSize / most));
 
 /**
  * The largest size below the one of `sizes` that fits; 0 where none does. Memory grows with the microbatch, but for one place:

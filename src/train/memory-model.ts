@@ -1,24 +1,14 @@
 /** The memory model: what a run will hold at most, told before it begins. */
 import { elementCount } from "../array/shape.ts";
-import { bytesOf, peakBytes } from "../graph/memory.ts";
+import { bytesOf } from "../graph/memory.ts";
 import type { LoadableProgram } from "../parallel/crew.ts";
 import { rowsOf } from "../parallel/feeds.ts";
 import { busyLanes } from "../parallel/lanes.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import { Probe } from "./memory-probe.ts";
+import { bytesWith, type SessionBytes } from "./memory-session.ts";
 import type { Plan } from "./plan.ts";
 import { laneRegions } from "./regions.ts";
 import { type Sizes, withMicrobatch } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
-
-/** What the gradient program takes in one session. */
-export interface SessionBytes {
-  /** Loaded, before it runs. */
-  readonly loaded: number;
-  /** While it runs, whatever the microbatch size. */
-  readonly fixed: number;
-  readonly perSample: number;
-}
 
 /** What a prediction is made from. */
 export interface MemoryParts {
@@ -27,46 +17,66 @@ export interface MemoryParts {
   readonly workers: number;
   /** What the process holds already. */
   readonly residentBytes: number;
-  readonly session: SessionBytes;
+  readonly training: SessionBytes;
+  /** Where the plan evaluates. */
+  readonly evaluation?: SessionBytes;
+  /** How much more samples may need than was measured with another number of them, as a factor. */
+  readonly spare: number;
   /** Bytes of an arena with these lane sums. */
   arenaBytes(lanes: readonly string[]): number;
 }
 
-/** Predicts the most bytes that the process will hold, everything counted that is there at once. Never falls as microbatches grow. */
+/**
+ * Predicts the most bytes that the process will hold. What is given back counts once, at the one moment when it is there; what
+ * sessions and threads keep is added up. Never falls as microbatches grow, but where there are more of them than lanes.
+ */
 export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = asked.microbatchSize): number {
-  const { plan, trace, workers, session } = parts;
+  const { plan, trace, workers } = parts;
+  const training = withSpare(parts.training, parts.spare);
   const sizes = withMicrobatch(asked, microbatchSize);
   const most = mostSamples(plan, sizes);
-  const microbatches = Math.ceil(most / microbatchSize);
-  const lanes = busyLanes(sizes.lanes, microbatches);
-  // A lane's first microbatch runs in one session and all others in another, which keeps its memory as well.
-  const sessions = lanes.some(({ start, end }) => end - start > 1) ? 2 : 1;
-  const threads = Math.min(workers, lanes.length);
   const rows = rowsOf(Math.min(microbatchSize, most));
-  const gradient = sessions * (session.loaded + session.fixed + rows * session.perSample);
-  const copies = parameterBytes(trace, ({ isTrained }) => isTrained); // the runtime's, of what it has written in place
-  const model = parameterBytes(trace, () => true);
-  const perThread = gradient + feedBytes(plan, trace.gradient.first, rows);
+  const sessions = sessionsOf(plan, sizes);
+  const microbatches = Math.ceil(most / microbatchSize);
+  const threads = Math.min(workers, busyLanes(sizes.lanes, microbatches).length);
+  const perThread = sessions * bytesWith(training, rows) + feedBytes(plan, trace.gradient.first, rows);
+  const state = parts.arenaBytes([]);
   return (
     parts.residentBytes +
     heapBytes +
     parts.arenaBytes(laneRegions(plan, sizes, workers)) +
     threads * perThread +
-    (workers - 1) * (threadBytes + session.loaded) + // what a thread frees is of use to that thread alone
+    (workers - threads) * sessions * training.loaded +
+    (workers - 1) * (threadBytes + (2 - sessions) * training.loaded) + // a thread loads both programs as it starts
     (workers > 1 ? ringBytes(plan, trace.gradient.first, rows, microbatches + workers) : 0) +
     evaluationBytes(parts, sizes) +
     (plan.augment === undefined ? 0 : aheadBytes) +
     (plan.data.prefetch === undefined ? 0 : aheadBytes) +
-    // The main thread has given its copies back before the model comes out; each other keeps those of two runs (measured).
-    2 * (threads - 1) * copies +
-    Math.max(copies, model) +
-    (plan.checkpoint === undefined ? 0 : parts.arenaBytes([])) // one encoded copy
+    // Threads keep what they have given back, for themselves; the main thread's has come back before the model comes out.
+    (threads - 1) * training.copies +
+    Math.max(training.copies, modelBytes(trace)) +
+    (plan.checkpoint === undefined ? 0 : state + 2 * hashedBytes) // one encoded copy
   );
+}
+
+const withSpare = (session: SessionBytes, spare: number) => ({
+  ...session,
+  perSample: spare * session.perSample,
+});
+
+/** A lane's first microbatch runs in one session and all others in another, which keeps its memory as well. */
+export function sessionsOf(plan: Plan, sizes: Sizes): 1 | 2 {
+  const microbatches = Math.ceil(mostSamples(plan, sizes) / sizes.microbatchSize);
+  return busyLanes(sizes.lanes, microbatches).some(({ start, end }) => end - start > 1) ? 2 : 1;
 }
 
 /** The most samples that a batch will really have: only one that carries over takes more than there are. */
 export const mostSamples = ({ data }: Plan, { batchSize, lastBatch }: Sizes) =>
   lastBatch === "carry" ? batchSize : Math.min(batchSize, data.size);
+
+/** Samples that an evaluation runs at once. */
+export const evaluatedSamples = ({ validation }: Plan, { evaluationMicrobatchSize }: Sizes) =>
+  Math.min(evaluationMicrobatchSize, validation?.data.size ?? 0);
 
 /** What the heap of the main thread grows by: garbage, until it is worth collecting; compiled code; buffers of the runtime. */
 const heapBytes = 6 * 2 ** 20;
@@ -74,7 +84,9 @@ const heapBytes = 6 * 2 ** 20;
 const threadBytes = 24 * 2 ** 20;
 /** The thread that augments or reads ahead, with its ring: see data/augment/ring.ts and data/cache/prefetch.ts. */
 const aheadBytes = threadBytes + 2 ** 24;
-/** As threads.ts makes its ring. */
+/** A piece of what is hashed, as array/sha256.ts cuts it. Web Crypto makes a copy of it. */
+const hashedBytes = 2 ** 22;
+/** As threads-shared.ts makes its ring. */
 const largestRing = 64 * 2 ** 20;
 
 function ringBytes(plan: Plan, program: LoadableProgram, samples: number, most: number): number {
@@ -83,21 +95,17 @@ function ringBytes(plan: Plan, program: LoadableProgram, samples: number, most: 
 }
 
 /** Evaluation runs in sessions of its own, which stay open beside those of training. */
-function evaluationBytes({ plan, trace, workers, session }: MemoryParts, sizes: Sizes): number {
-  if (plan.validation === undefined) return 0;
-  const rows = rowsOf(Math.min(sizes.evaluationMicrobatchSize, plan.validation.data.size));
-  const { evaluation } = trace.programs;
-  const outputs = evaluation.outputs.reduce((sum, { tensor }) => sum + bytesOf(tensor, rows), 0);
-  const alive = peakBytes(evaluation, rows).bytes;
-  // Kernels need room beside the tensors, though less than in training: measured, 0.8 to 1.5 times the tensors.
-  const factor = Math.min(1.25, Math.max(1, session.perSample / Math.max(1, bytesPerSample(trace))));
-  const loaded = loadedBytes(trace.evaluation);
-  return workers * (loaded + factor * alive + 2 * outputs + feedBytes(plan, trace.evaluation, rows));
+function evaluationBytes({ plan, trace, workers, evaluation, spare }: MemoryParts, sizes: Sizes): number {
+  if (plan.validation === undefined || evaluation === undefined) return 0;
+  const rows = rowsOf(evaluatedSamples(plan, sizes));
+  // Results wait to be folded, and then to be collected.
+  const outputs = trace.programs.evaluation.outputs.reduce(
+    (sum, { tensor }) => sum + bytesOf(tensor, rows),
+    0,
+  );
+  const taken = bytesWith(withSpare(evaluation, spare), rows);
+  return workers * (taken + 2 * outputs + feedBytes(plan, trace.evaluation, rows));
 }
-
-/** What the shapes alone say, for one more sample. */
-export const bytesPerSample = ({ programs }: Trace) =>
-  (peakBytes(programs.gradient, 130).bytes - peakBytes(programs.gradient, 2).bytes) / 128;
 
 function columnBytes({ data }: Plan, { columns }: LoadableProgram): number {
   return columns.reduce((sum, { column }) => {
@@ -109,60 +117,9 @@ function columnBytes({ data }: Plan, { columns }: LoadableProgram): number {
 const feedBytes = (plan: Plan, program: LoadableProgram, rows: number) =>
   rows * (columnBytes(plan, program) + program.masks.reduce((sum, { elements }) => sum + elements, 0));
 
-function parameterBytes(
-  { parameters }: Trace,
-  isMeant: (one: Trace["parameters"][number]) => boolean,
-): number {
-  return parameters.filter(isMeant).reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
-}
-
-/** A session keeps its nodes as objects, some fifty times what they take in a file. */
-const loadedBytes = ({ bytes }: LoadableProgram) => 2 ** 20 + 50 * bytes.length;
-
-/** Bytes of tensors from which on shapes alone are not trusted: convolutions need up to five times as much beside them. */
-const worthProbing = 2 * 2 ** 20;
-/** Bytes of tensors that a probe has at most: more than what else may change meanwhile. */
-const largestProbe = 48 * 2 ** 20;
-/** Nor more than this share of the room there is, of which kernels may then take five times as much. */
-const shareOfRoom = 1 / 8;
-
-/**
- * What one session will take: from the shapes alone where that is little, else measured by two runs, the smallest there is
- * and one of some megabytes.
- */
-export async function measureSession(
-  runtime: Runtime,
-  trace: Trace,
-  microbatchSize: number,
-  room: number,
-): Promise<SessionBytes> {
-  const perSample = bytesPerSample(trace);
-  const fixed = peakBytes(trace.programs.gradient, 2).bytes - 2 * perSample;
-  const estimate = {
-    loaded: loadedBytes(trace.gradient.first),
-    fixed: Math.max(0, fixed) + 2 ** 20,
-    perSample: 1.5 * perSample,
-  };
-  const isMeasurable = runtime.memory?.resident() !== undefined;
-  if (!isMeasurable || perSample * microbatchSize < worthProbing) return estimate;
-  // The runtime's memory comes in blocks that double: it divides up alike for half of everything, and not for a third.
-  let samples = microbatchSize;
-  const most = Math.min(largestProbe, shareOfRoom * room);
-  while (samples * perSample > most && samples >= 8) samples = Math.ceil(samples / 2);
-  if (samples < 4) return estimate;
-  const probe = await Probe.open(runtime, trace);
-  try {
-    const small = await probe.run(2);
-    const large = await probe.run(samples);
-    const measured = large.bytes / (samples - 2);
-    // Less than the tensors themselves can only be a disturbance.
-    const slope = Math.max(measured, 0.7 * perSample);
-    return {
-      loaded: Math.max(probe.sessionBytes, 2 ** 20),
-      fixed: Math.max(2 ** 20, small.bytes - 2 * slope),
-      perSample: slope,
-    };
-  } finally {
-    await probe.close();
-  }
+/** The model that comes out, and then a piece of a parameter that is hashed: out of shared memory, and so copied twice. */
+function modelBytes({ parameters }: Trace): number {
+  const bytes = parameters.map(({ shape }) => 4 * elementCount(shape));
+  const piece = Math.min(hashedBytes, Math.max(...bytes));
+  return bytes.reduce((sum, one) => sum + one, 0) + 2 * piece;
 }

@@ -1,11 +1,38 @@
-/** Probes: the gradient program on numbers made up, in a session of its own, to see what it really takes. */
+/** Probes: a program on numbers made up, in a session of its own, to see what it really takes. */
 import { type NdArray, ndarray } from "../array/array.ts";
 import { allocate, type NumericDType } from "../array/dtype.ts";
 import { concrete, elementCount, isBatchDim } from "../array/shape.ts";
+import type { Program } from "../graph/program.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import type { LoadableProgram } from "../parallel/crew.ts";
 import { rowsOf } from "../parallel/feeds.ts";
-import type { Runtime, Session } from "../runtime/runtime.ts";
+import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
 import type { Trace } from "./trace.ts";
+
+/** A program that can be probed. */
+export interface ProbedProgram {
+  readonly loadable: LoadableProgram;
+  /** Its tensors; of one that adds to sums, those of the one that writes them. */
+  readonly program: Program;
+  /** Whether its outputs are written where the caller says, as those of training are. */
+  readonly isFetched: boolean;
+  /** Output → the input it is written over. */
+  readonly sumInputs: Readonly<Record<string, string>>;
+}
+
+/** What training runs: the program for the first microbatch of a lane, or that for all others. */
+export function trainingProgram({ gradient, programs }: Trace, isAdding: boolean): ProbedProgram {
+  const loadable = isAdding ? gradient.add : gradient.first;
+  const sumInputs = isAdding ? gradient.sumInputs : {};
+  return { loadable, program: programs.gradient, isFetched: true, sumInputs };
+}
+
+export const evaluationProgram = ({ evaluation, programs }: Trace): ProbedProgram => ({
+  loadable: evaluation,
+  program: programs.evaluation,
+  isFetched: false,
+  sumInputs: {},
+});
 
 /** What a probe has seen. */
 export interface Probed {
@@ -15,75 +42,95 @@ export interface Probed {
   readonly medianSeconds: number;
   /** Of all runs. */
   readonly spentSeconds: number;
-  /** What the first run has added to the process. */
-  readonly bytes: number;
+  /** What the process held at the peak of the first run, without the sums: a run has them in its arena. */
+  readonly residentBytes: number;
 }
 
 /** An open probe. It touches nothing of a run: neither its arena nor its sessions. */
 export class Probe {
-  /** Bytes that loading the program took. */
-  readonly sessionBytes: number;
+  /** What the process held when the program was loaded. */
+  readonly residentBytes: number;
   readonly #runtime: Runtime;
-  readonly #trace: Trace;
+  readonly #probed: ProbedProgram;
   readonly #session: Session;
   /** Parameters and sums: the same for every size. */
   readonly #fixed = new Map<Tensor, NdArray>();
 
-  static async open(runtime: Runtime, trace: Trace): Promise<Probe> {
-    const before = residentOf(runtime);
-    const { name, bytes } = trace.gradient.first;
-    const session = await runtime.load(name, bytes);
-    return new Probe(runtime, trace, session, residentOf(runtime) - before);
+  static async open(runtime: Runtime, probed: ProbedProgram): Promise<Probe> {
+    const { name, bytes } = probed.loadable;
+    const session = await (probed.isFetched ? runtime.loadInPlace(name, bytes) : runtime.load(name, bytes));
+    return new Probe(runtime, probed, session);
   }
 
-  private constructor(runtime: Runtime, trace: Trace, session: Session, sessionBytes: number) {
+  private constructor(runtime: Runtime, probed: ProbedProgram, session: Session) {
     this.#runtime = runtime;
-    this.#trace = trace;
+    this.#probed = probed;
     this.#session = session;
-    this.sessionBytes = Math.max(0, sessionBytes);
+    this.residentBytes = residentOf(runtime);
   }
 
   /** Runs a microbatch, and again until `ms` are over. */
   async run(samples: number, ms = 0): Promise<Probed> {
-    const binding = this.#bind(rowsOf(samples));
-    const before = residentOf(this.#runtime);
+    const own: NdArray[] = [];
+    const binding = this.#bind(rowsOf(samples), own);
+    let residentBytes = 0;
     const began = performance.now();
-    await binding.run();
+    await binding.run(() => {
+      residentBytes = residentOf(this.#runtime) - this.#sumBytes;
+    });
     const runs = [(performance.now() - began) / 1000];
-    const bytes = Math.max(0, residentOf(this.#runtime) - before);
     while (performance.now() - began < ms) {
       const start = performance.now();
       await binding.run();
       runs.push((performance.now() - start) / 1000);
     }
+    own.forEach(free);
     const spentSeconds = (performance.now() - began) / 1000;
     runs.sort((a, b) => a - b);
-    return { seconds: runs[0]!, medianSeconds: runs[runs.length >> 1]!, spentSeconds, bytes };
+    return { seconds: runs[0]!, medianSeconds: runs[runs.length >> 1]!, spentSeconds, residentBytes };
   }
 
-  close(): Promise<void> {
-    return this.#session.close();
+  /** Gives everything back at once: what waited to be collected would still be there when the run begins. */
+  async close(): Promise<void> {
+    await this.#session.close();
+    for (const array of this.#fixed.values()) free(array);
+    this.#fixed.clear();
   }
 
-  #bind(rows: number) {
-    const { inputs, outputs } = this.#trace.programs.gradient;
-    const feeds = Object.fromEntries(inputs.map(({ name, tensor }) => [name, this.#array(tensor, rows)]));
-    const fetches = Object.fromEntries(outputs.map(({ name, tensor }) => [name, this.#array(tensor, rows)]));
+  /** Puts the arrays that belong to this size alone into `own`. */
+  #bind(rows: number, own: NdArray[]): Binding {
+    const { program, isFetched, sumInputs } = this.#probed;
+    const arrayOf = (tensor: Tensor) => this.#array(tensor, rows, own);
+    const feeds = Object.fromEntries(program.inputs.map(({ name, tensor }) => [name, arrayOf(tensor)]));
+    if (!isFetched) return this.#session.bind(feeds);
+    const fetches = Object.fromEntries(program.outputs.map(({ name, tensor }) => [name, arrayOf(tensor)]));
+    for (const [output, input] of Object.entries(sumInputs)) feeds[input] = fetches[output]!;
     return this.#session.bind(feeds, fetches);
   }
 
-  /** Zeros: class 0, category 0, and weights of which no product overflows. Sums have their memory before they are measured. */
-  #array(tensor: Tensor, rows: number): NdArray {
+  get #sumBytes(): number {
+    const sums = [...this.#fixed].filter(([tensor]) => tensor.leaf === undefined);
+    return sums.reduce((bytes, [, { data }]) => bytes + data.byteLength, 0);
+  }
+
+  /** Zeros: class 0, category 0, and weights of which no product overflows. Nobody writes them, so they take no memory. */
+  #array(tensor: Tensor, rows: number, own: NdArray[]): NdArray {
     const known = this.#fixed.get(tensor);
     if (known !== undefined) return known;
     const shape = concrete(tensor.shape, rows);
-    const dtype = tensor.dtype as NumericDType; // texts are no inputs of a gradient program
+    const dtype = tensor.dtype as NumericDType; // texts are no inputs of these programs
     const array = ndarray(dtype, shape, allocate(dtype, elementCount(shape)));
-    if (tensor.shape.some(isBatchDim)) return array;
-    if (tensor.leaf === undefined) new Uint8Array(array.data.buffer).fill(0);
+    if (tensor.shape.some(isBatchDim)) {
+      own.push(array);
+      return array;
+    }
     this.#fixed.set(tensor, array);
     return array;
   }
+}
+
+function free({ data }: NdArray): void {
+  if (data.buffer instanceof ArrayBuffer) data.buffer.transfer(0);
 }
 
 const residentOf = ({ memory }: Runtime) => memory?.resident() ?? 0;

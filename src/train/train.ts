@@ -70,7 +70,8 @@ async function evaluated(run: Run): Promise<TrainEvent> {
 
 async function finished(run: Run, stop: StopReason, began: number): Promise<FinishedEvent> {
   const { step, epoch, samples } = run.state;
-  const [model, memory] = [run.model(), run.memory];
+  const [model, hashes] = [run.model(), await run.hashes()];
+  const { memory } = run; // the peak with the model and what hashing took
   return {
     type: "finished",
     stop,
@@ -78,7 +79,7 @@ async function finished(run: Run, stop: StopReason, began: number): Promise<Fini
     epochs: epoch,
     samples,
     seconds: (performance.now() - began) / 1000,
-    ...(await run.hashes()),
+    ...hashes,
     ...(run.divergence && { divergence: run.divergence }),
     model,
     ...(memory && { memory }),
