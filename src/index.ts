@@ -75,7 +75,7 @@ export type { LoraOptions, ParameterGroup, SettledGroup, SettledLora } from "./t
 export type { PartOfWeights, Weights } from "./train/initial-weights.ts";
 export { type Measured, measure, measureBaseline } from "./train/measure.ts";
 export type { PredictedMemory } from "./train/memory-budget.ts";
-export type { Model } from "./train/model.ts";
+export type { Model, ModelOptions } from "./train/model.ts";
 export { definePlan, type LossResult, type Plan, type Row, type Validation } from "./train/plan.ts";
 export type { ResolvedPlan } from "./train/resolve.ts";
 export * from "./train/stop.ts";

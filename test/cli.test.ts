@@ -1,5 +1,6 @@
 /** The command line, run as a process, the way a person meets it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -550,6 +551,39 @@ describe("microbatch predict", () => {
     );
     const [first] = (await readFile(join(folder, "out.tsv"), "utf8")).split("\n");
     assert.equal(first!.split("\t").length, 11);
+  });
+});
+
+describe("predict and evaluate with --threads", () => {
+  const [header = "", ...lines] = readFileSync(penguins, "utf8").trim().split("\n");
+  const many = Array.from({ length: 15 }, () => lines).flat(); // three pieces of rows, of two runs each
+
+  it("write and print what they do with one thread", async () => {
+    await trainPenguins("species", ...few);
+    await writeFile(join(folder, "many.csv"), `${[header, ...many].join("\n")}\n`);
+    const [one, three] = [await microbatch("predict", "few.onnx", "many.csv"), "out.csv"];
+    await record("predict", "few.onnx", "many.csv", "--threads", "3", "--out", three);
+    assert.equal(await readFile(join(folder, three), "utf8"), one.stdout);
+    const judge = ["evaluate", "few.onnx", "many.csv"];
+    assert.deepEqual(await record(...judge, "--threads", "3"), await record(...judge));
+  });
+
+  it("tell what is wrong with a row behind what comes before it, and write nothing", async (context) => {
+    await trainPenguins("species", ...few);
+    const { run, end } = microbatchInOneProcess(folder);
+    context.after(end);
+    const wrong = many.with(4500, many[4500]!.replace(/,\d+,/, ",many,"));
+    await writeFile(join(folder, "wrong.csv"), `${[header, ...wrong].join("\n")}\n`);
+    const said = /^wrong\.csv, line 4502, column "[a-z_]+": expected a number/;
+    for (const threads of ["1", "2"]) {
+      const words = ["predict", "few.onnx", "wrong.csv", "--threads", threads];
+      const { code, stdout, stderr } = await run(...words);
+      assert.equal(code, 2);
+      assert.match(stderr, said);
+      assert.equal(stdout.split("\n").length - 2, 4096, "the pieces before it");
+      assert.match((await run(...words, "--out", "wrong.out.csv")).stderr, said);
+    }
+    assert.ok(!(await readdir(folder)).includes("wrong.out.csv"));
   });
 });
 

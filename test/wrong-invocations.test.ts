@@ -186,6 +186,8 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     /^--json: expected --out beside it.* Fix: add --out predictions\.csv/,
   ],
   [["evaluate", "model.onnx"], /missing required argument 'table'/],
+  [["predict", "model.onnx", "good.csv", "--threads", "0"], /Expected a whole number from 1 to 256\./],
+  [["evaluate", "model.onnx", "good.csv", "--threads", "many"], /Expected a whole number from 1 to 256\./],
   [["inspect"], /missing required argument 'model'/],
   [["inspect", "model.onnx", "--out", "x"], /unknown option '--out'/],
   // Long runs.

@@ -1,10 +1,12 @@
 /** The command evaluate: its flags. What they do is in evaluation.ts, loaded when the command runs. */
 import type { Command } from "commander";
 import { type DialectFlags, dialectOption } from "./dialect.ts";
+import { threadsOption } from "./options.ts";
 
 export interface EvaluateFlags extends DialectFlags {
   readonly target?: string;
   readonly weight?: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -25,6 +27,7 @@ export function addEvaluate(program: Command): void {
     .option("--target <column>", "the column with the answers (default: the one the model was trained on)")
     .option("--weight <column>", "how much each row counts (default: all the same)")
     .addOption(dialectOption())
+    .addOption(threadsOption())
     .option("--json", "print one JSON object on standard output")
     .addHelpText("after", "\nExample:\n  $ microbatch evaluate model.onnx penguins.csv --target species\n")
     .action(async (model: string, table: string, flags: EvaluateFlags) => {

@@ -9,13 +9,14 @@ import { dialectOf } from "./dialect.ts";
 import type { EvaluateFlags } from "./evaluate.ts";
 import { answeredImages, isFolder } from "./image-rows.ts";
 import { modelRows, tableInputs } from "./model-rows.ts";
+import { crewOf, predicted } from "./predicted.ts";
 import { print, say, styled } from "./say.ts";
 import { tableInput } from "./table-input.ts";
 import { UnseenCategories } from "./unseen.ts";
 
 /** Prints the metrics that training prints, on the rows of a table. */
 export async function runEvaluate(file: string, path: string, flags: EvaluateFlags): Promise<void> {
-  const model = await loadModel(file);
+  const model = await loadModel(file, crewOf(flags.threads));
   try {
     const answers = answersOf(file, model, flags);
     const unseen = new UnseenCategories(model.schema);
@@ -44,8 +45,8 @@ async function judge(
     ? imagePieces(file, model, table, answers)
     : tablePieces(file, model, table, answers, unseen);
   let rows = 0;
-  for await (const { columns, piece } of pieces) {
-    const outputs = await model.predict(columns, path);
+  for await (const { piece: whole, outputs } of predicted(model, path, pieces, table.threads)) {
+    const { piece } = whole;
     for (const answer of answers) await addPiece(answer, piece, outputs);
     rows += piece.rows;
   }

@@ -1,5 +1,5 @@
 /** What options of commands have in common: how their texts become values. */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 /** Exit codes, as the help states them. */
 export const exitCodes = { done: 0, runFailed: 1, badInput: 2 } as const;
@@ -166,6 +166,13 @@ export function typeOf(text: string, before: Readonly<Record<string, TypeOf>> = 
   if (Object.hasOwn(before, column)) throw new InvalidArgumentError(`"${column}" has a type already.`);
   return { ...before, [column]: isKind ? type : categories };
 }
+
+/** --threads of a command that runs a saved model. */
+export const threadsOption = () =>
+  new Option(
+    "--threads <n>",
+    "how many threads predict, each with a copy of the model: speed only (default: 1)",
+  ).argParser(wholeNumber(1, 256));
 
 /** Takes "bytes", "characters" and the path of a tokenizer, which is a file of JSON. */
 export function tokens(text: string): string {

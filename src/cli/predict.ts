@@ -1,9 +1,11 @@
 /** The command predict: its flags. What they do is in prediction.ts, loaded when the command runs. */
 import type { Command } from "commander";
 import { type DialectFlags, dialectOption } from "./dialect.ts";
+import { threadsOption } from "./options.ts";
 
 export interface PredictFlags extends DialectFlags {
   readonly out?: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -23,6 +25,7 @@ export function addPredict(program: Command): void {
     )
     .option("--out <file>", "where to write the table with predictions (default: standard output)")
     .addOption(dialectOption())
+    .addOption(threadsOption())
     .option("--json", "print one JSON object about the prediction; needs --out")
     .addHelpText(
       "after",

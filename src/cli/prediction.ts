@@ -11,6 +11,7 @@ import { Interrupted, onInterrupt } from "./interrupt.ts";
 import { modelRows, type Outputs, requireClasses, tableInputs } from "./model-rows.ts";
 import { requireOut } from "./out.ts";
 import type { PredictFlags } from "./predict.ts";
+import { crewOf, predicted } from "./predicted.ts";
 import { print, say } from "./say.ts";
 import { tableInput } from "./table-input.ts";
 import { refuseTextModel } from "./text-model.ts";
@@ -27,14 +28,15 @@ export async function runPredict(file: string, path: string, flags: PredictFlags
     });
   }
   if (out !== undefined) await requireOut(out, [file, path]);
-  const model = await loadModel(file);
+  const model = await loadModel(file, crewOf(flags.threads));
   const began = performance.now();
   try {
     refuseTextModel(file, model.summary.metadata);
     const delimiter = out?.endsWith(".tsv") === true ? "\t" : ",";
     const unseen = new UnseenCategories(model.schema);
     const table = { path, ...dialectOf(flags) };
-    const stream = (write: Write) => predictTable(file, model, table, delimiter, unseen, write);
+    const stream = (write: Write) =>
+      predictTable(file, model, { ...table, threads: flags.threads }, delimiter, unseen, write);
     if (out === undefined) await stream(toStandardOutput);
     else {
       const rows = await writeRows(out, stream);
@@ -80,7 +82,11 @@ const toStandardOutput: Write = (text) =>
 async function predictTable(
   file: string,
   model: SavedModel,
-  { path, ...written }: { readonly path: string } & DialectFlags,
+  {
+    path,
+    threads,
+    ...written
+  }: { readonly path: string; readonly threads: number | undefined } & DialectFlags,
   delimiter: string,
   unseen: UnseenCategories,
   write: Write,
@@ -91,8 +97,7 @@ async function predictTable(
   const pieces = (await isFolder(path))
     ? imageRows(file, model, path)
     : tableRows(file, model, path, written, unseen);
-  for await (const piece of pieces) {
-    const outputs = await model.predict(piece.columns, path);
+  for await (const { piece, outputs } of predicted(model, path, pieces, threads)) {
     const isFirst = added === undefined;
     added ??= addedColumns(file, model, outputs);
     const head = isFirst ? `${headerOf(piece, added, delimiter)}\n` : "";

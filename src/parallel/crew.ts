@@ -6,6 +6,7 @@ import type { InputIndexBound } from "../graph/program.ts";
 import type { MaskRequest } from "../nn/mode.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Inference, InferenceJob } from "./inference.ts";
 import type { UpdateJob, UpdateScalars } from "./update.ts";
 
 /** The samples behind one update, in the order they were drawn. */
@@ -171,6 +172,8 @@ export interface CrewFactory {
   /** Threads that compute at once. */
   readonly workers: number;
   open(job: CrewJob): Promise<Crew>;
+  /** Opens one program on as many threads, to predict and to judge with a model that is trained. Left out, one thread does. */
+  infer?(job: InferenceJob): Promise<Inference>;
 }
 
 /** What an evaluation runs: a program with one row per sample in every output. */

@@ -2,8 +2,9 @@
 import type { AnyArray, NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
 import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
-import type { Batch, EvaluatedChunk, LoadableProgram } from "./crew.ts";
+import type { Batch, CrewFactory, EvaluatedChunk, LoadableProgram } from "./crew.ts";
 import { type FedData, Feeds, type MicrobatchRequest } from "./feeds.ts";
+import { type Inference, inOrder } from "./inference.ts";
 
 /** What an evaluation needs beside the samples. */
 export interface EvaluationParts {
@@ -13,17 +14,51 @@ export interface EvaluationParts {
   readonly microbatchSize: number;
 }
 
-/** Runs a program over samples in a session of its own, which is closed at the end. */
+/** Runs a program over samples in a session of its own, or one for each thread of `parallel`, closed at the end. */
 export async function* evaluateOnce(
   runtime: Runtime,
   parts: EvaluationParts,
   samples: Uint32Array,
+  parallel?: CrewFactory,
 ): AsyncGenerator<EvaluatedChunk> {
+  if (parallel?.infer !== undefined) {
+    const { name, bytes, parameters } = parts.program;
+    const held = Object.fromEntries(
+      Object.entries(parameters).map(([input, parameter]) => [input, parts.parameters.get(parameter)!]),
+    );
+    const inference = await parallel.infer({ runtime, name, bytes, held });
+    try {
+      yield* inOrder(begin(inference, parts, samples), inference.ahead);
+    } finally {
+      await inference.close();
+    }
+    return;
+  }
   const session = await runtime.load(parts.program.name, parts.program.bytes);
   try {
     yield* new Evaluation({ ...parts, session }).run(samples);
   } finally {
     await session.close();
+  }
+}
+
+/** Begins one microbatch after the other, as fast as it is asked to. */
+async function* begin(
+  inference: Inference,
+  { dataset, program, microbatchSize }: EvaluationParts,
+  samples: Uint32Array,
+): AsyncGenerator<{ readonly result: Promise<EvaluatedChunk> }> {
+  for (const request of cutBatch({ step: 0, samples }, microbatchSize)) {
+    const count = request.samples.length;
+    const feeds = new Feeds(dataset, program, count, 0); // of its own: others may be under way
+    const filling = feeds.fill(request);
+    if (filling !== undefined) await filling;
+    const weights = feeds.weights(count).slice();
+    const result = inference.run(feeds.arrays(count)).then((results) => {
+      const entries = Object.entries(results).map(([name, array]) => [name, firstRows(array, count)]);
+      return { samples: request.samples, weights, outputs: Object.fromEntries(entries) };
+    });
+    yield { result };
   }
 }
 

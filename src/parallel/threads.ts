@@ -26,6 +26,7 @@ import { areFinite, mergedLanes, requireSeveralValues } from "./statistics.ts";
 import { automatic } from "./threads-automatic.ts";
 import { lostTwiceError, stuckError, threadError } from "./threads-errors.ts";
 import { ThreadEvaluations } from "./threads-evaluation.ts";
+import { inferOnThreads } from "./threads-inference.ts";
 import type { FromThread } from "./threads-messages.ts";
 import { errorOf, ThreadPool } from "./threads-pool.ts";
 import { createShared } from "./threads-shared.ts";
@@ -55,7 +56,8 @@ export function threads(workers: number, options: ThreadOptions = {}): CrewFacto
     fail("threads", { expected: "a whole number from 1 to 256", got: String(workers), fix: "threads(2)" });
   }
   if (workers === 1) return { name: "alone", workers, open: alone };
-  return { name: "threads", workers, open: (job) => openThreads(job, workers, options) };
+  const open = (job: CrewJob) => openThreads(job, workers, options);
+  return { name: "threads", workers, open, infer: (job) => inferOnThreads(job, workers) };
 }
 
 /** The crew of a plan that names none. */

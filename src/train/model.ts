@@ -9,16 +9,25 @@ import { allSamples, withWeight } from "../data/samples.ts";
 import { fail } from "../errors.ts";
 import { rawRow, rawText } from "../nn/raw-row.ts";
 import { encodeOnnx } from "../onnx/encode.ts";
-import type { LoadableProgram } from "../parallel/crew.ts";
+import type { CrewFactory, LoadableProgram } from "../parallel/crew.ts";
 import { evaluateOnce } from "../parallel/evaluation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { encodeSafetensors } from "../safetensors/encode.ts";
 import { foldMetrics } from "./evaluate.ts";
 import { placeholders } from "./placeholders.ts";
 import { describeColumn, type Row } from "./plan.ts";
-import { requireDataset } from "./plan-fields.ts";
+import { requireCrew, requireDataset } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
 import type { Trace } from "./trace.ts";
+
+/** Who predicts and judges. */
+export interface ModelOptions {
+  /**
+   * Who computes: `threads(2)` for two threads, which are started and ended with the call. Default: this thread alone. The numbers
+   * are the same, bit by bit.
+   */
+  readonly parallel?: CrewFactory;
+}
 
 /** What training gives. Holds its own copy of the parameters; there is nothing to dispose of. */
 export interface Model {
@@ -30,9 +39,9 @@ export interface Model {
    * Predictions for every sample, by output name: `const { prediction } = await model.predict(data)`. Strings where the
    * plan serves names of classes.
    */
-  predict(data: Dataset): Promise<Readonly<Record<string, AnyArray>>>;
+  predict(data: Dataset, options?: ModelOptions): Promise<Readonly<Record<string, AnyArray>>>;
   /** The mean loss and the plan's metrics over a dataset with the training columns. */
-  evaluate(data: Dataset): Promise<Readonly<Record<string, number>>>;
+  evaluate(data: Dataset, options?: ModelOptions): Promise<Readonly<Record<string, number>>>;
   /** The inference program with its parameters as the bytes of an ONNX file; tables go in as raw rows. */
   toOnnx(metadata?: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer>;
   /** Writes `toOnnx()` under a temporary name, syncs it and renames it. */
@@ -69,25 +78,32 @@ export function createModel(parts: ModelParts): Model {
   };
   const toSafetensors = (metadata: Readonly<Record<string, string>> = {}) =>
     encodeSafetensors(parameters, { ...ownMetadata(parts), ...metadata });
-  const run = (program: LoadableProgram, dataset: Dataset, samples: Uint32Array) => {
+  const run = (
+    program: LoadableProgram,
+    dataset: Dataset,
+    samples: Uint32Array,
+    { parallel }: ModelOptions,
+  ) => {
     checkColumns(program, parts.data, dataset);
     const microbatchSize = resolved.evaluationMicrobatchSize;
-    return evaluateOnce(parts.runtime, { program, dataset, parameters, microbatchSize }, samples);
+    return evaluateOnce(parts.runtime, { program, dataset, parameters, microbatchSize }, samples, parallel);
   };
   return Object.freeze({
     plan: resolved,
     parameters,
-    predict: async (data: Dataset) => {
+    predict: async (data: Dataset, options: ModelOptions = {}) => {
       requireDataset("model.predict", data);
+      requireCrew("model.predict", options);
       const chunks: Readonly<Record<string, AnyArray>>[] = [];
-      const evaluated = run(trace.inference, data, allSamples(data));
+      const evaluated = run(trace.inference, data, allSamples(data), options);
       for await (const { outputs } of evaluated) chunks.push(outputs);
       return joinRows(chunks, data.size);
     },
-    evaluate: async (data: Dataset) => {
+    evaluate: async (data: Dataset, options: ModelOptions = {}) => {
       requireDataset("model.evaluate", data);
+      requireCrew("model.evaluate", options);
       const samples = await withWeight(data, allSamples(data));
-      return foldMetrics(run(trace.evaluation, data, samples), trace.metrics);
+      return foldMetrics(run(trace.evaluation, data, samples, options), trace.metrics);
     },
     toOnnx,
     save: (path: string, metadata?: Readonly<Record<string, string>>) =>

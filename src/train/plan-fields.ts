@@ -162,6 +162,25 @@ export function requireDataset(where: string, value: unknown): void {
   if (!holds(value)) fail(where, { expected, got: kindOf(value), fix });
 }
 
+/** Refuses options of a model that say anything but who computes. */
+export function requireCrew(where: string, options: unknown): void {
+  const { expected, holds, fix } = fields.parallel;
+  if (!isRecord(options) || Object.keys(options).some((name) => name !== "parallel")) {
+    const got = holds(options)
+      ? "the crew alone"
+      : isRecord(options)
+        ? Object.keys(options).join(", ")
+        : kindOf(options);
+    fail(where, {
+      expected: "options that say who computes",
+      got,
+      fix: "for example { parallel: threads(2) }",
+    });
+  }
+  if (options.parallel === undefined || holds(options.parallel)) return;
+  fail(`${where}, parallel`, { expected, got: kindOf(options.parallel), fix });
+}
+
 /** Refuses what is no plan, a required field that is missing, names that no field has and values of the wrong kind. */
 export function checkFields(plan: unknown): void {
   if (!isRecord(plan)) {

@@ -15,6 +15,7 @@ import { crossEntropy, dropout, encoder, linear, sequence, squaredError, tanh } 
 import { encodeOnnx } from "../onnx/encode.ts";
 import { argMax, categoryCodes, categoryNames, concat, exp, softmax } from "../ops/index.ts";
 import { adamw } from "../optim/index.ts";
+import { threads } from "../parallel/threads.ts";
 import { fit } from "./fit.ts";
 import { loadModel } from "./saved-model.ts";
 import { afterEpochs } from "./stop.ts";
@@ -264,4 +265,47 @@ test("a column that the schema does not know, such as a list of numbers, is an i
   } finally {
     await saved.close();
   }
+});
+
+test("threads predict and judge to the bit as one thread does, names of classes and a lone last row too", async () => {
+  const trained = await classifier();
+  const parallel = threads(3);
+  assert.deepEqual(await trained.predict(data, { parallel }), await trained.predict(data));
+  assert.deepEqual(await trained.evaluate(data, { parallel }), await trained.evaluate(data));
+  const path = join(folder, "threads.onnx");
+  await trained.save(path);
+  const [one, three] = [await loadModel(path), await loadModel(path, { parallel })];
+  try {
+    for (const rows of [1, 1025, count]) {
+      const some = { size: raw.size.subarray(0, rows), colour: raw.colour.slice(0, rows) };
+      assert.deepEqual(await three.predict(some), await one.predict(some), `${rows} rows`);
+    }
+    const wrong = { ...raw, size: [...raw.size.subarray(0, 1200), "many", ...raw.size.subarray(1201)] };
+    await assert.rejects(three.predict(wrong, "rows"), {
+      message:
+        'rows, column "size", row 1200: expected a number that fits float32, or nothing where it is missing, got "many". ' +
+        "Fix: correct the value, or leave it empty",
+    });
+  } finally {
+    await Promise.all([one.close(), three.close()]);
+  }
+});
+
+test("what says who computes, and does not, is refused", async () => {
+  const trained = await classifier();
+  // @ts-expect-error: as a caller without types may
+  await assert.rejects(trained.predict(data, threads(2)), {
+    message:
+      "model.predict: expected options that say who computes, got the crew alone. Fix: for example { parallel: threads(2) }",
+  });
+  // @ts-expect-error: as a caller without types may
+  await assert.rejects(trained.evaluate(data, { parallel: 2 }), {
+    message:
+      "model.evaluate, parallel: expected a crew, got 2. Fix: for example threads(2), from microbatch/node",
+  });
+  // @ts-expect-error: as a caller without types may
+  await assert.rejects(loadModel("any.onnx", { threads: 2 }), {
+    message:
+      "loadModel: expected options that say who computes, got threads. Fix: for example { parallel: threads(2) }",
+  });
 });

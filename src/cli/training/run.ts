@@ -6,6 +6,7 @@ import { isFolder } from "../image-rows.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { exitCodes } from "../options.ts";
 import { requireOut } from "../out.ts";
+import { crewOf } from "../predicted.ts";
 import { print, say } from "../say.ts";
 import { imageFlags, type TrainFlags, tableDefaults, textFlags } from "./flags.ts";
 import type { Job } from "./job.ts";
@@ -106,7 +107,10 @@ async function carryOut(
   const judged =
     test === undefined || !isKept
       ? undefined
-      : { model: await finished.model.evaluate(test), baseline: await measureBaseline(plan, test) };
+      : {
+          model: await finished.model.evaluate(test, crewOf(flags.threads)),
+          baseline: await measureBaseline(plan, test),
+        };
   return {
     outcome: {
       ...watched,
