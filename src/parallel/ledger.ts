@@ -116,7 +116,8 @@ export class Ledger {
   take(): Task | undefined {
     if (!(this.phase in openPhases)) return undefined;
     return this.#lock.during(() => {
-      if (this.phase === "sum") return this.#takeMerge() ?? this.#takeLane();
+      // Lanes come first, so that all threads are done with theirs at about the same time.
+      if (this.phase === "sum") return this.#takeLane() ?? this.#takeMerge() ?? this.#beginAgainIfStuck();
       return this.phase === "total" || this.phase === "update" ? this.#takePart(this.phase) : undefined;
     });
   }
@@ -201,7 +202,7 @@ export class Ledger {
     for (let lane = 0; lane < lanes; lane++) {
       if (this.#states[lane] !== open) continue;
       const slot = lane === 0 ? 0 : this.#holders.indexOf(0, 1);
-      if (slot < 0) return this.#isStuck() ? this.#beginAgain() : undefined; // until a merge has made one free
+      if (slot < 0) return undefined; // until a merge has made one free
       this.#begun[lane] = 0;
       this.#states[lane] = taken + this.#member;
       this.#slotOf[lane] = slot;
@@ -215,11 +216,8 @@ export class Ledger {
    * Sums fill all slots, no two of them can be added, and nobody is at anything. Only when a thread was lost over an addition:
    * its lanes are open again, in fewer slots than they need, since the others had run ahead meanwhile.
    */
-  #isStuck(): boolean {
-    return this.#states.every((state) => state < taken);
-  }
-
-  #beginAgain(): Task | undefined {
+  #beginAgainIfStuck(): Task | undefined {
+    if (this.#areLanesDone() || this.#isAnybodyBusy()) return undefined;
     this.#reopen();
     return this.#takeLane();
   }
@@ -248,9 +246,12 @@ export class Ledger {
   }
 
   #closeSum(): void {
-    const isAdding = () => this.#states.some((state) => state >= taken);
-    if (this.phase !== "sum" || !this.#areLanesDone() || isAdding()) return;
+    if (this.phase !== "sum" || !this.#areLanesDone() || this.#isAnybodyBusy()) return;
     this.#openParts("total", Atomics.load(this.#control, words.parts));
+  }
+
+  #isAnybodyBusy(): boolean {
+    return this.#states.some((state) => state >= taken);
   }
 
   #areLanesDone(): boolean {
