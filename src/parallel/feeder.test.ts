@@ -85,7 +85,7 @@ function drill({ seed, members, lanes: asked, microbatches, bytes, losses, absen
     }
     const held = new Uint32Array(ring.slot(one.slot).values[0] as Int32Array<SharedArrayBuffer>);
     assert.deepEqual([...held], [2 * wanted, 2 * wanted + 1], `seed ${seed}: others' samples`);
-    if (one.task.kind === "lane") one.ledger.begin(one.task.lane);
+    if (one.task.kind === "lane") one.ledger.sums.begin(one.task.lane);
     return true;
   };
   for (let stood = 0, moves = 0; ledger.phase !== "summed"; moves++) {

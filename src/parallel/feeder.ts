@@ -51,8 +51,8 @@ export class Feeder {
     const { ring, ledger } = this.#parts;
     const isFull = ring.findFree() === undefined;
     const isBlocked = this.#lanes.some(({ start, end }, lane) => {
-      const next = start + ledger.begun(lane);
-      if (next >= end || !ledger.isTaken(lane) || ring.holds(next)) return false;
+      const next = start + ledger.sums.begun(lane);
+      if (next >= end || !ledger.sums.isTaken(lane) || ring.holds(next)) return false;
       return isFull || !this.#wanted.includes(next);
     });
     if (isBlocked) this.#isReadAgain = true;
@@ -88,9 +88,9 @@ export class Feeder {
     const { ring, ledger, members } = this.#parts;
     ring.empty();
     const rest = this.#lanes.map(({ start, end }, lane) => ({
-      start: start + ledger.begun(lane),
+      start: start + ledger.sums.begun(lane),
       end,
-      isTaken: ledger.isTaken(lane),
+      isTaken: ledger.sums.isTaken(lane),
     }));
     const taken = rest.filter(({ start, end, isTaken }) => isTaken && start < end);
     const open = rest.filter(({ start, end, isTaken }) => !isTaken && start < end);

@@ -6,7 +6,8 @@ import type { GradientPrograms } from "./crew.ts";
 import type { FedData } from "./feeds.ts";
 import { GradientRunner } from "./gradient-runner.ts";
 import { busyLanes } from "./lanes.ts";
-import { type Addition, Ledger, type LedgerSize, type Task } from "./ledger.ts";
+import { Ledger, type LedgerSize, type Task } from "./ledger.ts";
+import type { Addition } from "./ledger-sums.ts";
 import { MicrobatchRing, RingData, type RingPlan } from "./microbatch-ring.ts";
 import { Results, type ResultsSize } from "./results.ts";
 import { Sessions } from "./sessions.ts";
@@ -104,7 +105,7 @@ export class Member {
       const held = claimed instanceof Promise ? await claimed : claimed;
       waitMs += performance.now() - beforeData;
       if (held === undefined) return false;
-      this.ledger.begin(index);
+      this.ledger.sums.begin(index);
       results.begin(this.#number, microbatch);
       this.#beforeRun(results.step, microbatch);
       const samples = this.#data.open(held);
