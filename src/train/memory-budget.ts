@@ -2,7 +2,7 @@
 import { fail } from "../errors.ts";
 import type { CrewFactory } from "../parallel/crew.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { evaluatedSamples, type MemoryParts, mostSamples, predictPeak, sessionsOf } from "./memory-model.ts";
+import { evaluatedSamples, isAdding, type MemoryParts, mostSamples, predictPeak } from "./memory-model.ts";
 import { evaluationProgram, Probe, trainingProgram } from "./memory-probe.ts";
 import { measureAgain, measureSession, type SessionBytes } from "./memory-session.ts";
 import { chooseMicrobatch } from "./microbatch-choice.ts";
@@ -84,7 +84,8 @@ class Meter {
   readonly #unsettled: Unsettled;
   readonly #residentBytes: number;
   readonly #budgetBytes: number;
-  #training!: SessionBytes;
+  #first!: SessionBytes;
+  #add!: SessionBytes;
   #evaluation: SessionBytes | undefined;
 
   constructor(unsettled: Unsettled, residentBytes: number, budgetBytes: number) {
@@ -97,14 +98,21 @@ class Meter {
   async measure(): Promise<void> {
     const { plan, trace, runtime, sizes } = this.#unsettled;
     const room = this.#budgetBytes - this.#residentBytes;
-    const trained = Math.min(sizes.microbatchSize, mostSamples(plan, sizes));
-    const program = trainingProgram(trace, sessionsOf(plan, sizes) === 2);
-    const idleBytes = this.#residentBytes;
-    this.#training = await measureSession(runtime, program, { room, idleBytes, samples: trained });
+    const samples = Math.min(sizes.microbatchSize, mostSamples(plan, sizes));
+    const wanted = { room, samples, idleBytes: this.#residentBytes };
+    this.#first = await measureSession(runtime, trainingProgram(trace, false), wanted);
+    this.#add = this.#first;
+    // What a first probe has left behind is that session's, which comes first in the run as well.
+    const left = () => runtime.memory?.resident() ?? this.#residentBytes;
+    if (isAdding(plan, sizes)) {
+      const add = await measureSession(runtime, trainingProgram(trace, true), {
+        ...wanted,
+        idleBytes: left(),
+      });
+      this.#add = { ...add, loaded: this.#first.loaded };
+    }
     if (plan.validation === undefined) return;
-    // What the first probe has left behind is training's, which comes first in the run as well.
-    const left = runtime.memory?.resident() ?? idleBytes;
-    const evaluated = { room, idleBytes: left, samples: evaluatedSamples(plan, sizes) };
+    const evaluated = { room, idleBytes: left(), samples: evaluatedSamples(plan, sizes) };
     this.#evaluation = await measureSession(runtime, evaluationProgram(trace), evaluated);
   }
 
@@ -115,7 +123,8 @@ class Meter {
       trace,
       workers,
       residentBytes: this.#residentBytes,
-      training: this.#training,
+      first: this.#first,
+      add: this.#add,
       ...(this.#evaluation && { evaluation: this.#evaluation }),
       spare,
       arenaBytes,
@@ -131,10 +140,11 @@ class Meter {
   /** Measures a size that is to fit, now that it is known, and takes a smaller one if it does not. */
   async confirm(crew: CrewFactory, size: number): Promise<number> {
     const { plan, trace, runtime, sizes } = this.#unsettled;
-    const chosen = withMicrobatch(sizes, size);
-    const program = trainingProgram(trace, sessionsOf(plan, chosen) === 2);
     const wanted = { samples: size, idleBytes: this.#residentBytes };
-    this.#training = await measureAgain(runtime, program, this.#training, wanted);
+    this.#first = await measureAgain(runtime, trainingProgram(trace, false), this.#first, wanted);
+    this.#add = isAdding(plan, withMicrobatch(sizes, size))
+      ? await measureAgain(runtime, trainingProgram(trace, true), this.#add, wanted)
+      : this.#first;
     if (this.predict(crew, size) <= this.#budgetBytes) return size;
     const largest = largestFitting({ ...sizes, microbatchSize: size }, (one) => this.fits(crew, one));
     return equalParts(sizes.batchSize, Math.max(1, largest));

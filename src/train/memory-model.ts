@@ -17,7 +17,10 @@ export interface MemoryParts {
   readonly workers: number;
   /** What the process holds already. */
   readonly residentBytes: number;
-  readonly training: SessionBytes;
+  /** Of the first microbatch of a lane. */
+  readonly first: SessionBytes;
+  /** Of all others. It is another program, and what it takes may be more or less. */
+  readonly add: SessionBytes;
   /** Where the plan evaluates. */
   readonly evaluation?: SessionBytes;
   /** How much more samples may need than was measured with another number of them, as a factor. */
@@ -31,43 +34,38 @@ export interface MemoryParts {
  * sessions and threads keep is added up. Never falls as microbatches grow, but where there are more of them than lanes.
  */
 export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = asked.microbatchSize): number {
-  const { plan, trace, workers } = parts;
-  const training = withSpare(parts.training, parts.spare);
+  const { plan, trace, workers, spare, first } = parts;
   const sizes = withMicrobatch(asked, microbatchSize);
   const most = mostSamples(plan, sizes);
   const rows = rowsOf(Math.min(microbatchSize, most));
-  const sessions = sessionsOf(plan, sizes);
+  const trained = [first, ...(isAdding(plan, sizes) ? [parts.add] : [])];
   const microbatches = Math.ceil(most / microbatchSize);
   const threads = Math.min(workers, busyLanes(sizes.lanes, microbatches).length);
-  const perThread = sessions * bytesWith(training, rows) + feedBytes(plan, trace.gradient.first, rows);
+  const sessions = trained.reduce((sum, one) => sum + bytesWith(one, rows, spare), 0);
+  const perThread = sessions + feedBytes(plan, trace.gradient.first, rows);
   const state = parts.arenaBytes([]);
   return (
     parts.residentBytes +
     heapBytes +
     parts.arenaBytes(laneRegions(plan, sizes, workers)) +
     threads * perThread +
-    (workers - threads) * sessions * training.loaded +
-    (workers - 1) * (threadBytes + (2 - sessions) * training.loaded) + // a thread loads both programs as it starts
-    (workers > 1 ? ringBytes(plan, trace.gradient.first, rows, microbatches + workers) : 0) +
+    (workers - 1) * threadBytes +
+    (2 * (workers - 1) - trained.length * (threads - 1)) * first.loaded + // a thread loads both programs as it starts
+    (workers > 1 ? ringBytes(plan, trace.gradient.first, rows, microbatches) : 0) +
     evaluationBytes(parts, sizes) +
     (plan.augment === undefined ? 0 : aheadBytes) +
     (plan.data.prefetch === undefined ? 0 : aheadBytes) +
     // Threads keep what they have given back, for themselves; the main thread's has come back before the model comes out.
-    (threads - 1) * training.copies +
-    Math.max(training.copies, modelBytes(trace)) +
+    (threads - 1) * first.copies +
+    Math.max(first.copies, modelBytes(trace)) +
     (plan.checkpoint === undefined ? 0 : state + 2 * hashedBytes) // one encoded copy
   );
 }
 
-const withSpare = (session: SessionBytes, spare: number) => ({
-  ...session,
-  perSample: spare * session.perSample,
-});
-
-/** A lane's first microbatch runs in one session and all others in another, which keeps its memory as well. */
-export function sessionsOf(plan: Plan, sizes: Sizes): 1 | 2 {
+/** Whether a lane has more than one microbatch: all but the first run in a second session, which keeps its memory as well. */
+export function isAdding(plan: Plan, sizes: Sizes): boolean {
   const microbatches = Math.ceil(mostSamples(plan, sizes) / sizes.microbatchSize);
-  return busyLanes(sizes.lanes, microbatches).some(({ start, end }) => end - start > 1) ? 2 : 1;
+  return busyLanes(sizes.lanes, microbatches).some(({ start, end }) => end - start > 1);
 }
 
 /** The most samples that a batch will really have: only one that carries over takes more than there are. */
@@ -80,8 +78,8 @@ export const evaluatedSamples = ({ validation }: Plan, { evaluationMicrobatchSiz
 
 /** What the heap of the main thread grows by: garbage, until it is worth collecting; compiled code; buffers of the runtime. */
 const heapBytes = 6 * 2 ** 20;
-/** Another thread: its heap and its view of the runtime. */
-const threadBytes = 24 * 2 ** 20;
+/** Another thread: its heap, its view of the runtime, and, while this package runs from its sources, what strips their types. */
+const threadBytes = (import.meta.url.endsWith(".ts") ? 34 : 26) * 2 ** 20;
 /** The thread that augments or reads ahead, with its ring: see data/augment/ring.ts and data/cache/prefetch.ts. */
 const aheadBytes = threadBytes + 2 ** 24;
 /** A piece of what is hashed, as array/sha256.ts cuts it. Web Crypto makes a copy of it. */
@@ -89,9 +87,10 @@ const hashedBytes = 2 ** 22;
 /** As threads-shared.ts makes its ring. */
 const largestRing = 64 * 2 ** 20;
 
-function ringBytes(plan: Plan, program: LoadableProgram, samples: number, most: number): number {
+/** The ring has a few slots more than that, but a batch never fills them, and what is not touched takes no memory. */
+function ringBytes(plan: Plan, program: LoadableProgram, samples: number, microbatches: number): number {
   const slot = columnBytes(plan, program) * samples;
-  return Math.max(2 * slot, Math.min(most * slot, largestRing));
+  return Math.max(2 * slot, Math.min(microbatches * slot, largestRing));
 }
 
 /** Evaluation runs in sessions of its own, which stay open beside those of training. */
@@ -103,7 +102,7 @@ function evaluationBytes({ plan, trace, workers, evaluation, spare }: MemoryPart
     (sum, { tensor }) => sum + bytesOf(tensor, rows),
     0,
   );
-  const taken = bytesWith(withSpare(evaluation, spare), rows);
+  const taken = bytesWith(evaluation, rows, spare);
   return workers * (taken + 2 * outputs + feedBytes(plan, trace.evaluation, rows));
 }
 

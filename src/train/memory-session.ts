@@ -30,9 +30,9 @@ const longestProbe = 0.5;
 /** What the first run brings with it, whatever its size: names and bindings, and kernels, which are loaded when called. */
 const firstRun = 2 * 2 ** 20;
 
-/** Bytes of a session that runs so many samples, without the copies of its results. */
-export const bytesWith = ({ loaded, fixed, perSample }: SessionBytes, samples: number) =>
-  loaded + fixed + rowsOf(samples) * perSample;
+/** Bytes of a session that runs so many samples, without the copies of its results. A sample may need `spare` times as much. */
+export const bytesWith = ({ loaded, fixed, perSample }: SessionBytes, samples: number, spare = 1) =>
+  loaded + fixed + spare * rowsOf(samples) * perSample;
 
 /** What the shapes alone say, for one more sample. */
 export const bytesPerSample = (program: Program) =>
