@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { adamw } from "../src/optim/index.ts";
 import { threads } from "../src/parallel/threads.ts";
 import type { FinishedEvent, StartedEvent, TrainEvent } from "../src/train/event.ts";
-import { afterSteps, whenStale } from "../src/train/stop.ts";
+import { afterEpochs, afterSteps, whenStale } from "../src/train/stop.ts";
 import { train } from "../src/train/train.ts";
 import { memoryStore } from "./memory-store.ts";
 import { plan } from "./plan.ts";
@@ -45,6 +46,36 @@ test("a run that goes on from any of its checkpoints ends with the bytes of an u
     assert.equal(finished.stateSha256, undisturbed.finished.stateSha256, `from step ${index + 1}`);
     assert.deepEqual(finished.stop, undisturbed.finished.stop);
     assert.equal(events.filter(({ type }) => type === "step").length, 23 - (index + 1));
+  }
+});
+
+test("a run that has ended goes on as a longer one, with the bytes of one that was as long from the beginning", async () => {
+  const stale = (patience: number) => whenStale("validation.loss", { patience, minimumChange: 1e9 });
+  // Evaluated after every epoch: the end of the short run is one evaluation more, and the best there would be.
+  const { data } = plan({});
+  const optimizer = adamw({ learningRate: (step) => (step < 10 ? 0.01 : 1) });
+  const validation = { validation: { data }, optimizer };
+  for (const [short, long, endsAt] of [
+    [{ stop: afterSteps(10) }, { stop: afterSteps(23) }, 10],
+    [{ stop: afterSteps(10), ...validation }, { stop: afterSteps(23), ...validation }, 10],
+    [{ stop: afterEpochs(2) }, { stop: afterEpochs(5) }, 9],
+    [{ stop: [stale(2), afterSteps(23)] }, { stop: [stale(50), afterSteps(23)] }, 9],
+  ] as const) {
+    const { store, saved } = memoryStore();
+    const first = await run({ ...short, checkpoint: { store } });
+    assert.equal(saved.at(-1)!.state.step, endsAt);
+    const again = await run({ ...short, checkpoint: { store, resume: true } });
+    assert.equal(again.events.filter(({ type }) => type === "step").length, 0);
+    assert.deepEqual(
+      [again.finished.stop, again.finished.stateSha256],
+      [first.finished.stop, first.finished.stateSha256],
+    );
+    const longer = await run({ ...long, checkpoint: { store, resume: true } });
+    const undisturbed = await run(long);
+    assert.equal(longer.finished.stateSha256, undisturbed.finished.stateSha256);
+    assert.deepEqual(longer.finished.stop, undisturbed.finished.stop);
+    assert.deepEqual(longer.finished.model.toOnnx(), undisturbed.finished.model.toOnnx());
+    assert.ok(longer.finished.steps > endsAt);
   }
 });
 

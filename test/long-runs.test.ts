@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { main, microbatchIn } from "./command-line.ts";
+import { main, microbatchIn, microbatchInOneProcess } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -142,6 +142,50 @@ test("a run that was killed before its first checkpoint begins anew and says so;
   );
   assert.deepEqual(JSON.parse(ended.stdout), record("killed"));
   assert.deepEqual(files(), before);
+});
+
+test("a run that has ended goes on with a longer length, and ends as if that had been typed at first", async (context) => {
+  const { run, end } = microbatchInOneProcess(folder);
+  context.after(end);
+  const short = [...words, "--patience", "1000"];
+  const done = async (...typed: readonly string[]) => {
+    const outcome = await run(...short, ...typed);
+    assert.equal(outcome.code, 0, outcome.stderr);
+    return outcome.stderr;
+  };
+  await done("--steps", "15", "--run", "longer"); // in the middle of an epoch: its end is evaluated too
+  const { best } = JSON.parse((await run("runs", "longer", "--json")).stdout).runs[0];
+  assert.equal(best.step, 15);
+  assert.equal(best.value, record("longer").validation.loss);
+  const refusal = async (...typed: readonly string[]) => {
+    const { code, stderr } = await run(...short, ...typed, "--resume");
+    assert.equal(code, 2, stderr);
+    return stderr.trimEnd().split("\n").at(-1);
+  };
+  assert.equal(
+    await refusal("--steps", "14", "--run", "longer"),
+    "--run longer: expected the command of the run, which has ended (--steps 15), got --steps 14. " +
+      "Fix: begin anew in another folder; a run that has ended goes on with a longer --epochs, --steps or --patience alone",
+  );
+  assert.match(
+    await done("--steps", "40", "--run", "longer", "--resume"),
+    /\ngoing on from step 15, as saved/,
+  );
+  await done("--steps", "40", "--run", "long");
+  assert.deepEqual(
+    steady({ ...record("longer"), test: 0, testBaseline: 0 }),
+    steady({ ...record("long"), test: 0, testBaseline: 0 }),
+  );
+  const bytesOf = (name: string) => readFileSync(join(folder, name, "model.onnx"));
+  assert.ok(bytesOf("longer").equals(bytesOf("long")));
+  await done("--epochs", "1", "--schedule", "cosine", "--run", "cosine");
+  const cosine = ["--epochs", "2", "--schedule", "cosine", "--run", "cosine"];
+  assert.equal(
+    await refusal(...cosine),
+    "--run cosine: expected the command of the run at step 9 (--epochs 1), got --epochs 2, over which the schedule " +
+      "spreads other learning rates. Fix: type what was typed then, or go on in spite of it: --resume-anyway",
+  );
+  assert.match(await done(...cosine, "--resume-anyway"), /\n18 steps \(9 of them now\) in /);
 });
 
 test("runs lists the runs there are, compares two and removes one, and nothing that is not a run's", async () => {

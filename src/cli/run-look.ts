@@ -16,7 +16,7 @@ export interface RunLook {
   /** Those of the last checkpoint: where the run would go on. */
   readonly step: number;
   readonly epoch: number;
-  /** The monitored metric at its best, as of the last checkpoint. */
+  /** The monitored metric at its best, as of the last checkpoint, or of the evaluation that has ended the run. */
   readonly best: { readonly metric: string; readonly value: number; readonly step: number } | null;
   /** When it was begun, where that is known, and when it last wrote. ISO 8601. */
   readonly begun: string | null;
@@ -47,14 +47,16 @@ export async function looksIn(folder: string): Promise<RunLook[]> {
 /** Looks at a run. */
 export async function lookAt(folder: string): Promise<RunLook> {
   const header = await readRunHeader(folder);
-  const { best, step = 0, epoch = 0 } = header?.state ?? {};
+  const { step = 0, epoch = 0 } = header?.state ?? {};
+  const metric = header?.plan.monitor ?? "loss";
+  const best = (await lastBest(folder, step, metric)) ?? header?.state.best;
   return {
     name: basename(folder),
     folder,
     state: await stateOf(folder),
     step,
     epoch,
-    best: best ? { metric: header?.plan.monitor ?? "loss", ...best } : null,
+    best: best ? { metric, ...best } : null,
     begun: (await readCommand(folder))?.begun ?? null,
     last: (await lastOf(folder)).toISOString(),
   };
@@ -77,25 +79,51 @@ export async function requireRun(where: string, folder: string): Promise<void> {
 async function stateOf(folder: string): Promise<RunLook["state"]> {
   if ((await writerOf(folder)) !== undefined) return "running";
   if ((await readRunFile(folder, "result")) !== undefined) return "ended";
-  const stop = (await lastEvent(join(folder, runFiles.events)))?.stop;
+  const stop = (await lastEvents(folder)).at(-1)?.stop;
   return typeof stop === "object" && stop !== null && "rule" in stop && stop.rule === "diverged"
     ? "diverged"
     : "interrupted";
 }
 
-/** The last line of a log, where it is whole. */
-async function lastEvent(log: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const file = await open(log).catch(() => undefined);
-  if (file === undefined) return undefined;
+/** What a run came to that was saved before its last evaluation, as it would go on without it if it were longer. */
+async function lastBest(
+  folder: string,
+  step: number,
+  metric: string,
+): Promise<{ value: number; step: number } | undefined> {
+  for (const event of await lastEvents(folder)) {
+    const { metrics } = event;
+    if (event.type !== "evaluated" || event.step !== step || event.isBest !== true) continue;
+    const value = typeof metrics === "object" && metrics !== null && Object.entries(metrics);
+    const [, own] = (value || []).find(([name]) => name === metric) ?? [];
+    if (typeof own === "number") return { value: own, step };
+  }
+  return undefined;
+}
+
+/** The last lines of a log, as far as they are whole. */
+async function lastEvents(folder: string): Promise<Readonly<Record<string, unknown>>[]> {
+  const file = await open(join(folder, runFiles.events)).catch(() => undefined);
+  if (file === undefined) return [];
   try {
     const { size } = await file.stat();
     const tail = Buffer.alloc(Math.min(size, 65_536)); // the last event has no list in it
     await file.read(tail, 0, tail.length, size - tail.length);
-    return JSON.parse(tail.toString("utf8").trimEnd().split("\n").at(-1)!);
+    return tail.toString("utf8").trimEnd().split("\n").flatMap(parsed);
   } catch {
-    return undefined;
+    return [];
   } finally {
     await file.close();
+  }
+}
+
+/** The object that a line is, if it is one. */
+function parsed(line: string): Readonly<Record<string, unknown>>[] {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? [{ ...value }] : [];
+  } catch {
+    return []; // half a line
   }
 }
 

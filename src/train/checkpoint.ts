@@ -4,12 +4,12 @@ import { formatShape, sameShape } from "../array/shape.ts";
 import { fail, kindOf } from "../errors.ts";
 import type { Arena, Region } from "../runtime/arena.ts";
 import { initialDivergence, settleDivergence } from "./divergence-policy.ts";
-import type { StopReason } from "./event.ts";
+import type { FinishedEvent, StartedEvent, StopReason, TrainEvent } from "./event.ts";
 import { type Plan, stopRules } from "./plan.ts";
 import { savedRegions } from "./regions.ts";
 import { differencesOf, type ResolvedPlan, shownFields } from "./resolve.ts";
 import { initialState, type TrainingState } from "./state.ts";
-import type { PlainData } from "./stop.ts";
+import { nextStops, type PlainData, type StopRule } from "./stop.ts";
 
 /** What is told of a run beside its arrays. Plain data. */
 export interface CheckpointHeader {
@@ -19,6 +19,16 @@ export interface CheckpointHeader {
   readonly state: TrainingState;
   /** Why the run has ended; null while it may go on. A run that was interrupted may. */
   readonly stop: StopReason | null;
+  /** What its stop rules were asked last, where it has ended: a plan that is longer asks its own the same. */
+  readonly asked?: Asked;
+}
+
+/** What stop rules are asked after a step. */
+export interface Asked {
+  /** Their states before. */
+  readonly stops: readonly PlainData[];
+  /** Of steps without what their lanes did. */
+  readonly events: readonly Exclude<TrainEvent, StartedEvent | FinishedEvent>[];
 }
 
 /** A checkpoint as a run hands it over. The regions are the run's own memory, and change with its next step. */
@@ -202,9 +212,7 @@ export function beginningState(plan: Plan, { found }: Beginning): TrainingState 
   const policy = settleDivergence(plan.divergence);
   const fresh = initialState(rules.map(({ initial }) => initial));
   if (found === undefined) return { ...fresh, ...(policy && { divergence: initialDivergence() }) };
-  // Of rules that the run was not saved with, their beginning.
-  const stops = (saved: readonly PlainData[]) =>
-    rules.map(({ name }, index) => (found.plan.stop[index] === name ? saved[index]! : fresh.stops[index]!));
+  const stops = (saved: readonly PlainData[]) => statesOf(rules, found.plan, saved);
   const state = structuredClone(found.state);
   const { divergence = policy && initialDivergence() } = state;
   const resumed = { ...state, stops: stops(state.stops) };
@@ -217,6 +225,30 @@ export function beginningState(plan: Plan, { found }: Beginning): TrainingState 
       point: point && { ...point, state: { ...point.state, stops: stops(point.state.stops) } },
     },
   };
+}
+
+/** The states that rules go on from; of those that the run was not saved with, their beginning. */
+const statesOf = (rules: readonly StopRule[], { stop }: ResolvedPlan, saved: readonly PlainData[]) =>
+  rules.map(({ name, initial }, index) => {
+    const state = stop[index] === name ? saved[index] : undefined;
+    return state === undefined ? initial : state;
+  });
+
+/**
+ * Why the run that was found has ended, if it is at its end for the plan's rules too: those of a longer plan are asked what its own
+ * were asked last, and it goes on as if it had been that long from the beginning.
+ */
+export function endOf(plan: Plan, { found }: Beginning): StopReason | undefined {
+  if (found === undefined || found.stop === null) return undefined;
+  if (found.asked === undefined) return found.stop;
+  const rules = stopRules(plan);
+  let states: readonly PlainData[] = statesOf(rules, found.plan, found.asked.stops);
+  for (const event of found.asked.events) {
+    const next = nextStops(rules, states, event);
+    if (next.stop !== undefined) return next.stop;
+    states = next.states;
+  }
+  return undefined;
 }
 
 /** Knows when a run is to be saved. */

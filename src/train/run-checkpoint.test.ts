@@ -157,6 +157,8 @@ test("a header with other types than a checkpoint's is passed over, whatever its
       { plan: { ...first.plan, lanes: 1e300 } },
       { plan: { ...first.plan, lastBatch: "x" } },
       { stop: "x" },
+      { asked: "x" },
+      { asked: { stops: [], events: [{ type: "evaluated", step: 12 }] } },
     ],
     ...[
       { version: "1" },

@@ -196,7 +196,7 @@ class VersionError extends MicrobatchError {}
 
 /** What is used of a header before the plan is compared must be of its kind: files can be forged with their seals. */
 function readHeader(header: unknown, step: number, path: string): CheckpointHeader {
-  const { version, plan, state, stop } = isRecord(header) ? header : {};
+  const { version, plan, state, stop, asked } = isRecord(header) ? header : {};
   if (typeof version === "number" && version !== 1) {
     throw new VersionError(path, {
       expected: "a checkpoint of version 1",
@@ -205,7 +205,7 @@ function readHeader(header: unknown, step: number, path: string): CheckpointHead
     });
   }
   const isStop = stop === null || (isRecord(stop) && isText(stop.rule) && isText(stop.reason));
-  const isWhole = version === 1 && isPlan(plan) && isState(state) && isStop;
+  const isWhole = version === 1 && isPlan(plan) && isState(state) && isStop && isAsked(asked);
   // As far as they are looked at, and no further: differences of plans are told one by one.
   const read = header as CheckpointHeader;
   if (isWhole && stepsComputed(read.state) === step) return read;
@@ -237,6 +237,20 @@ function isState(state: unknown): boolean {
     Array.isArray(stops) &&
     (divergence === undefined || isDivergence(divergence))
   );
+}
+
+/** Of what rules were asked, as much as those of this package read. */
+function isAsked(asked: unknown): boolean {
+  if (asked === undefined) return true;
+  const { stops, events } = isRecord(asked) ? asked : {};
+  const isEvent = (event: unknown) =>
+    isRecord(event) &&
+    isCount(event.step) &&
+    ((event.type === "evaluated" && isRecord(event.metrics)) ||
+      (event.type === "epoch" && isCount(event.epoch)) ||
+      event.type === "step" ||
+      event.type === "diverged");
+  return Array.isArray(stops) && Array.isArray(events) && events.every(isEvent);
 }
 
 function isDivergence(known: unknown): boolean {

@@ -9,7 +9,7 @@ import type { Batch, Crew, Totals } from "../parallel/crew.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Reduction } from "../runtime/reduction.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
-import { type Beginning, beginningState, CheckpointClock } from "./checkpoint.ts";
+import { type Asked, type Beginning, beginningState, CheckpointClock, endOf } from "./checkpoint.ts";
 import { divergedEvent, type Trouble } from "./divergence.ts";
 import type { Explosion } from "./divergence-policy.ts";
 import { Drawing } from "./drawing.ts";
@@ -234,18 +234,20 @@ export class Run {
     return { skipped, wentBack, learningRateFactor };
   }
 
-  /** Why the run that this one goes on from had ended, if it had. */
-  get stop(): StopReason | undefined {
-    return this.#opened.beginning.found?.stop ?? undefined;
+  /** Why the run that this one goes on from has ended, if it has, for this plan too; and what its stop rules were asked last. */
+  get end(): { readonly stop: StopReason | undefined; readonly asked: Asked | undefined } {
+    const { plan, beginning } = this.#opened;
+    return { stop: endOf(plan, beginning), asked: beginning.found?.asked };
   }
 
   /** Hands the run over to the plan's store: where it is time to, or now. */
-  async save(when: "due" | "now", stop: StopReason | null = null): Promise<void> {
+  async save(when: "due" | "now", stop: StopReason | null = null, asked?: Asked): Promise<void> {
     const { plan, resolved, arena } = this.#opened;
     if (plan.checkpoint === undefined || (when === "due" && !this.#clock?.isDue(stepsComputed(this.state))))
       return;
     const regions = savedRegions(plan, this.state).map((region) => arena.region(region));
-    await plan.checkpoint.store.save({ version: 1, plan: resolved, state: this.state, stop, regions });
+    const header = { version: 1, plan: resolved, state: this.state, stop, ...(asked && { asked }) } as const;
+    await plan.checkpoint.store.save({ ...header, regions });
     this.#clock?.saved(stepsComputed(this.state));
   }
 

@@ -1,7 +1,8 @@
 /** The loop: draw, sum, update, look, until something says stop. */
 import type { ColumnSpecs } from "../data/dataset.ts";
 import { messageOf } from "../errors.ts";
-import type { FinishedEvent, StopReason, TrainEvent } from "./event.ts";
+import type { Asked } from "./checkpoint.ts";
+import type { EvaluatedEvent, FinishedEvent, StopReason, TrainEvent } from "./event.ts";
 import { openRun } from "./open.ts";
 import { checkPlan, type Plan, stopRules } from "./plan.ts";
 import type { Run } from "./run.ts";
@@ -20,11 +21,14 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
   const began = performance.now();
   const rules = stopRules(plan);
   const run = await openRun(erased);
-  let stop = run.stop ?? abortOf(plan.signal);
+  let { stop = abortOf(plan.signal), asked } = run.end;
   try {
     yield run.started();
     while (stop === undefined) {
+      const events: Asked["events"][number][] = [];
+      asked = { stops: run.state.stops, events };
       for await (const event of advance(run, erased)) {
+        events.push(event.type === "step" ? { ...event, lanes: [], laneSquaredNorms: [] } : event);
         const next = nextStops(rules, run.state.stops, event);
         run.state.stops = next.states;
         stop ??= next.stop ?? endOf(event);
@@ -33,8 +37,10 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
       stop ??= abortOf(plan.signal);
       if (stop === undefined) await run.save("due");
     }
-    // A run that was interrupted may go on, from before the evaluation that it would not have made yet.
+    // A run that was interrupted may go on, and one that has ended as a longer one, from before the evaluation that neither
+    // would have made yet.
     if (stop.rule === "aborted") await run.save("now");
+    else if (stop.rule !== "diverged") await run.save("now", stop, asked);
     if (
       plan.validation !== undefined &&
       run.state.evaluatedAt !== run.state.step &&
@@ -42,7 +48,6 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
     ) {
       yield await evaluated(run);
     }
-    if (stop.rule !== "aborted" && stop.rule !== "diverged") await run.save("now", stop);
     yield await finished(run, stop, began);
   } finally {
     await run.close();
@@ -50,7 +55,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
 }
 
 /** One step and what is due after it. */
-async function* advance(run: Run, plan: Plan): AsyncGenerator<TrainEvent, void> {
+async function* advance(run: Run, plan: Plan): AsyncGenerator<Asked["events"][number], void> {
   const event = await run.step();
   yield event;
   if (event.type === "diverged" && event.action !== "skip") return;
@@ -61,7 +66,7 @@ async function* advance(run: Run, plan: Plan): AsyncGenerator<TrainEvent, void> 
   if (plan.validation !== undefined && isDue) yield await evaluated(run);
 }
 
-async function evaluated(run: Run): Promise<TrainEvent> {
+async function evaluated(run: Run): Promise<EvaluatedEvent> {
   const began = performance.now();
   const { metrics, isBest } = await run.evaluate();
   const seconds = (performance.now() - began) / 1000;

@@ -92,9 +92,8 @@ export class KeptRun {
     const { resumedAt: step } = event;
     const path = join(this.folder, runFiles.events);
     const course = step === undefined ? new Course() : await courseAt(path, step);
-    if (step === undefined)
-      for (const name of ["events", "result"] as const)
-        await rm(join(this.folder, runFiles[name]), { force: true });
+    if (step === undefined) await rm(path, { force: true });
+    await rm(join(this.folder, runFiles.result), { force: true }); // a longer run has none yet
     await writeRunFile(this.folder, "command", this.#command);
     await writeRunFile(this.folder, "plan", event.plan);
     this.#log = eventLog(path);

@@ -13,6 +13,9 @@ export const keepingFlags: readonly (keyof TrainFlags)[] = [
   "out",
 ];
 
+/** The flags that say how long a run gets: a longer one has the same steps in front. */
+export const lengthFlags = ["epochs", "steps", "patience"] as const satisfies readonly (keyof TrainFlags)[];
+
 /** Addresses without what lets others in: "https://name:password@host/?token=…". */
 export function withoutPasswords(words: readonly string[]): string[] {
   return words.map((word) =>

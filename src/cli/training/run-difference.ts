@@ -2,7 +2,7 @@
 import { MicrobatchError } from "../../errors.ts";
 import type { ResolvedPlan } from "../../train/resolve.ts";
 import type { RecordedCommand } from "../run-files.ts";
-import { keepingFlags, typed } from "./run-command.ts";
+import { keepingFlags, lengthFlags, typed } from "./run-command.ts";
 
 /** What the fields of a plan are to whoever has typed a command. */
 const fields: Readonly<Partial<Record<keyof ResolvedPlan, string>>> = {
@@ -29,7 +29,7 @@ const fields: Readonly<Partial<Record<keyof ResolvedPlan, string>>> = {
 export function commandDifferences(
   before: Pick<RecordedCommand, "inputs" | "flags">,
   now: Pick<RecordedCommand, "inputs" | "flags">,
-): { readonly before: string; readonly now: string } | undefined {
+): { readonly before: string; readonly now: string; readonly names: readonly string[] } | undefined {
   const plain = (command: typeof before): typeof before => JSON.parse(JSON.stringify(command)); // as it is recorded
   const [old, own] = [plain(before), plain(now)];
   const names = [...new Set([...Object.keys(old.flags), ...Object.keys(own.flags)])].filter(
@@ -46,7 +46,7 @@ export function commandDifferences(
         flags[name] === undefined ? `no ${typed(name, true)}` : typed(name, flags[name]),
       ),
     ].join(", ");
-  return { before: say(old), now: say(own) };
+  return { before: say(old), now: say(own), names: isOther ? ["inputs", ...names] : names };
 }
 
 interface Commands {
@@ -74,11 +74,14 @@ export function explainDifference(
     /^the plan that was saved at step (\d+) \((.*)\)$/s.exec(error.expected) ?? [];
   const typedOtherwise = before && commandDifferences(before, now);
   const isHarmless = /anyway/.test(error.fix);
+  const isLength = (name: string) => (lengthFlags as readonly string[]).includes(name);
+  const isSpread = typedOtherwise?.names.every(isLength) === true && /\blearningRates /.test(was);
+  const spread = isSpread ? ", over which the schedule spreads other learning rates" : "";
   return new MicrobatchError(
     where,
     {
       expected: `the command of the run at step ${step} (${typedOtherwise?.before ?? inWords(was, (name) => name)})`,
-      got: typedOtherwise?.now ?? inWords(error.got, (name) => name.replace(/^the/, "other")),
+      got: `${typedOtherwise?.now ?? inWords(error.got, (name) => name.replace(/^the/, "other"))}${spread}`,
       fix: isHarmless
         ? "type what was typed then, or go on in spite of it: --resume-anyway"
         : `type what was typed then, or begin anew in another folder${typedOtherwise ? "" : "; other data or another version of this package is another run"}`,

@@ -5,8 +5,8 @@ import { requireWritable } from "../../data/files.ts";
 import { fail, MicrobatchError } from "../../errors.ts";
 import { readCommand, readRunFile, runFiles } from "../run-files.ts";
 import { print, say } from "../say.ts";
-import type { TrainFlags } from "./flags.ts";
-import { withoutPasswords } from "./run-command.ts";
+import { type TrainFlags, tableDefaults } from "./flags.ts";
+import { lengthFlags, withoutPasswords } from "./run-command.ts";
 import { commandDifferences } from "./run-difference.ts";
 
 /** Throws for flags of a run's folder without one, for --resume without its name, and for a folder that cannot be written to. */
@@ -66,11 +66,13 @@ export async function isEnded(flags: TrainFlags, inputs: readonly string[]): Pro
   const { run: _, ...others } = flags;
   const differences =
     before && commandDifferences(before, { inputs: withoutPasswords(inputs), flags: others });
+  if (before !== undefined && differences !== undefined && isLonger(before.flags, flags, differences.names))
+    return false;
   if (differences !== undefined) {
     fail(`--run ${run}`, {
       expected: `the command of the run, which has ended (${differences.before})`,
       got: differences.now,
-      fix: "begin anew in another folder",
+      fix: "begin anew in another folder; a run that has ended goes on with a longer --epochs, --steps or --patience alone",
     });
   }
   const { steps, stopReason, model } = result;
@@ -80,4 +82,20 @@ export async function isEnded(flags: TrainFlags, inputs: readonly string[]): Pro
   say(`${run} has ended${where}${why}. Nothing is left to do${saved}.`);
   if (flags.json === true) print(JSON.stringify(result));
   return true;
+}
+
+/** True where all that differs is how long the run gets, and it gets longer: then it goes on as if that had been typed at first. */
+function isLonger(
+  before: Readonly<Record<string, unknown>>,
+  now: TrainFlags,
+  names: readonly string[],
+): boolean {
+  const defaults = now.target === undefined ? {} : { patience: tableDefaults.patience };
+  const all = { ...defaults, ...before };
+  return names.every((name) => {
+    const length = lengthFlags.find((one) => one === name);
+    if (length === undefined) return false;
+    const [old, own] = [all[length as keyof typeof all], now[length]];
+    return typeof old === "number" && own !== undefined && own > old;
+  });
 }
