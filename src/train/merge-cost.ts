@@ -6,7 +6,8 @@ import { createReduction } from "../runtime/reduction.ts";
 const mostFloats = 2 ** 18;
 /** Sums that are added in turn, two by two, so that they drive one another out of the cache. */
 const pairs = 4;
-const rounds = 3;
+/** At least so many of all pairs, and so long: small sums take no time until what calls the kernel has been compiled. */
+const [rounds, leastMs] = [3, 5];
 
 /** Seconds to add one sum of gradients, of so many elements, to another: a median. */
 export function measureMerge(floats: number): number {
@@ -16,7 +17,8 @@ export function measureMerge(floats: number): number {
   const offsets = names.map((name) => arena.region(name).byteOffset);
   const reduction = createReduction(arena.memory);
   const spent: number[] = [];
-  for (let run = 0; run < rounds * pairs; run++) {
+  const started = performance.now();
+  for (let run = 0; run < rounds * pairs || performance.now() - started < leastMs; run++) {
     const lanes = offsets.slice(2 * (run % pairs), 2 * (run % pairs) + 2);
     const began = performance.now();
     reduction.reduceTree({

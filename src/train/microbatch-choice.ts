@@ -14,10 +14,10 @@ const longEpochSeconds = 2;
 /** Everything that is timed, and each size of it, once when it is its turn and once behind all others. */
 const [timingSeconds, eachMs] = [1, 50];
 /**
- * How much slower than the fastest a smaller size may be: it takes less memory, and leaves more to do side by side. 5 % are
- * allowed for; the other 2 % are what timings of a tenth of a second are wrong by.
+ * How much slower than the fastest a smaller size may be: it takes less memory, and leaves more to do side by side. 5 % would be
+ * worth that; the other 3 % are what timings of a tenth of a second are wrong by.
  */
-const allowance = 1.03;
+const allowance = 1.02;
 
 /** A size and why it is that. */
 export interface Choice {
@@ -44,7 +44,7 @@ export interface Choosing {
 }
 
 /**
- * Times at most three sizes on numbers made up, for at most a second, and takes the smallest whose steps are within 3 % of the
+ * Times at most three sizes on numbers made up, for at most a second, and takes the smallest whose steps are within 2 % of the
  * fastest. Undefined where the rule stays: the plan or its record says the size, an epoch is short, or the size is part of the
  * result (batchNorm). `merge` tells what adding a sum to another costs, in seconds.
  */
@@ -82,8 +82,10 @@ async function timeSizes(
   for (let count = 0; count < 3; count++) {
     const size = nextSize(sizes, timed, parts, left);
     if (size === undefined) break;
-    const first = await probe.run(size); // which makes room for its size
-    const { medianSeconds: seconds, spentSeconds } = await probe.run(size, eachMs);
+    // A run makes room for its size; a new session is slow for longer (a fifth for the first 20 ms or so).
+    const first = await probe.run(size, timed.length === 0 ? eachMs : 0);
+    const threeRuns = 2500 * first.medianSeconds;
+    const { medianSeconds: seconds, spentSeconds } = await probe.run(size, Math.max(eachMs, threeRuns));
     left -= first.spentSeconds + spentSeconds;
     timed = [...timed, { size, seconds }].sort((a, b) => a.size - b.size);
     if ((seconds / size) * samples < longEpochSeconds) return [];
@@ -164,7 +166,7 @@ function fastEnough(sizes: readonly number[], timed: readonly TimedSize[], parts
   );
   return {
     microbatchSize: size,
-    reason: `the smallest within 3 % of the fastest (milliseconds of a step on ${threadsOf(parts)}, in microbatches of ${told.join(", ")})`,
+    reason: `the smallest within 2 % of the fastest (milliseconds of a step on ${threadsOf(parts)}, in microbatches of ${told.join(", ")})`,
   };
 }
 

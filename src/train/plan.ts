@@ -50,7 +50,7 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   /**
    * Samples per forward and backward pass: speed and memory only, but for a model with `batchNorm`, which looks at them together.
    * Default: the batch in equal parts of at most 128 that fit into the memory; where an epoch takes more than two seconds, the
-   * smallest with which a step on the plan's threads takes at most 3 % longer than with any, by three timings in at most a second or
+   * smallest with which a step on the plan's threads takes at most 2 % longer than with any, by three timings in at most a second or
    * so. Parts are 2, 4, 8 and so on, so that no thread is left without. The record says which, and a replay times nothing.
    */
   readonly microbatchSize?: number;
