@@ -9,11 +9,12 @@ import type { Dataset } from "../../src/data/dataset.ts";
 import { threads } from "../../src/parallel/threads.ts";
 import { runFolder } from "../../src/train/run-folder.ts";
 import { train } from "../../src/train/train.ts";
-import { enduranceData, endurancePlan, type ModelName, type Size } from "./models.ts";
+import { enduranceData, endurancePlan, type ModelName, type Size, type Variant } from "./models.ts";
 
-const [folder, name, size, steps, workers, seed] = process.argv.slice(2) as [
+const [folder, name, variant, size, steps, workers, seed] = process.argv.slice(2) as [
   string,
   ModelName,
+  Variant,
   Size,
   ...string[],
 ];
@@ -42,9 +43,9 @@ function toldOf(data: Dataset): Dataset {
 
 const disturb = { seed: Number(seed), thrown: Number(seed) > 0 ? 0.01 : 0, delayed: 0.1, milliseconds: 8 };
 say("caching");
-const data = await enduranceData(name, join(folder, "cache"));
+const data = await enduranceData(name, variant, join(folder, "cache"));
 const store = runFolder(folder);
-const plan = endurancePlan(name, size, Number(steps), data);
+const plan = endurancePlan(name, variant, size, Number(steps), data);
 say("opening");
 const events = train({
   ...plan,

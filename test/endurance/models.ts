@@ -8,15 +8,19 @@ import {
   afterSteps,
   arrays,
   batchNorm,
+  cast,
   conv2d,
   crossEntropy,
+  div,
   dropout,
   ema,
   embedding,
   flatten,
+  flip,
   type Layer,
   layerNorm,
   linear,
+  mul,
   type Plan,
   positional,
   relu,
@@ -60,28 +64,55 @@ const models = {
 
 export const modelNames = Object.keys(models) as readonly ModelName[];
 
+/**
+ * What a run has beside parameters, slots and best weights. average: an average of the weights, and a stop rule with a state.
+ * skip: a sample whose loss is none, so that some steps are left out. back: a learning rate with which the second step diverges,
+ * and that is as it should be after the run has gone back once. augmented: images that are changed while they are read.
+ */
+export type Variant = "average" | "skip" | "back" | "augmented";
+
+/** What a trial may be about; only images can be augmented. */
+export const subjects: readonly (readonly [ModelName, Variant])[] = [
+  ...modelNames.flatMap((name) =>
+    (["average", "skip", "back"] as const).map((variant) => [name, variant] as const),
+  ),
+  ["cnn", "augmented"],
+];
+
 const samples = 230;
 
-/** Ragged microbatches, more of them than lanes and no multiple, samples without weight, best weights, an average. */
-export function endurancePlan(name: ModelName, size: Size, steps: number, data: Dataset): Plan {
+/** Ragged microbatches, more of them than lanes and no multiple, samples without weight, best weights. */
+export function endurancePlan(
+  name: ModelName,
+  variant: Variant,
+  size: Size,
+  steps: number,
+  data: Dataset,
+): Plan {
   const body: Layer = models[name].body(size);
   return {
     data,
-    model: (row) => body(row.x!),
-    loss: (predicted, row) => crossEntropy(predicted, row.y!),
-    optimizer: adamw({ learningRate: 1e-3 }),
+    model: (row) => body(data.columns.x!.dtype === "uint8" ? div(cast(row.x!, "float32"), 255) : row.x!),
+    loss: (predicted, row) => mul(crossEntropy(predicted, row.y!), row.scale!),
+    optimizer: adamw({ learningRate: variant === "back" ? 1e30 : 1e-3 }),
     batchSize: 64,
     microbatchSize: 5,
     lastBatch: "carry",
-    ema: ema({ decay: 0.95 }),
     validation: { data, every: 4 },
-    stop: [afterSteps(steps), whenStale("validation.loss", { patience: 100 })],
+    stop: [
+      afterSteps(steps),
+      ...(variant === "average" ? [whenStale("validation.loss", { patience: 100 })] : []),
+    ],
+    ...(variant === "average" && { ema: ema({ decay: 0.95 }) }),
+    ...(variant === "skip" && { divergence: { action: "skip" } }),
+    ...(variant === "back" && { divergence: { action: "back", learningRateFactor: 1e-33, everySteps: 3 } }),
+    ...(variant === "augmented" && { augment: { x: [flip({ vertical: 0.5 })] } }),
   } as Plan; // of the columns that it makes itself
 }
 
 /** The samples of a model on disk, in a cache that is written little by little where it is missing. */
-export function enduranceData(name: ModelName, folder: string): Promise<Dataset> {
-  const { name: called, columns, weight, ...data } = madeUp(name);
+export function enduranceData(name: ModelName, variant: Variant, folder: string): Promise<Dataset> {
+  const { name: called, columns, weight, ...data } = madeUp(name, variant);
   async function* pieces() {
     for (let from = 0; from < samples; from += perPiece) {
       const some = Uint32Array.from({ length: perPiece }, (_, index) => from + index);
@@ -101,20 +132,38 @@ export function enduranceData(name: ModelName, folder: string): Promise<Dataset>
 /** Samples that the cache is given at once. */
 const perPiece = 10;
 
-function madeUp(name: ModelName): Dataset {
+function madeUp(name: ModelName, variant: Variant): Dataset {
   const model = models[name];
   const random = randomSequence(5, "endurance", name);
   let drawn = 0;
-  const numbers = samples * model.shape.reduce((product: number, dim) => product * dim, 1);
   const shape = [samples, ...model.shape];
+  const numbers = elementCount(shape);
   const weight = Float32Array.from({ length: samples }, (_, sample) =>
     sample % 9 === 4 ? 0 : 0.5 + random(drawn++),
   );
+  const codes = (below: number) => Array.from({ length: numbers }, () => Math.floor(below * random(drawn++)));
   const isText = "tokens" in model;
-  const codes = () => Int32Array.from({ length: numbers }, () => Math.floor(50 * random(drawn++)));
-  const x = isText ? codes() : Float32Array.from({ length: numbers }, () => 2 * random(drawn++) - 1);
+  const x = isText
+    ? Int32Array.from(codes(50))
+    : variant === "augmented"
+      ? Uint8Array.from(codes(256))
+      : Float32Array.from({ length: numbers }, () => 2 * random(drawn++) - 1);
   const y = isText
     ? { data: (x as Int32Array).map((code) => (7 * code + 3) % 50), shape }
     : Int32Array.from({ length: samples }, () => Math.floor(10 * random(drawn++)));
-  return arrays({ x: { data: x, shape }, y, weight }, { weight: "weight" });
+  const scale = new Float32Array(samples).fill(1);
+  if (variant === "skip") scale[100] = Number.NaN;
+  return arrays(
+    { x: { data: x, shape }, y, scale: isText ? perToken(scale, shape) : scale, weight },
+    { weight: "weight" },
+  );
 }
+
+/** The loss of a text is one number for each of its tokens. */
+const perToken = (scale: Float32Array, shape: readonly number[]) => ({
+  data: Float32Array.from(
+    { length: elementCount(shape) },
+    (_, token) => scale[Math.floor(token / shape[1]!)]!,
+  ),
+  shape,
+});

@@ -1,21 +1,22 @@
 /**
- * The endurance trials: node test/endurance/run.ts [trials] [seed]. Each draws a model (1 M parameters and more), numbers of
+ * The endurance trials: node test/endurance/run.ts [trials] [seed]. Each draws a model (1 M parameters and more) and what its run has, numbers of
  * threads, kills, threads thrown out and late, and must end with the hash of an undisturbed run on one thread.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomSequence } from "../../src/array/random.ts";
-import { modelNames } from "./models.ts";
+import { subjects } from "./models.ts";
 import { live, phases as phaseNames } from "./trial.ts";
 
 const [trials = 200, seed = 1] = process.argv.slice(2).map(Number);
 const steps = 12;
 const folder = await mkdtemp(join(tmpdir(), "endurance-"));
 const expected = new Map<string, string>();
-for (const name of modelNames) {
+for (const [name, variant] of subjects) {
   const undisturbed = {
     name,
+    variant,
     size: "whole",
     steps,
     workers: () => 1,
@@ -23,8 +24,9 @@ for (const name of modelNames) {
     disturbance: () => 0,
   } as const;
   const began = performance.now();
-  expected.set(name, (await live(undisturbed, join(folder, name))).hash);
-  console.log(`${name}: ${expected.get(name)}, ${Math.round(performance.now() - began)} ms`);
+  const called = `${name} ${variant}`;
+  expected.set(called, (await live(undisturbed, join(folder, called))).hash);
+  console.log(`${called}: ${expected.get(called)}, ${Math.round(performance.now() - began)} ms`);
 }
 let equal = 0;
 const phases = new Map<string, number>();
@@ -32,10 +34,11 @@ for (let trial = 0; trial < trials; trial++) {
   const random = randomSequence(seed, "trial", trial);
   let drawn = 0;
   const draw = (below: number) => Math.floor(below * random(drawn++));
-  const name = modelNames[draw(modelNames.length)]!;
+  const [name, variant] = subjects[draw(subjects.length)]!;
   const outcome = await live(
     {
       name,
+      variant,
       size: "whole",
       steps,
       workers: () => 1 + draw(4),
@@ -49,11 +52,11 @@ for (let trial = 0; trial < trials; trial++) {
     },
     join(folder, `trial-${trial}`),
   );
-  const isEqual = outcome.hash === expected.get(name);
+  const isEqual = outcome.hash === expected.get(`${name} ${variant}`);
   if (isEqual) equal++;
   for (const phase of outcome.phases) phases.set(phase, (phases.get(phase) ?? 0) + 1);
   console.log(
-    `${trial + 1}: ${name}, killed ${outcome.kills} times (${outcome.phases}): ${isEqual ? "equal" : "DIFFERENT"}`,
+    `${trial + 1}: ${name} ${variant}, killed ${outcome.kills} times (${outcome.phases}): ${isEqual ? "equal" : "DIFFERENT"}`,
   );
 }
 await rm(folder, { recursive: true, force: true });

@@ -4,10 +4,11 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { moduleBeside } from "../../src/data/module-beside.ts";
-import type { ModelName, Size } from "./models.ts";
+import type { ModelName, Size, Variant } from "./models.ts";
 
 export interface Trial {
   readonly name: ModelName;
+  readonly variant: Variant;
   readonly size: Size;
   readonly steps: number;
   /** Drawn for each life. */
@@ -80,10 +81,10 @@ async function temporary(folder: string): Promise<string[]> {
 }
 
 async function oneLife(trial: Trial, folder: string, life: number) {
-  const { name, size, steps, workers, lifetime, disturbance } = trial;
+  const { name, variant, size, steps, workers, lifetime, disturbance } = trial;
   const child = spawn(process.execPath, [
     fileURLToPath(moduleBeside(import.meta.url, "./child")),
-    ...[folder, name, size, String(steps), String(workers()), String(disturbance(life))],
+    ...[folder, name, variant, size, String(steps), String(workers()), String(disturbance(life))],
   ]);
   let [text, errors] = ["", ""];
   const span = lifetime(life);
