@@ -21,7 +21,6 @@ export function evenParts(batchSize: number, lanes: number): readonly number[] {
   const sizes = [batchSize];
   for (let count = nextCount(1, lanes); sizes[0]! > 2; count = nextCount(count, lanes)) {
     const size = equalPart(batchSize, count);
-    if (size < 2) break;
     if (size < sizes[0]!) sizes.unshift(size);
   }
   return sizes;
