@@ -4,6 +4,7 @@ import { settleAugment } from "../data/augment/changes.ts";
 import { AugmentedReader } from "../data/augment/reader.ts";
 import { fail } from "../errors.ts";
 import { alone } from "../parallel/alone.ts";
+import type { Crew } from "../parallel/crew.ts";
 import { defaultCrew } from "../parallel/threads.ts";
 import { type Arena, type ArenaPlan, arenaBytes, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
@@ -12,6 +13,7 @@ import { type Beginning, checkBeginning, findBeginning, restore } from "./checkp
 import { type InitialWeights, initialWeightsOf } from "./initial-weights.ts";
 import { trainedGroups } from "./lora.ts";
 import { settleMemory } from "./memory-budget.ts";
+import type { PenaltyProgram } from "./penalty.ts";
 import type { Plan } from "./plan.ts";
 import { copyRegion, laneRegions, pointRegions, regions, stateRegions } from "./regions.ts";
 import { checkReplay, resolvePlan, resolveSizes } from "./resolve.ts";
@@ -22,10 +24,21 @@ import { updateJob } from "./update.ts";
 /** Opens a run: traces the model, makes the programs, sizes the arena once and fills the first values. */
 export async function openRun(plan: Plan): Promise<Run> {
   const beginning = await findBeginning(plan);
+  return orClose(
+    () => openFrom(plan, beginning),
+    () => plan.checkpoint?.store.close(),
+  );
+}
+
+/** What `use` gives. Where it throws, what was opened for it is closed. */
+async function orClose<Result>(
+  use: () => Promise<Result>,
+  close: () => void | Promise<void>,
+): Promise<Result> {
   try {
-    return await openFrom(plan, beginning);
+    return await use();
   } catch (error) {
-    await plan.checkpoint?.store.close();
+    await close();
     throw error;
   }
 }
@@ -56,43 +69,50 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
   initialize(arena, traced, plan, sizes.seed, given);
   if (beginning.found !== undefined) restore(arena, plan, beginning.found);
   const augmented = openAugmented(plan, traced, sizes.seed);
-  const crew = await factory.open({
-    runtime,
-    dataset: plan.data,
-    ...(augmented && { augmented }),
-    arena,
-    gradient: traced.gradient,
-    batchSize: sizes.batchSize,
-    microbatchSize: sizes.microbatchSize,
-    lanes: sizes.lanes,
-    seed: sizes.seed,
-    parameterRegion: regions.parameters,
-    laneRegions: lanes,
-    measureLanes: plan.measureLanes ?? false,
-    update: updateJob(arena.layout, traced.update, plan, lanes[0]!, {
-      untrained: untrainedOf(traced),
-      groups: trainedGroups(traced.groups, traced.adapters),
-    }),
+  const openCrew = () =>
+    factory.open({
+      runtime,
+      dataset: plan.data,
+      ...(augmented && { augmented }),
+      arena,
+      gradient: traced.gradient,
+      batchSize: sizes.batchSize,
+      microbatchSize: sizes.microbatchSize,
+      lanes: sizes.lanes,
+      seed: sizes.seed,
+      parameterRegion: regions.parameters,
+      laneRegions: lanes,
+      measureLanes: plan.measureLanes ?? false,
+      update: updateJob(arena.layout, traced.update, plan, lanes[0]!, {
+        untrained: untrainedOf(traced),
+        groups: trainedGroups(traced.groups, traced.adapters),
+      }),
+    });
+  const openPenalty = async (program: PenaltyProgram) => ({
+    program,
+    session: await runtime.load("penalty", program.bytes),
+    reduction: createReduction(arena.memory),
   });
-  return new Run({
-    plan,
-    sizes,
-    trace: traced,
-    runtime,
-    resolved,
-    arena,
-    crew,
-    beginning,
-    ...(memory && { memory }),
-    ...(augmented && { augmented }),
-    ...(traced.penalty && {
-      penalty: {
-        program: traced.penalty,
-        session: await runtime.load("penalty", traced.penalty.bytes),
-        reduction: createReduction(arena.memory),
-      },
-    }),
-  });
+  const decidedRun = { plan, sizes, trace: traced, runtime, resolved, arena, beginning };
+  const openWith = async (crew: Crew) => {
+    const penalty = traced.penalty && (await openPenalty(traced.penalty));
+    const opened = {
+      ...(memory && { memory }),
+      ...(augmented && { augmented }),
+      ...(penalty && { penalty }),
+    };
+    return new Run({ ...decidedRun, ...opened, crew });
+  };
+  return orClose(
+    async () => {
+      const crew = await openCrew();
+      return orClose(
+        () => openWith(crew),
+        () => crew.close(),
+      );
+    },
+    () => augmented?.close(),
+  );
 }
 
 /** Slots and lane sums have room for what is trained alone: of a model that is adapted, a small part. */

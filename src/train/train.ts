@@ -21,8 +21,8 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
   const began = performance.now();
   const rules = stopRules(plan);
   const run = await openRun(erased);
-  let { stop = abortOf(plan.signal), asked } = run.end;
   try {
+    let { stop = abortOf(plan.signal), asked } = run.end; // which asks the plan's rules
     yield run.started();
     while (stop === undefined) {
       const events: Asked["events"][number][] = [];
