@@ -84,9 +84,10 @@ async function timeSizes(
     if (size === undefined) break;
     // A run makes room for its size; a new session is slow for longer (a fifth for the first 20 ms or so).
     const first = await probe.run(size, timed.length === 0 ? eachMs : 0);
-    const threeRuns = 2500 * first.medianSeconds;
+    left -= first.spentSeconds;
+    const threeRuns = 1000 * Math.min(2.5 * first.medianSeconds, left / 2); // a run that was disturbed may seem long
     const { medianSeconds: seconds, spentSeconds } = await probe.run(size, Math.max(eachMs, threeRuns));
-    left -= first.spentSeconds + spentSeconds;
+    left -= spentSeconds;
     timed = [...timed, { size, seconds }].sort((a, b) => a.size - b.size);
     if ((seconds / size) * samples < longEpochSeconds) return [];
   }
