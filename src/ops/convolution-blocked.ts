@@ -84,7 +84,8 @@ export function writeBlocked(
   else unstackRows(context, node("ReorderOutput", [y], { channels }, undefined, nchwc), conv.outputs, rows);
 }
 
-const nchwc = "com.microsoft.nchwc";
+/** The domain of the runtime's blocked operators. */
+export const nchwc = "com.microsoft.nchwc";
 
 /** The kernel once per row, each a stride lower between zeros, and kernels of zeros up to whole blocks of outputs. */
 function stackRows(
@@ -137,8 +138,8 @@ function unstackRows(
 }
 
 /**
- * Blocks of outputs and of channels, inside them the kernel, then the channels and the outputs of a block. In two steps, which
- * each move neighbours together: half of the time of one Transpose.
+ * Blocks of outputs and of channels, inside them the kernel, then the channels and the outputs of a block. In two steps, of which
+ * the second is the runtime's own for images: a third of the time of one Transpose, and three quarters of that of two.
  */
 function blockedWeight(
   { node, ints }: EmitContext<Geometry>,
@@ -147,14 +148,14 @@ function blockedWeight(
   block: number,
 ): string {
   const taps = kernel[0] * kernel[1];
-  const cut = node("Reshape", [weight, ints([outputs / block, block, channels * taps])]);
-  let moved = node("Transpose", [cut], { perm: [0, 2, 1] });
+  let moved = weight;
   if (channels >= block) {
-    const blocks = (outputs / block) * (channels / block);
-    const apart = node("Reshape", [moved, ints([blocks, block, taps, block])]);
-    moved = node("Transpose", [apart], { perm: [0, 2, 1, 3] });
+    const cut = node("Reshape", [weight, ints([(outputs * channels) / block, block, taps])]);
+    moved = node("Transpose", [cut], { perm: [0, 2, 1] });
   }
-  return node("Reshape", [moved, ints([outputs, channels, ...kernel])]);
+  const images = node("Reshape", [moved, ints([outputs / block, block, 1, channels * taps])]);
+  const blocks = node("ReorderInput", [images], {}, undefined, nchwc);
+  return node("Reshape", [blocks, ints([outputs, channels, ...kernel])]);
 }
 
 /**

@@ -4,6 +4,7 @@
  * the kernel are rows of the result, for nothing; only for its columns y is moved.
  */
 import type { EmitContext } from "../graph/op.ts";
+import { nchwc } from "./convolution-blocked.ts";
 import type { Geometry } from "./convolution-geometry.ts";
 import type { Wrapping } from "./convolution-wrapped.ts";
 
@@ -175,5 +176,3 @@ function convolved(
     ? node("Reshape", [kept, ints([outputs, kernel[0], 1, width])])
     : node("Transpose", [kept], { perm: [1, 2, 0, 3] });
 }
-
-const nchwc = "com.microsoft.nchwc";
