@@ -34,6 +34,8 @@ export interface Dataset<Columns extends ColumnSpecs = ColumnSpecs> {
    * memory. `into` has room for samples.length values of the column.
    */
   read(column: keyof Columns & string, samples: Uint32Array, into: TypedArray): void | Promise<void>;
+  /** Where reading copies from memory and does nothing else, so that all samples can be read once more at no cost. */
+  readonly isInMemory?: true;
   /**
    * Where reading takes long: these samples will be read next, in this order, some perhaps not at all. A hint, which changes
    * how soon numbers come and never which.

@@ -41,6 +41,7 @@ export function memoryDataset<Columns extends ColumnSpecs>(
     columns: Object.freeze(specs) as Columns,
     ...(weight !== undefined && { weight }),
     ...(schema !== undefined && { schema }),
+    isInMemory: true,
     read(column: keyof Columns & string, samples: Uint32Array, into: TypedArray): void {
       const from = held.get(column) ?? noSuchColumn(name, column, [...held.keys()]);
       const stride = elementCount(from.spec.shape);
@@ -58,8 +59,11 @@ export function memoryDataset<Columns extends ColumnSpecs>(
   });
 }
 
-/** Short values are copied number by number, long ones in one call each: measured, the two meet near 1 KB. */
-function gather(
+/**
+ * Copies samples of `stride` elements each to the front of `into`. Throws for one that is not there. Short values are copied number
+ * by number, long ones in one call each: measured, the two meet near 1 KB.
+ */
+export function gather(
   name: string,
   data: ColumnArray,
   stride: number,

@@ -73,6 +73,7 @@ export function subset<Columns extends ColumnSpecs>(
         positions.map((position) => chosen[position] ?? noSuchSample(name, position, chosen.length)),
         into,
       ),
+    ...(dataset.isInMemory && { isInMemory: true }),
     ...(dataset.samplesPerBlock !== undefined && { samplesPerBlock: dataset.samplesPerBlock }),
     ...(dataset.prefetch !== undefined && {
       prefetch: (positions: Uint32Array) =>

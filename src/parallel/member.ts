@@ -5,6 +5,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { GradientPrograms } from "./crew.ts";
 import type { FedData } from "./feeds.ts";
 import { GradientRunner } from "./gradient-runner.ts";
+import type { HeldSamples } from "./held-samples.ts";
 import { busyLanes } from "./lanes.ts";
 import { Ledger, type LedgerSize, type Task } from "./ledger.ts";
 import type { Addition } from "./ledger-sums.ts";
@@ -29,6 +30,8 @@ export interface Shared {
   readonly ledger: { readonly memory: SharedArrayBuffer; readonly size: LedgerSize };
   readonly results: { readonly memory: SharedArrayBuffer; readonly size: ResultsSize };
   readonly ring: RingPlan;
+  /** The samples, where all of them are shared; the ring then only says which of them a microbatch has. */
+  readonly held?: HeldSamples;
   /** What is divided among threads is cut in so many parts. */
   readonly parts: number;
 }
@@ -70,7 +73,7 @@ export class Member {
     this.results = new Results(shared.results.memory, shared.results.size);
     this.ring = new MicrobatchRing(shared.ring);
     this.sessions = new Sessions(runtime);
-    this.#data = new RingData(shared.data, shared.ring, this.ring);
+    this.#data = new RingData(shared.data, shared.ring, this.ring, shared.held);
     this.#runner = new GradientRunner(
       { ...shared, arena: this.arena, dataset: this.#data, runtime },
       this.sessions,

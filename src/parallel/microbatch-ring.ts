@@ -6,6 +6,7 @@ import { bytesPerElement, type NumericDType, type TypedArray, viewOf } from "../
 import { elementCount } from "../array/shape.ts";
 import { bug } from "../errors.ts";
 import type { FedData } from "./feeds.ts";
+import { HeldReader, type HeldSamples } from "./held-samples.ts";
 
 /** A ring as it is sent to threads. Plain data. */
 export interface RingPlan {
@@ -133,9 +134,17 @@ export class RingData implements FedData {
   readonly weight?: string;
   readonly #ring: MicrobatchRing;
   readonly #places: ReadonlyMap<string, { readonly index: number; readonly elements: number }>;
+  readonly #held: HeldReader | undefined;
   #slot = 0;
 
-  constructor({ name, columns, weight }: Omit<FedData, "read">, plan: RingPlan, ring: MicrobatchRing) {
+  /** held: the samples, where the ring only says which they are. */
+  constructor(
+    { name, columns, weight }: Omit<FedData, "read">,
+    plan: RingPlan,
+    ring: MicrobatchRing,
+    held?: HeldSamples,
+  ) {
+    this.#held = held && new HeldReader(held);
     this.name = name;
     this.columns = columns;
     if (weight !== undefined) this.weight = weight;
@@ -151,6 +160,10 @@ export class RingData implements FedData {
 
   /** The samples are those of the slot, perhaps with the last one repeated. */
   read(column: string, samples: Uint32Array, into: TypedArray): void {
+    if (this.#held !== undefined) {
+      this.#held.read(column, samples, into);
+      return;
+    }
     const { index, elements } = this.#places.get(column) ?? bug(`the column "${column}" is not in the ring`);
     const held = this.#ring.count(this.#slot) * elements;
     const values = this.#ring.slot(this.#slot).values[index]!;

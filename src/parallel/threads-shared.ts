@@ -3,13 +3,14 @@ import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import { blocksOf } from "../runtime/reduction.ts";
 import type { CrewJob } from "./crew.ts";
+import { holdSamples } from "./held-samples.ts";
 import { createLedgerMemory } from "./ledger.ts";
 import type { Shared } from "./member.ts";
 import { createRing } from "./microbatch-ring.ts";
 import { channelsOf, createResultsMemory } from "./results.ts";
 
-/** At most so much memory for samples that wait for a thread; at least two microbatches have room in any case. */
-const ringBytes = 64 * 2 ** 20;
+/** At most so much memory for samples that threads share; at least two microbatches have room in any case. */
+export const sharedSampleBytes = 64 * 2 ** 20;
 /** Elements below which dividing a total or an update costs more than it saves: 256 KiB a part. */
 const elementsPerPart = 2 ** 16;
 
@@ -36,6 +37,8 @@ export function createShared(job: CrewJob, workers: number): Shared {
   const data = described(dataset);
   const isWeightApart = dataset.weight !== undefined && !programColumns.includes(dataset.weight);
   const columns = [...programColumns, ...(isWeightApart ? [dataset.weight] : [])];
+  const held = job.augmented === undefined ? holdSamples(dataset, columns, sharedSampleBytes) : undefined;
+  const room = { most: microbatches + workers, bytes: sharedSampleBytes };
   return {
     memory: arena.memory,
     arena: arena.plan,
@@ -50,7 +53,8 @@ export function createShared(job: CrewJob, workers: number): Shared {
     update: job.update,
     ledger: { memory: createLedgerMemory(ledgerSize), size: ledgerSize },
     results: { memory: createResultsMemory(resultsSize), size: resultsSize },
-    ring: createRing(dataset, columns, microbatchSize, { most: microbatches + workers, bytes: ringBytes }),
+    ring: createRing(dataset, held === undefined ? columns : [], microbatchSize, room),
+    ...(held && { held }),
     parts,
   };
 }
