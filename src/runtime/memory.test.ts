@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openGiveBack } from "./freed-memory.ts";
 import { linuxMemory } from "./memory.ts";
 import { nodeRuntime } from "./ort-node.ts";
 
@@ -52,4 +53,20 @@ test("the process tells what it holds and what it has held at most", async () =>
   // Other memory may be given back meanwhile.
   assert.ok(memory!.resident()! - resident > 2 ** 25, `${memory!.resident()} ${resident} ${held.length}`);
   assert.ok(memory!.available()! > 0);
+});
+
+test("what the process has freed is given back where the C library can be asked", async () => {
+  const giveBack = await openGiveBack();
+  if (giveBack === undefined) return; // without koffi or GNU's library nothing is promised
+  const { memory } = await nodeRuntime();
+  // Just below the size that is given back anyway; every other one stays, so that the end of the heap is not free.
+  const blocks = Array.from({ length: 1024 }, () => new Uint8Array(2 ** 16).fill(1));
+  const full = memory!.resident()!;
+  blocks.forEach((block, index) => {
+    if (index % 2 === 0) block.buffer.transfer(0);
+  });
+  const before = memory!.resident()!;
+  giveBack();
+  const given = before - memory!.resident()!;
+  assert.ok(given > 2 ** 23 || full - before > 2 ** 24, `${full} ${before} ${given}`);
 });

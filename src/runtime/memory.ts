@@ -8,14 +8,17 @@ export interface MachineMemory {
   resident(): number | undefined;
   /** The most that it has held so far. */
   peak(): number | undefined;
+  /** Gives back what the process has freed and still holds, where it can. */
+  giveBack(): void;
 }
 
 /** Reads a file of the system; undefined where there is none. */
 export type ReadText = (path: string) => string | undefined;
 
 /** The memory of a Linux machine. */
-export function linuxMemory(read: ReadText): MachineMemory {
+export function linuxMemory(read: ReadText, giveBack: () => void = () => {}): MachineMemory {
   return Object.freeze({
+    giveBack,
     available: () => smallest([machineBytes(read), ...containerBytes(read)]),
     resident: () => kibibytes(read("/proc/self/status"), "VmRSS"),
     peak: () => kibibytes(read("/proc/self/status"), "VmHWM"),

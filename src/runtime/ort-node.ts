@@ -6,6 +6,7 @@ import type * as Ort from "onnxruntime-node";
 import type { AnyArray, NdArray } from "../array/array.ts";
 import type { NumericDType } from "../array/dtype.ts";
 import { findChannelBlock } from "./channel-block.ts";
+import { openGiveBack } from "./freed-memory.ts";
 import { linuxMemory, type MachineMemory } from "./memory.ts";
 import { checkArray, checkNames, refusedProgram, runFailed } from "./ort-checks.ts";
 import { openOrtLibrary } from "./ort-library.ts";
@@ -35,7 +36,7 @@ async function open(): Promise<Runtime> {
     version,
     processor: processorKind(),
     ...(channelBlock !== undefined && { channelBlock }),
-    memory: machineMemory(),
+    memory: machineMemory(await openGiveBack()),
     load: loadProgram,
     loadInPlace: library === undefined ? loadProgram : async (name, bytes) => library.load(name, bytes),
   });
@@ -123,9 +124,10 @@ function arrayOf(tensor: Ort.Tensor): AnyArray {
 }
 
 /** Elsewhere than on Linux what is free is told without what the system could give up: too little to refuse a run for. */
-function machineMemory(): MachineMemory {
-  if (process.platform === "linux") return linuxMemory(readSystemFile);
+function machineMemory(giveBack: () => void = () => {}): MachineMemory {
+  if (process.platform === "linux") return linuxMemory(readSystemFile, giveBack);
   return {
+    giveBack,
     available: () => undefined,
     resident: () => process.memoryUsage.rss(),
     peak: () => 1024 * process.resourceUsage().maxRSS,

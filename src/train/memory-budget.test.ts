@@ -35,7 +35,7 @@ function madeUpRuntime(
 ): Runtime & { readonly runs: number[] } {
   const runs: number[] = [];
   let held = 100 * mebibyte;
-  const memory = { available: () => available, resident: () => held, peak: () => held };
+  const memory = { available: () => available, resident: () => held, peak: () => held, giveBack() {} };
   const load = async () => {
     held += 3 * mebibyte;
     let most = 0;
@@ -94,25 +94,25 @@ test("a peak is predicted from a probe, which runs twice", async () => {
   assert.equal(factory.workers, 2);
   assert.equal(memory?.idleBytes, 100 * mebibyte);
   assert.equal(memory.budgetBytes, 1700 * mebibyte);
-  // Each of two threads: 3 MiB for the session, 256 for the samples. 40 for two heaps, 3 for the program that the second thread
+  // Each of two threads: 3 MiB for the session, 256 for the samples. 36 for two heaps, 3 for the program that the second thread
   // has loaded and does not run, 1 for the arena.
   const predicted = memory.predictedPeakBytes / mebibyte - 100;
-  assert.equal(Math.round(predicted), 2 * 259 + 44);
+  assert.equal(Math.round(predicted), 2 * 259 + 40);
 });
 
 test("a microbatch size that was asked for and does not fit is refused, with the largest that does", async () => {
   await assert.rejects(
     settle(plan({ microbatchSize: 256 }), 200 * mebibyte),
     refused(
-      "plan.microbatchSize: expected at most 135, to fit into 260 MiB that are free, got 256, for which the process would hold 366 MiB. " +
-        "Fix: microbatchSize: 135, or a larger memoryBudget",
+      "plan.microbatchSize: expected at most 139, to fit into 260 MiB that are free, got 256, for which the process would hold 362 MiB. " +
+        "Fix: microbatchSize: 139, or a larger memoryBudget",
     ),
   );
   await assert.rejects(
     settle(plan({ microbatchSize: 256, memoryBudget: 160 * mebibyte }), undefined),
     refused(
-      "plan.microbatchSize: expected at most 19, to fit into 160 MiB, got 256, for which the process would hold 366 MiB. " +
-        "Fix: microbatchSize: 19, or a larger memoryBudget",
+      "plan.microbatchSize: expected at most 21, to fit into 160 MiB, got 256, for which the process would hold 362 MiB. " +
+        "Fix: microbatchSize: 21, or a larger memoryBudget",
     ),
   );
 });
@@ -126,7 +126,7 @@ test("a budget that no size fits into is refused", async () => {
   await assert.rejects(
     settle(plan({ memoryBudget: 110 * mebibyte }), undefined),
     refused(
-      "plan.memoryBudget: expected at least 121 MiB, for microbatches of one sample, got 110 MiB. " +
+      "plan.memoryBudget: expected at least 117 MiB, for microbatches of one sample, got 110 MiB. " +
         "Fix: a smaller model, less data in memory, fewer threads, or a larger memoryBudget",
     ),
   );
@@ -145,11 +145,11 @@ test("a microbatch size that was left out is made to fit, in equal parts, and th
 });
 
 test("a size that takes more than the probe of another one promised is made smaller", async () => {
-  const taken = (samples: number) => (samples > 100 ? samples : 1.3 * samples);
+  const taken = (samples: number) => (samples > 100 ? samples : 1.5 * samples);
   const tight = plan({ memoryBudget: 200 * mebibyte });
   const { sizes, memory, runs } = await settle(tight, undefined, 1, taken);
   assert.deepEqual(runs, [128, 128, 74, 74]);
-  assert.equal(sizes.microbatchSize, 29); // in two sessions: more than eight microbatches
+  assert.equal(sizes.microbatchSize, 26); // in two sessions: more than eight microbatches
   assert.ok(memory!.predictedPeakBytes <= 200 * mebibyte);
 });
 
@@ -158,8 +158,8 @@ test("what an evaluation takes is measured too, and counted beside what training
   const asked = plan({ microbatchSize: 128, validation });
   const { memory, runs } = await settle(asked, 2000 * mebibyte);
   assert.deepEqual(runs, [128, 128, 256, 256]);
-  // 3 and 128 MiB for training, 3 and 256 for the evaluation, 6 for the heap, 1 for the arena.
-  assert.equal(Math.round(memory!.predictedPeakBytes / mebibyte), 100 + 131 + 259 + 7);
+  // 3 and 128 MiB for training, 3 and 256 for the evaluation, 2 for the heap, 1 for the arena.
+  assert.equal(Math.round(memory!.predictedPeakBytes / mebibyte), 100 + 131 + 259 + 3);
 });
 
 test("threads that nobody asked for are left out where they do not fit", async () => {

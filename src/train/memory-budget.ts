@@ -51,6 +51,7 @@ export interface Settled {
  */
 export async function settleMemory(unsettled: Unsettled): Promise<Settled> {
   const { plan, trace, runtime, sizes, factory, single } = unsettled;
+  runtime.memory?.giveBack(); // what is free already would hide what a probe takes
   const residentBytes = runtime.memory?.resident();
   if (residentBytes === undefined) return { sizes, factory };
   const free = runtime.memory?.available() ?? Number.POSITIVE_INFINITY;

@@ -46,7 +46,7 @@ export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = a
   const state = parts.arenaBytes([]);
   return (
     parts.residentBytes +
-    heapBytes +
+    (first.probed === undefined ? unprobedHeapBytes : heapBytes) +
     parts.arenaBytes(laneRegions(plan, sizes, workers)) +
     threads * perThread +
     (workers - 1) * threadBytes +
@@ -58,7 +58,7 @@ export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = a
     // Threads keep what they have given back, for themselves; the main thread's has come back before the model comes out.
     (threads - 1) * first.copies +
     Math.max(first.copies, modelBytes(trace)) +
-    (plan.checkpoint === undefined ? 0 : state + 2 * hashedBytes) // one encoded copy
+    (plan.checkpoint === undefined ? 0 : state + Math.min(state, hashedBytes)) // one encoded copy, and what is hashed of it
   );
 }
 
@@ -76,8 +76,10 @@ export const mostSamples = ({ data }: Plan, { batchSize, lastBatch }: Sizes) =>
 export const evaluatedSamples = ({ validation }: Plan, { evaluationMicrobatchSize }: Sizes) =>
   Math.min(evaluationMicrobatchSize, validation?.data.size ?? 0);
 
-/** What the heap of the main thread grows by: garbage, until it is worth collecting; compiled code; buffers of the runtime. */
-const heapBytes = 6 * 2 ** 20;
+/** What the heap of the main thread grows by: garbage, until it is worth collecting. */
+const heapBytes = 2 * 2 ** 20;
+/** The same with compiled code and buffers of the runtime, which a probe has seen. */
+const unprobedHeapBytes = 6 * 2 ** 20;
 /** Another thread: its heap, its view of the runtime, and, while this package runs from its sources, what strips their types. */
 const threadBytes = (import.meta.url.endsWith(".ts") ? 34 : 26) * 2 ** 20;
 /** The thread that augments or reads ahead, with its ring: see data/augment/ring.ts and data/cache/prefetch.ts. */
@@ -87,8 +89,13 @@ const hashedBytes = 2 ** 22;
 /** As threads-shared.ts makes its ring. */
 const largestRing = 64 * 2 ** 20;
 
-/** The ring has a few slots more than that, but a batch never fills them, and what is not touched takes no memory. */
+/**
+ * All samples where threads hold them (parallel/held-samples.ts), else a ring. It has a few slots more than that, but a batch never
+ * fills them, and what is not touched takes no memory.
+ */
 function ringBytes(plan: Plan, program: LoadableProgram, samples: number, microbatches: number): number {
+  const all = columnBytes(plan, program) * plan.data.size;
+  if (plan.data.isInMemory && plan.augment === undefined && all <= largestRing) return all;
   const slot = columnBytes(plan, program) * samples;
   return Math.max(2 * slot, Math.min(microbatches * slot, largestRing));
 }

@@ -95,6 +95,7 @@ export class Probe {
     await this.#session.close();
     for (const array of this.#fixed.values()) free(array);
     this.#fixed.clear();
+    this.#runtime.memory?.giveBack();
   }
 
   /** Puts the arrays that belong to this size alone into `own`. */

@@ -92,9 +92,11 @@ class RunFolder implements CheckpointStore {
     await this.#writing;
     this.#refuseFailure();
     const bytes = encodeCheckpoint(snapshot);
-    this.#writing = this.#write(numberOf(snapshot), bytes).catch((error: unknown) => {
-      this.#failure = error;
-    });
+    this.#writing = this.#write(numberOf(snapshot), bytes)
+      .catch((error: unknown) => {
+        this.#failure = error;
+      })
+      .finally(() => bytes.buffer.transfer(0)); // or the next one would be made before this one is collected
   }
 
   async close(): Promise<void> {
