@@ -58,9 +58,12 @@ export function writeBlockedWeight(context: EmitContext<Geometry>, frame: Frame)
   const results = stacks.map((stack) => convolved(context, frame, image, stack));
   const all = results.length === 1 ? results[0]! : node("Concat", results, { axis: 2 });
   const stride = geometry.strides[1];
-  const phases = node("Reshape", [all, ints([outputs, kernel[0], moves.length * stride, channels])]);
-  const places = columns.map(({ moved, phase }) => moves.indexOf(moved) * stride + phase);
-  const taken = stride === 1 ? phases : node("Gather", [phases, ints(places)], { axis: 2 });
+  let taken = all;
+  if (stride > 1) {
+    const phases = node("Reshape", [all, ints([outputs, kernel[0], moves.length * stride, channels])]);
+    const places = columns.map(({ moved, phase }) => moves.indexOf(moved) * stride + phase);
+    taken = node("Gather", [phases, ints(places)], { axis: 2 });
+  }
   const taps = node("Reshape", [taken, ints([outputs, kernel[0] * kernel[1], channels])]);
   const turned = node("Transpose", [taps], { perm: [0, 2, 1] });
   node("Reshape", [turned, ints([outputs, channels, ...kernel])], {}, output);
@@ -169,10 +172,9 @@ function convolved(
   const plain = node("ReorderOutput", [blocked], { channels: stack.length * outputs }, undefined, nchwc);
   const reach = (rowBlocks - 1) * strides[0] + 1;
   const found = rows === 1 ? Math.floor((image[0] + above + below - reach) / dilations[0]) + 1 : kernel[0];
-  const apart = node("Reshape", [plain, ints([stack.length, outputs, found, width])]);
   // A last stride that found no room for another output may have found room for another row of the kernel.
-  const kept = found === kernel[0] ? apart : node("Slice", [apart, ints([0]), ints([kernel[0]]), ints([2])]);
-  return stack.length === 1
-    ? node("Reshape", [kept, ints([outputs, kernel[0], 1, width])])
-    : node("Transpose", [kept], { perm: [1, 2, 0, 3] });
+  const kept = found === kernel[0] ? plain : node("Slice", [plain, ints([0]), ints([kernel[0]]), ints([2])]);
+  if (stack.length === 1) return node("Reshape", [kept, ints([outputs, kernel[0], 1, width])]);
+  const apart = node("Reshape", [kept, ints([stack.length, outputs, kernel[0], width])]);
+  return node("Transpose", [apart], { perm: [1, 2, 0, 3] });
 }
