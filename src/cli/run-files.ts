@@ -7,7 +7,7 @@
  *     model.onnx     the best model, unless --out names another place
  *     result.json    what --json prints; there once the run has come to its end
  */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomically } from "../data/files.ts";
 
@@ -35,13 +35,19 @@ export async function readRunFile(
   folder: string,
   name: keyof typeof runFiles,
 ): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const text = await readFile(join(folder, runFiles[name]), "utf8").catch(() => undefined);
+  const path = join(folder, runFiles[name]);
+  const text = (await isFile(path)) ? await readFile(path, "utf8").catch(() => undefined) : undefined;
   try {
     const value: unknown = text === undefined ? undefined : JSON.parse(text);
     return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** False for a pipe too: opening one might never end. */
+export async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() === true;
 }
 
 /** The recorded command, where there is one that can be read. */

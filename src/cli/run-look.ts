@@ -5,7 +5,7 @@ import { failToAccess } from "../data/files.ts";
 import { fail } from "../errors.ts";
 import { readRunHeader } from "../train/run-header.ts";
 import { writerOf } from "../train/run-lock.ts";
-import { readCommand, readRunFile, runFiles } from "./run-files.ts";
+import { isFile, readCommand, readRunFile, runFiles } from "./run-files.ts";
 
 /** A run at a glance; plain JSON. */
 export interface RunLook {
@@ -103,7 +103,8 @@ async function lastBest(
 
 /** The last lines of a log, as far as they are whole. */
 async function lastEvents(folder: string): Promise<Readonly<Record<string, unknown>>[]> {
-  const file = await open(join(folder, runFiles.events)).catch(() => undefined);
+  const log = join(folder, runFiles.events);
+  const file = (await isFile(log)) ? await open(log).catch(() => undefined) : undefined;
   if (file === undefined) return [];
   try {
     const { size } = await file.stat();

@@ -1,5 +1,6 @@
 /** What the command line does to folders of runs that are not as they should be. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,7 +8,9 @@ import { temporaryFolder } from "../../test/temporary-folder.ts";
 import { MicrobatchError } from "../errors.ts";
 import type { StartedEvent } from "../train/event.ts";
 import { acquireLock } from "../train/run-lock.ts";
+import { lookAt } from "./run-look.ts";
 import { runRemove } from "./run-remove.ts";
+import { courseOf } from "./training/course.ts";
 import type { TrainFlags } from "./training/flags.ts";
 import { KeptRun } from "./training/kept-run.ts";
 import { requireRunFlags } from "./training/run-flags.ts";
@@ -62,6 +65,20 @@ test("a folder where a run would put a file is told before the run", async () =>
   await assert.rejects(requireRunFlags(flags(path), []), {
     message: `--run ${path}: expected the file model.onnx of a run, or none, got a folder of that name. Fix: move it away, or name another folder`,
   });
+});
+
+test("a pipe in a file's place is passed over where runs are listed, instead of waited for", async () => {
+  const path = runIn("pipes");
+  for (const name of [
+    "events.jsonl",
+    "result.json",
+    "checkpoints/00000003.json",
+    "checkpoints/00000003.safetensors",
+  ])
+    execFileSync("mkfifo", [join(path, name)]);
+  const { state, step } = await lookAt(path);
+  assert.deepEqual([state, step], ["interrupted", 0]);
+  assert.deepEqual((await courseOf(join(path, "events.jsonl"))).best, {});
 });
 
 test("a run that never began leaves a folder to whoever began in it meanwhile", async () => {

@@ -128,7 +128,7 @@ test("a folder in a file's place, a seal of another step and a file that is gone
   const name = (of: number, ending: "json" | "safetensors") => file(path, of, ending);
   assert.deepEqual(notes, [
     `the checkpoint of step 15 is passed over: read ${name(15, "safetensors")}: expected a file, got nothing of that name. ` +
-      `Fix: check the name; the folder looked in is ${name(15, "safetensors")}`,
+      `Fix: check the name; the folder looked in is ${join(path, "checkpoints")}`,
     `the checkpoint of step 12 is passed over: ${name(12, "json")}: expected the bytes and the SHA-256 of step 12, ` +
       "got those of step 9. Fix: an older checkpoint is taken where there is one",
     `the checkpoint of step 6 is passed over: read ${name(6, "json")}: expected a file, got a folder of that name. Fix: add the name of a file`,

@@ -5,7 +5,7 @@
  *     00000120.json          its seal, written last: the bytes and the SHA-256 that the other file must have
  */
 import * as fs from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { sha256OfParts } from "../array/sha256.ts";
 import { failToAccess, readFile, requireFile, writeFileAtomically } from "../data/files.ts";
 import { fail, kindOf, MicrobatchError, messageOf } from "../errors.ts";
@@ -140,10 +140,11 @@ const olderOne = "an older checkpoint is taken where there is one";
 
 /** The bytes that were sealed. Read in pieces: the system's call for whole files ends at 2 GiB. */
 async function readSealed(path: string, seals: readonly [Sealed, ...Sealed[]]): Promise<Uint8Array> {
-  const file = await fs.open(path).catch((error) => failToAccess(`read ${path}`, error, path));
+  const where = `read ${path}`;
+  const entry = await fs.stat(path).catch((error) => failToAccess(where, error, dirname(path)));
+  requireFile(where, entry); // opening a pipe might never end
+  const file = await fs.open(path).catch((error) => failToAccess(where, error, dirname(path)));
   try {
-    const entry = await file.stat();
-    requireFile(`read ${path}`, entry);
     const refuse = (got: string) =>
       fail(path, { expected: `the ${seals[0].bytes} bytes that were written`, got, fix: olderOne });
     if (!seals.some(({ bytes }) => bytes === entry.size)) refuse(String(entry.size));
@@ -170,7 +171,8 @@ function mayBeMended(error: unknown): boolean {
 
 /** The metadata in front of the numbers; undefined for what is damaged, is no checkpoint, or was removed by the run meanwhile. */
 async function headerOf(path: string): Promise<unknown> {
-  const file = await fs.open(path).catch(() => undefined);
+  const isFile = (await fs.stat(path).catch(() => undefined))?.isFile() === true;
+  const file = isFile ? await fs.open(path).catch(() => undefined) : undefined;
   if (file === undefined) return undefined;
   try {
     const start = Buffer.alloc(8);

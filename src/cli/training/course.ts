@@ -1,6 +1,7 @@
 /** The course of a run: what its last words need of its events. A run that goes on reads the first part of it from its log. */
 import { open } from "node:fs/promises";
 import type { DivergedEvent, EvaluatedEvent, StepEvent, TrainEvent } from "../../train/event.ts";
+import { isFile } from "../run-files.ts";
 
 /** What is read of events; those of a log are plain JSON. */
 type Told =
@@ -85,7 +86,8 @@ export async function courseOf(log: string): Promise<Course> {
 async function followLog(log: string): Promise<{ course: Course; saved: ReadonlyMap<number, Course> }> {
   let course = new Course();
   const saved = new Map<number, Course>();
-  const file = await open(log).catch(() => undefined); // a run that has not begun has none
+  // A run that has not begun has none.
+  const file = (await isFile(log)) ? await open(log).catch(() => undefined) : undefined;
   if (file === undefined) return { course, saved };
   for await (const line of file.readLines()) {
     const told = parse(line);

@@ -43,9 +43,11 @@ async function requireFolder(folder: string): Promise<void> {
     fail(where, { expected: "a folder, or a new name", got: `the file ${nearest}`, fix: "name another" });
   for (const name of Object.values(runFiles)) {
     // Else a run would notice after hours, when it saves its model.
-    if (!(await stat(join(folder, name)).catch(() => undefined))?.isDirectory()) continue;
+    const entry = await stat(join(folder, name)).catch(() => undefined);
+    if (entry === undefined || entry.isFile()) continue;
+    const got = entry.isDirectory() ? "a folder of that name" : "a device or a pipe of that name";
     const fix = "move it away, or name another folder";
-    fail(where, { expected: `the file ${name} of a run, or none`, got: "a folder of that name", fix });
+    fail(where, { expected: `the file ${name} of a run, or none`, got, fix });
   }
   try {
     await requireWritable(join(nearest, ".microbatch-run"));
