@@ -40,6 +40,8 @@ export interface Snapshot extends CheckpointHeader {
 export interface SavedCheckpoint extends CheckpointHeader {
   /** By `arrayName`. */
   readonly arrays: ReadonlyMap<string, NdArray>;
+  /** Called once the run has its own copy: gives back the memory of the arrays, where they are nobody else's. */
+  release?(): void;
 }
 
 /** CONTRACT of a place for checkpoints. `runFolder` is one, on disk. */

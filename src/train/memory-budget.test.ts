@@ -72,12 +72,13 @@ async function settle(
   available: number | undefined,
   workers = 1,
   taken?: (samples: number) => number,
+  borrowedBytes = 0,
 ) {
   const runtime = madeUpRuntime(available, taken);
   const traced = trace(asked);
   const sizes = resolveSizes(asked);
   const parts = { plan: asked, trace: traced, runtime, sizes, factory: crew(workers), single: crew(1) };
-  const settled = await settleMemory({ ...parts, arenaBytes: () => mebibyte });
+  const settled = await settleMemory({ ...parts, borrowedBytes, arenaBytes: () => mebibyte });
   return { ...settled, runs: runtime.runs, sizes: settled.sizes };
 }
 
@@ -160,6 +161,13 @@ test("what an evaluation takes is measured too, and counted beside what training
   assert.deepEqual(runs, [128, 128, 256, 256]);
   // 3 and 128 MiB for training, 3 and 256 for the evaluation, 2 for the heap, 1 for the arena.
   assert.equal(Math.round(memory!.predictedPeakBytes / mebibyte), 100 + 131 + 259 + 3);
+});
+
+test("what was read of a checkpoint is given back before training, and does not count beside it", async () => {
+  const asked = plan({ microbatchSize: 128 });
+  const { memory: begun } = await settle(asked, 2000 * mebibyte);
+  const { memory } = await settle(asked, 2000 * mebibyte, 1, undefined, 40 * mebibyte);
+  assert.equal(memory!.predictedPeakBytes, begun!.predictedPeakBytes - 40 * mebibyte);
 });
 
 test("threads that nobody asked for are left out where they do not fit", async () => {

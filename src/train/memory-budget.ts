@@ -35,6 +35,8 @@ export interface Unsettled {
   /** What computes if the crew was not asked for and does not fit. */
   readonly single: CrewFactory;
   arenaBytes(lanes: readonly string[]): number;
+  /** What the process holds now and gives back before it trains: a checkpoint that was read. */
+  readonly borrowedBytes?: number;
 }
 
 /** Sizes and a crew that fit. */
@@ -118,19 +120,20 @@ class Meter {
   }
 
   predict({ workers }: CrewFactory, size: number, spare = 1): number {
-    const { plan, trace, sizes, arenaBytes } = this.#unsettled;
+    const { plan, trace, sizes, arenaBytes, borrowedBytes = 0 } = this.#unsettled;
     const parts: MemoryParts = {
       plan,
       trace,
       workers,
-      residentBytes: this.#residentBytes,
+      residentBytes: this.#residentBytes - borrowedBytes,
       first: this.#first,
       add: this.#add,
       ...(this.#evaluation && { evaluation: this.#evaluation }),
       spare,
       arenaBytes,
     };
-    return predictPeak(parts, sizes, size);
+    const restored = this.#residentBytes + arenaBytes([]); // when the arena has what was borrowed, and it is still there
+    return Math.max(restored, predictPeak(parts, sizes, size));
   }
 
   fits(crew: CrewFactory, size: number): boolean {

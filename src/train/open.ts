@@ -9,7 +9,13 @@ import { defaultCrew } from "../parallel/threads.ts";
 import { type Arena, type ArenaPlan, arenaBytes, createArena, layout } from "../runtime/arena.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
 import { createReduction } from "../runtime/reduction.ts";
-import { type Beginning, checkBeginning, findBeginning, restore } from "./checkpoint.ts";
+import {
+  type Beginning,
+  checkBeginning,
+  findBeginning,
+  restore,
+  type SavedCheckpoint,
+} from "./checkpoint.ts";
 import { type InitialWeights, initialWeightsOf } from "./initial-weights.ts";
 import { trainedGroups } from "./lora.ts";
 import { settleMemory } from "./memory-budget.ts";
@@ -49,8 +55,10 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
   const runtime = await nodeRuntime();
   const traced = trace(plan, runtime.channelBlock);
   const given = initialWeightsOf(plan.initialWeights, ownParameters(traced));
+  const { found } = beginning;
   const { sizes, factory, memory } = await settleMemory({
     plan,
+    ...(found?.release && { borrowedBytes: bytesOf(found.arrays) }),
     trace: traced,
     runtime,
     sizes: resolveSizes(plan),
@@ -67,7 +75,10 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
   const lanes = laneRegions(plan, sizes, factory.workers);
   const arena = createArena(arenaPlan(plan, traced, lanes));
   initialize(arena, traced, plan, sizes.seed, given);
-  if (beginning.found !== undefined) restore(arena, plan, beginning.found);
+  if (found !== undefined) {
+    restore(arena, plan, found);
+    found.release?.();
+  }
   const augmented = openAugmented(plan, traced, sizes.seed);
   const openCrew = () =>
     factory.open({
@@ -114,6 +125,9 @@ async function openFrom(asked: Plan, beginning: Beginning): Promise<Run> {
     () => augmented?.close(),
   );
 }
+
+const bytesOf = (arrays: SavedCheckpoint["arrays"]) =>
+  [...arrays.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
 
 /** Slots and lane sums have room for what is trained alone: of a model that is adapted, a small part. */
 function arenaPlan(plan: Plan, { parameters, adapters }: Trace, lanes: readonly string[]): ArenaPlan {

@@ -69,11 +69,16 @@ export async function readCheckpoint(
     const bytes = await readSealed(path, await readSeal(folder, step));
     const { arrays, metadata } = decodeSafetensors(bytes, path);
     const header = readHeader(parseHeader(metadata[headerKey] ?? ""), step, path);
-    return { found: { ...header, arrays } };
+    bytes.buffer.transfer(0); // the arrays are copies; this would wait to be collected
+    return { found: { ...header, arrays, release: () => free(arrays) } };
   } catch (error) {
     if (error instanceof VersionError || mayBeMended(error)) throw error;
     return { damage: messageOf(error) };
   }
+}
+
+function free(arrays: SavedCheckpoint["arrays"]): void {
+  for (const { data } of arrays.values()) if (data.buffer instanceof ArrayBuffer) data.buffer.transfer(0);
 }
 
 /** Removes a checkpoint, the seal first: half of one must not look like a damaged one. */
@@ -139,7 +144,7 @@ const isSealed = (value: unknown): value is Sealed =>
 const olderOne = "an older checkpoint is taken where there is one";
 
 /** The bytes that were sealed. Read in pieces: the system's call for whole files ends at 2 GiB. */
-async function readSealed(path: string, seals: readonly [Sealed, ...Sealed[]]): Promise<Uint8Array> {
+async function readSealed(path: string, seals: readonly [Sealed, ...Sealed[]]): Promise<Uint8Array<ArrayBuffer>> {
   const where = `read ${path}`;
   const entry = await fs.stat(path).catch((error) => failToAccess(where, error, dirname(path)));
   requireFile(where, entry); // opening a pipe might never end
