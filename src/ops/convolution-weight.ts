@@ -270,7 +270,7 @@ const flat = ({ node, ints }: Context, x: string, rows: number, places: number) 
 
 /** [parts, outputs · taps, places] times [parts, columns · channels, places]ᵀ, summed over samples. */
 function product(
-  { node, ints }: Context,
+  { tensors, node, ints, constant, shape }: Context,
   { groups, outputs, channels }: Sizes,
   y: string,
   x: string,
@@ -278,9 +278,11 @@ function product(
   columns: number,
 ): string {
   // ONNX Runtime makes one product of both; with one matrix instead, samples would have to be moved inside first.
-  let each = node("MatMul", [y, node("Transpose", [x], { perm: [0, 2, 1] })]);
-  if (groups > 1) each = node("Reshape", [each, ints([-1, groups, outputs * taps, columns * channels])]);
-  const total = node("ReduceSum", [each, ints([0])], { keepdims: 0 });
+  const each = node("MatMul", [y, node("Transpose", [x], { perm: [0, 2, 1] })]);
+  // Not ReduceSum, which adds up 16 samples or fewer number by number: 2 to 4 times the time of this product.
+  const ones = node("Expand", [constant([1]), shape([1, tensors[0]!.shape[0]!])]);
+  const rows = node("Reshape", [each, ints([-1, groups * outputs * taps * columns * channels])]);
+  const total = node("MatMul", [ones, rows]);
   return node("Reshape", [total, ints([groups * outputs, taps, columns, channels])]);
 }
 
