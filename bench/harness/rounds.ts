@@ -115,3 +115,10 @@ function summary(id: string, rounds: readonly (readonly number[])[]): Measured {
 export function ratio(other: Measured, base: Measured): number {
   return median(other.medians.map((ms, round) => ms / base.medians[round]!));
 }
+
+/** The one with the least median. */
+export const fastest = (measured: readonly Measured[]) =>
+  measured.reduce<Measured | undefined>(
+    (best, one) => (best === undefined || one.median < best.median ? one : best),
+    undefined,
+  );

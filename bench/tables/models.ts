@@ -2,7 +2,7 @@
 import type { Contender } from "../harness/contender.ts";
 import { ours, pytorch } from "../harness/peers.ts";
 import type { Python } from "../harness/python.ts";
-import { type Interleaved, interleave, type Measured, ratio } from "../harness/rounds.ts";
+import { fastest, type Interleaved, interleave, type Measured, ratio } from "../harness/rounds.ts";
 import { threeDigits } from "../harness/statistics.ts";
 import {
   type Bench,
@@ -162,9 +162,3 @@ function targetOf({ model, batch, result: { measured } }: Row): Target[] {
   const what = `models, ${model} ${batch}: step time as a share of PyTorch's on one core`;
   return [target(what, ratio(measured[0]!, peer), "at most", model === "resnet" ? 1.1 : 1)];
 }
-
-const fastest = (measured: readonly Measured[]) =>
-  measured.reduce<Measured | undefined>(
-    (best, one) => (best === undefined || one.median < best.median ? one : best),
-    undefined,
-  );
