@@ -1,15 +1,21 @@
-/** microbatch verify, run as a process: certificates of plan files, tables and model files, and its wrong uses. */
+/** microbatch verify: certificates of plan files, tables, folders of images and model files, and its wrong uses. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { before, test } from "node:test";
+import { after, before, test } from "node:test";
+import sharp from "sharp";
 import { buildProgram, constant, encodeOnnx, input, matmul, mul, sum } from "../src/index.ts";
 import { type Certificate, writeFileAtomically } from "../src/node.ts";
-import { microbatchIn } from "./command-line.ts";
+import { microbatchIn, microbatchInOneProcess } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const folder = temporaryFolder();
-const microbatch = microbatchIn(folder);
+const asProcess = microbatchIn(folder);
+const { run, end } = microbatchInOneProcess(folder);
+after(end);
+/** Plans, which are modules of their own, as processes; the others, which take less time than to start one, in one process. */
+const microbatch = (...words: readonly string[]) =>
+  words.some((word) => word.endsWith(".ts")) ? asProcess(...words) : run(...words);
 
 const planText = (loss: string) => `
 import { adamw, add, arrays, definePlan, div, linear, mul, sequence, squaredError, sum, tanh } from "microbatch";
@@ -41,6 +47,21 @@ before(async () => {
     (_, i) => `${Math.sin(i)},${i % 3 ? "red" : "blue"},${Math.cos(i)}`,
   );
   await writeFile(join(folder, "table.csv"), `a,colour,y\n${rows.join("\n")}\n`);
+  const notes = Array.from({ length: 60 }, (_, i) => {
+    const time = new Date(Date.UTC(2024, 0, 1, 0, i * 7001)).toISOString();
+    const when = i % 7 === 3 ? "" : time.replace(".000Z", ["Z", "+02:00", "-05:30"][i % 3]!);
+    const note = `the ${i % 2 ? "price" : "offer"} of today (no. ${i}) is - I think - ${i % 5 ? "quite good" : "BAD"}`;
+    return `${when},${i % 11 === 5 ? "" : `"${note}"`},${Math.cos(i)}`;
+  });
+  await writeFile(join(folder, "notes.csv"), `when,note,y\n${notes.join("\n")}\n`);
+  for (const [shade, name] of ["dark", "light"].entries()) {
+    await mkdir(join(folder, "shades", name), { recursive: true });
+    for (let index = 0; index < 20; index++) {
+      const pixels = Uint8Array.from({ length: 64 }, (_, at) => 150 * shade + ((at * (index + 3)) % 100));
+      const image = sharp(pixels, { raw: { width: 8, height: 8, channels: 1 } }).png();
+      await writeFile(join(folder, "shades", name, `${index}.png`), await image.toBuffer());
+    }
+  }
   await writeModel("model.onnx", false);
   await writeModel("coupled.onnx", true);
 });
@@ -82,6 +103,39 @@ test("a table's plan is tried with texts as the saved model takes them", async (
   assert.equal(code, 0);
   assert.deepEqual(holds, ["splits", "company", "layers", "threads", "resume", "saved"]);
   assert.deepEqual(skipped, ["kill"]);
+});
+
+test("dates and free texts are put together again, and the saved model cuts them as the table did", async () => {
+  const { code, holds, certificate } = await verified("notes.csv", "--target", "y");
+  assert.equal(code, 0);
+  assert.deepEqual(holds, ["splits", "company", "layers", "threads", "resume", "saved"]);
+  const saved = certificate.checks.find(({ name }) => name === "saved");
+  assert.match(saved!.why, /^the saved file, in a plain session, answers 16 samples like the trained model/);
+});
+
+test("a folder of images is tried as it is trained: augmented, and with layers whose statistics are the microbatch's, which is told", async () => {
+  const small = ["shades", "--image-size", "8", "--threads", "2"];
+  const { code, stdout, stderr } = await microbatch("verify", ...small, ...time);
+  assert.deepEqual([code, stderr], [1, ""]);
+  assert.match(
+    stdout,
+    /^shades: 34 samples of training part of shades, \d+,\d+ parameters, onnxruntime-node /,
+  );
+  assert.match(
+    stdout,
+    /^ {2}fails {4}splits .*: batchNorm1, batchNorm2 normalise by the statistics of the microbatch$/m,
+  );
+  assert.match(
+    stdout,
+    /^ {2}holds {4}company {2}as it is evaluated, a sample has the same loss alone and among 4 others/m,
+  );
+  assert.match(stdout, /^ {2}holds {4}threads {2}1 and 2 threads give the same bytes/m);
+  assert.match(stdout, /^ {2}holds {4}resume {3}a run that was interrupted/m);
+  assert.match(
+    stdout,
+    /^ {2}holds {4}saved {4}the saved file, in a plain session, answers 16 samples like the trained model/m,
+  );
+  assert.match(stdout, /^Does not hold: splits, layers; 6 of 7 checks tried in [\d.]+ s\.$/m);
 });
 
 test("a model file is written again, answered in several sizes of batches and trained on made-up numbers", async () => {
@@ -126,6 +180,10 @@ const wrong: readonly (readonly [string, RegExp])[] = [
   [
     "table.csv",
     /^--target: expected the column to predict, got none\. Fix: microbatch verify table\.csv --target <column>$/m,
+  ],
+  [
+    "model.onnx --image-size 9",
+    /^--image-size: expected a table or a plan, whose data it is about, got the model file model\.onnx\. Fix: leave --image-size out$/m,
   ],
   ["good.ts --threads 1", /Expected a whole number from 2 to 256\./],
 ];

@@ -38,7 +38,7 @@ export function addTrain(program: Command): void {
       "<table | plan>",
       'CSV or TSV (also gzipped), Parquet, "a pattern*.csv" of such files, or a .sql file with a query; a folder of images in a folder for each class; a text, .txt (without --target); or a plan.ts',
     );
-  addTableOptions(command);
+  add(command, dataGroups());
   addRunOptions(command);
   command.addHelpText("after", examples).action(async (path: string, flags: TrainFlags) => {
     const { runTrain } = await import("./training/run.ts");
@@ -94,9 +94,10 @@ export function tableGroup(): ReturnType<typeof group> {
   );
 }
 
-function addTableOptions(command: Command): void {
+/** The options that say what a table, a folder of images or a text is, and what model it gets. */
+export function dataGroups(): ReturnType<typeof group>[] {
   const { hidden } = tableDefaults;
-  add(command, [
+  return [
     tableGroup(),
     group(
       "The features:",
@@ -153,7 +154,7 @@ function addTableOptions(command: Command): void {
         "balanced",
       ]),
     ),
-  ]);
+  ];
 }
 
 /** The options of every run. defaults: what the help tells of those that differ between commands. */

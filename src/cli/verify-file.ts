@@ -15,7 +15,7 @@ import { modelRows, tableInputs } from "./model-rows.ts";
 import { tableInput } from "./table-input.ts";
 import { type OpenedModel, openModel } from "./training/finetune-open.ts";
 import { openedWith, readableOutputs } from "./training/finetune-reach.ts";
-import { tableFlags } from "./training/flags.ts";
+import { imageFlags, tableFlags, textFlags } from "./training/flags.ts";
 import { refuseFlags } from "./training/job-flags.ts";
 import type { VerifyFlags } from "./verify.ts";
 import { type Fed, filePlan, firstRows, madeUp, rawMadeUp, withUnread } from "./verify-made-up.ts";
@@ -31,7 +31,8 @@ export async function verifyFile(
   seconds: number,
 ): Promise<Certificate> {
   const { dialect, ...others } = flags;
-  refuseFlags(table === undefined ? flags : others, tableFlags, {
+  const dataFlags = { ...tableFlags, ...imageFlags, ...textFlags };
+  refuseFlags(table === undefined ? flags : others, dataFlags, {
     expected: "a table or a plan, whose data it is about",
     got: `the model file ${path}`,
     fix: (flag) => `leave ${flag} out`,

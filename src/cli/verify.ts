@@ -1,8 +1,7 @@
 /** The command verify: its flags. What they do is in verification.ts, loaded when the command runs. */
 import type { Command } from "commander";
-import { cleaningOptions } from "./cleaning.ts";
 import { wholeNumber } from "./options.ts";
-import { add, group, option, tableGroup } from "./train.ts";
+import { add, dataGroups, group, option } from "./train.ts";
 import type { TrainFlags } from "./training/flags.ts";
 
 export interface VerifyFlags extends TrainFlags {
@@ -31,8 +30,7 @@ export function addVerify(program: Command): void {
       option("--threads <n>", "threads that are compared with one", wholeNumber(2, 256), 3),
       option("--seconds <n>", "how long it may take", wholeNumber(1, 86_400), 10),
     ),
-    tableGroup(),
-    group("What is left out of the table, and what is filled in:", ...cleaningOptions()),
+    ...dataGroups(),
   ]);
   command
     .option("--json", "print one JSON object on standard output")

@@ -1,12 +1,10 @@
 /** The saved model: written to a file, loaded into a plain session, asked what the trained one was asked. */
 import { join } from "node:path";
 import type { AnyArray } from "../array/array.ts";
-import { allocate } from "../array/dtype.ts";
-import { elementCount } from "../array/shape.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { allSamples } from "../data/samples.ts";
-import { loadModel, type RawColumns, type RawValue } from "./saved-model.ts";
+import { loadModel } from "./saved-model.ts";
 import type { Check } from "./verify-check.ts";
+import { rawColumns } from "./verify-raw.ts";
 import { reducedData } from "./verify-reduced.ts";
 import { type Undisturbed, withFolder } from "./verify-runs.ts";
 
@@ -71,26 +69,4 @@ function largestOf({ data }: AnyArray, least: number): number {
   let largest = least;
   for (const value of data) largest = Math.max(largest, Math.abs(Number(value)) || 0);
   return largest;
-}
-
-/** The samples as the file takes them: codes are texts again. Says why not, where what was read cannot be had back. */
-async function rawColumns(data: Dataset, inputs: readonly string[]): Promise<RawColumns | string> {
-  const samples = allSamples(data);
-  const raw: Record<string, (RawValue | readonly number[])[]> = {};
-  for (const input of inputs) {
-    const spec = data.columns[input];
-    if (spec === undefined || spec.isWords === true)
-      return `"${input}" is cut into parts when it is read (a date, or words), and cannot be put together again`;
-    const width = elementCount(spec.shape);
-    const values = allocate(spec.dtype, width * samples.length);
-    await data.read(input, samples, values);
-    const feature = data.schema?.features.find(({ name }) => name === input);
-    raw[input] = Array.from(samples, (_, row) => {
-      const value = Number(values[row * width]);
-      if (feature?.kind === "category") return value < 0 ? null : (feature.categories[value] ?? "not listed");
-      if (feature !== undefined) return value;
-      return Array.from({ length: width }, (_, index) => Number(values[row * width + index]));
-    });
-  }
-  return raw;
 }
