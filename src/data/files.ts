@@ -1,7 +1,8 @@
 /** Files, on Node.js. In a browser `files-absent.ts` stands here. */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fail, kindOf } from "../errors.ts";
 import { isLiving, ownLife } from "./process-life.ts";
@@ -39,13 +40,14 @@ export async function writeAtomically(
 
 /**
  * Throws now what `writeFileAtomically` would throw after hours of work, as far as that can be known: it makes an empty
- * file in the folder and removes it.
+ * file in the folder and removes it, and what earlier processes have left there when they were killed.
  */
 export async function requireWritable(path: string): Promise<void> {
   await throughTemporary(path, async (temporary, target) => {
     await modeOf(`write ${path}`, target);
     await (await fs.open(temporary, "wx")).close();
     await fs.rm(temporary);
+    await removeTemporaries(dirname(target)).catch(() => {}); // a folder that may be written to, and not read
   });
 }
 
@@ -70,19 +72,45 @@ async function throughTemporary(
   }
 }
 
+/**
+ * Makes a folder and those above it; true where there was none. Node's own way never ends in a folder that takes none, such as
+ * /proc, and says of a read-only disk that nothing of that name is there.
+ */
+export async function makeFolder(folder: string): Promise<boolean> {
+  const make = () =>
+    fs.mkdir(folder).then(
+      () => true,
+      async (error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST" || !(await fs.stat(folder)).isDirectory()) throw error;
+        return false;
+      },
+    );
+  return make().catch(async (error: NodeJS.ErrnoException) => {
+    const parent = dirname(resolve(folder));
+    if (error.code !== "ENOENT" || parent === resolve(folder)) throw error;
+    await makeFolder(parent);
+    return make();
+  });
+}
+
 /** Whose it is, so that nobody else removes it. Not made of the file's name, which may be at its limit. */
 function temporaryName(): string {
   const { process: number, started } = ownLife();
-  return `.microbatch-${number}.${started}-${randomUUID()}.tmp`;
+  return `.microbatch-${thisMachine()}-${number}.${started}-${randomUUID()}.tmp`;
 }
 
-/** Removes what `writeAtomically` has left in a folder, in processes that were killed. Of living ones nothing is touched. */
-export async function removeTemporaries(folder: string): Promise<void> {
+const thisMachine = () => createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+
+/**
+ * Removes what `writeAtomically` has left in a folder, in processes that were killed. Of living ones nothing is touched, nor of
+ * other machines, unless the folder is ours alone.
+ */
+export async function removeTemporaries(folder: string, isOurs = false): Promise<void> {
   for (const name of await fs.readdir(folder)) {
     if (!/^\.microbatch-.*\.tmp$/.test(name)) continue;
-    const [, number, started = ""] = /^\.microbatch-(\d+)\.(\w*)-/.exec(name) ?? [];
-    if (number !== undefined && isLiving({ process: Number(number), started })) continue;
-    await fs.rm(join(folder, name), { recursive: true, force: true });
+    const [, machine, number, started = ""] = /^\.microbatch-(\w+)-(\d+)\.(\w*)-/.exec(name) ?? [];
+    const mayLive = machine === thisMachine() ? isLiving({ process: Number(number), started }) : !isOurs;
+    if (!mayLive) await fs.rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

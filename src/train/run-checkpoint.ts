@@ -144,7 +144,10 @@ const isSealed = (value: unknown): value is Sealed =>
 const olderOne = "an older checkpoint is taken where there is one";
 
 /** The bytes that were sealed. Read in pieces: the system's call for whole files ends at 2 GiB. */
-async function readSealed(path: string, seals: readonly [Sealed, ...Sealed[]]): Promise<Uint8Array<ArrayBuffer>> {
+async function readSealed(
+  path: string,
+  seals: readonly [Sealed, ...Sealed[]],
+): Promise<Uint8Array<ArrayBuffer>> {
   const where = `read ${path}`;
   const entry = await fs.stat(path).catch((error) => failToAccess(where, error, dirname(path)));
   requireFile(where, entry); // opening a pipe might never end

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -118,4 +126,13 @@ test("a place that is no folder, or takes no files, is a clear error", async () 
   chmodSync(sealed, 0o500);
   // The superuser may write anywhere.
   if (process.getuid?.() !== 0) await assert.rejects(run(join(sealed, "run")), { message: /permission/ });
+});
+
+const isThere = existsSync("/proc/self");
+test("a folder that takes no new ones is told, and not tried forever", { skip: !isThere }, async () => {
+  await assert.rejects(run("/proc/microbatch/run"), {
+    message:
+      "make /proc/microbatch/run: expected a folder that takes new ones, got /proc/microbatch/run, in which the system makes none. " +
+      "Fix: use another folder",
+  });
 });

@@ -4,9 +4,8 @@
  *     lock                       who is writing here: process, and when it was started
  *     checkpoints/               of the last steps, two files each: run-checkpoint.ts
  */
-import * as fs from "node:fs/promises";
 import { join } from "node:path";
-import { failToAccess, removeTemporaries, requirePath } from "../data/files.ts";
+import { failToAccess, makeFolder, removeTemporaries, requirePath } from "../data/files.ts";
 import { fail } from "../errors.ts";
 import type { CheckpointStore, SavedCheckpoint, Snapshot } from "./checkpoint.ts";
 import {
@@ -43,6 +42,12 @@ export function runFolder(path: string, { keep = 2 }: RunFolderOptions = {}): Ch
   return new RunFolder(path, keep);
 }
 
+const noNewFolders = [
+  "a folder that takes new ones",
+  "FOLDER, in which the system makes none",
+  "use another folder",
+] as const;
+
 class RunFolder implements CheckpointStore {
   readonly name: string;
   readonly #checkpoints: string;
@@ -62,14 +67,14 @@ class RunFolder implements CheckpointStore {
 
   async open(): Promise<void> {
     try {
-      await fs.mkdir(this.#checkpoints, { recursive: true });
+      await makeFolder(this.#checkpoints);
     } catch (error) {
-      failToAccess(`make ${this.name}`, error, this.name);
+      failToAccess(`make ${this.name}`, error, this.name, noNewFolders);
     }
     this.#release = await acquireLock(this.name);
     try {
       // Whoever left them is gone: the lock is ours.
-      for (const folder of [this.name, this.#checkpoints]) await removeTemporaries(folder);
+      for (const folder of [this.name, this.#checkpoints]) await removeTemporaries(folder, true);
       await removeUnsealed(this.#checkpoints);
     } catch (error) {
       await this.close();

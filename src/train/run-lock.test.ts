@@ -1,13 +1,14 @@
 /** Locks: what stands in their place, who may have left it, and many processes at once. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../test/temporary-folder.ts";
+import { requireWritable } from "../data/files.ts";
 import { moduleBeside } from "../data/module-beside.ts";
 import { ownLife } from "../data/process-life.ts";
 import { runFolder } from "./run-folder.ts";
@@ -68,9 +69,14 @@ test("what killed processes have left is removed at the next start; what living 
   };
   for (const holder of [JSON.stringify(dead), '{"id":']) lock(holder);
   const { process: number, started } = ownLife();
-  const own = `.microbatch-${number}.${started}-x.tmp`;
-  const names = [own, `.microbatch-${number}.1-x.tmp`, ".microbatch-x.tmp"];
+  const machine = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+  const own = `.microbatch-${machine}-${number}.${started}-x.tmp`;
+  const elsewhere = `.microbatch-00000000-${number}.${started}-x.tmp`;
+  const names = [own, elsewhere, own.replace(started, "1"), ".microbatch-x.tmp"];
   for (const name of names) writeFileSync(join(path, name), "half");
+  await requireWritable(join(path, "model.onnx"));
+  const others = readdirSync(path).filter((name) => name.startsWith(".microbatch"));
+  assert.deepEqual(others.sort(), [own, elsewhere, ".microbatch-x.tmp"].sort()); // another machine may be writing
   const living = lock(JSON.stringify(alive));
   const store = runFolder(path);
   await store.open();

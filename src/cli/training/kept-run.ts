@@ -1,7 +1,7 @@
 /** A run that is kept in a folder: where it lies, what is written there beside its checkpoints, and how it goes on. */
 import { mkdir, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { failToAccess } from "../../data/files.ts";
+import { failToAccess, makeFolder } from "../../data/files.ts";
 import { MicrobatchError } from "../../errors.ts";
 import { type EventLog, eventLog } from "../../report/log.ts";
 import type { Checkpointing, CheckpointStore } from "../../train/checkpoint.ts";
@@ -143,10 +143,8 @@ export class KeptRun {
 }
 
 async function folderOf(folder: string): Promise<{ folder: string; isNew: boolean }> {
-  const made = await mkdir(folder, { recursive: true }).catch((error) =>
-    failToAccess(`--run ${folder}`, error, folder),
-  );
-  return { folder, isNew: made !== undefined };
+  const isNew = await makeFolder(folder).catch((error) => failToAccess(`--run ${folder}`, error, folder));
+  return { folder, isNew };
 }
 
 /** "runs/2026-11-23T20-15-00-houses", and -2 behind it where that is taken. */

@@ -1,11 +1,11 @@
 /** The cache: samples on disk in fixed rows, made once from a source, found again by what they were made from. */
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { freemem, homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { sha256 } from "../../array/sha256.ts";
 import { fail } from "../../errors.ts";
 import type { ColumnSpecs, Dataset } from "../dataset.ts";
-import { failToAccess } from "../files.ts";
+import { failToAccess, makeFolder } from "../files.ts";
 import type { Source } from "../source.ts";
 import { cachedDataset } from "./cached-dataset.ts";
 import {
@@ -166,20 +166,6 @@ async function openCache(place: string, { name, fingerprint }: CacheRequest): Pr
     const isGone = error instanceof Error && "code" in error && error.code === "ENOENT";
     return isGone ? "" : failToAccess(`cache of ${name}`, error, place); // another process replaces it at this moment
   }
-}
-
-/** Makes a folder and those above it. Node's own way never ends in a folder that takes none, such as /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  const make = () =>
-    mkdir(folder).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST" || !(await stat(folder)).isDirectory()) throw error;
-    });
-  await make().catch(async (error: NodeJS.ErrnoException) => {
-    const parent = dirname(resolve(folder));
-    if (error.code !== "ENOENT" || parent === resolve(folder)) throw error;
-    await makeFolder(parent);
-    await make();
-  });
 }
 
 const noFolders = [
