@@ -48,9 +48,9 @@ function lengthLines(outcome: Outcome): string[] {
   ];
 }
 
-/** Where it is more than every program takes that loads Node.js and ONNX Runtime. */
+/** Where it is more than twice what every program takes that loads Node.js and ONNX Runtime; --json and the log always tell it. */
 function memoryLines({ memory }: Outcome["finished"]): string[] {
-  if (memory === undefined || memory.peakBytes < 2 ** 30) return [];
+  if (memory === undefined || memory.peakBytes < 2 ** 29) return [];
   const megabytes = (bytes: number) => Math.round(bytes / 1e6).toLocaleString("en-US");
   return [
     `Held ${megabytes(memory.peakBytes)} MB of memory at most, ${megabytes(memory.predictedPeakBytes)} were predicted.`,
