@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -195,8 +196,29 @@ test("a full disk and a missing permission are told as such, an unknown error as
   assert.throws(() => files.failToAccess("write a", error("EWHAT"), "/data"), { message: "EWHAT" });
 });
 
+test("temporary files and folders of processes that are gone are removed, those of others stay", async () => {
+  const place = join(folder, "temporary");
+  mkdirSync(place);
+  const own = files.temporaryFolderName();
+  const dead = own.replace(/\.\w*-/, ".1-"); // another process had this number
+  const [elsewhere, other] = [own.replace(/-\w{8}-/, "-00000000-"), `microbatch-${randomUUID()}`];
+  for (const name of [own, dead, elsewhere, other])
+    mkdirSync(join(place, name, "inner"), { recursive: true });
+  for (const name of [own, dead, elsewhere]) writeFileSync(join(place, `.${name}.tmp`), "half");
+  await files.removeTemporaries(place);
+  const left = [own, elsewhere, other, `.${own}.tmp`, `.${elsewhere}.tmp`];
+  assert.deepEqual(readdirSync(place).sort(), left.sort());
+});
+
 test("in a browser the same functions say that there are no files", async () => {
-  const onNodeAlone = ["failToAccess", "makeFolder", "removeTemporaries", "requireFile", "requirePath"]; // for files that no browser's door leads to
+  const onNodeAlone = [
+    "failToAccess",
+    "makeFolder",
+    "removeTemporaries",
+    "requireFile",
+    "requirePath",
+    "temporaryFolderName",
+  ]; // for files that no browser's door leads to
   const missing = Object.keys(files).filter((name) => !onNodeAlone.includes(name) && !(name in absent));
   assert.deepEqual(missing, []);
   await assert.rejects(absent.writeFileAtomically("a", bytes), {

@@ -93,24 +93,31 @@ export async function makeFolder(folder: string): Promise<boolean> {
   });
 }
 
-/** Whose it is, so that nobody else removes it. Not made of the file's name, which may be at its limit. */
-function temporaryName(): string {
+/** Not made of the file's name, which may be at its limit. */
+const temporaryName = () => `.${temporaryFolderName()}.tmp`;
+
+/** Says whose it is, so that nobody else removes it, and `removeTemporaries` does once that process is gone. */
+export function temporaryFolderName(): string {
   const { process: number, started } = ownLife();
-  return `.microbatch-${thisMachine()}-${number}.${started}-${randomUUID()}.tmp`;
+  return `microbatch-${thisMachine()}-${number}.${started}-${randomUUID()}`;
 }
 
 const thisMachine = () => createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 
 /**
- * Removes what `writeAtomically` has left in a folder, in processes that were killed. Of living ones nothing is touched, nor of
- * other machines, unless the folder is ours alone.
+ * Removes what `writeAtomically` has left in a folder, in processes that were killed, and their temporary folders. Of living ones
+ * nothing is touched, nor of other machines, unless the folder is ours alone.
  */
 export async function removeTemporaries(folder: string, isOurs = false): Promise<void> {
   for (const name of await fs.readdir(folder)) {
-    if (!/^\.microbatch-.*\.tmp$/.test(name)) continue;
-    const [, machine, number, started = ""] = /^\.microbatch-(\w+)-(\d+)\.(\w*)-/.exec(name) ?? [];
+    const [, machine, number, started = ""] =
+      /^\.?microbatch-([0-9a-f]{8})-(\d+)\.(\w*)-[^.]+(?:\.tmp)?$/.exec(name) ?? [];
+    if (number === undefined && !(isOurs && /^\.microbatch-.*\.tmp$/.test(name))) continue;
     const mayLive = machine === thisMachine() ? isLiving({ process: Number(number), started }) : !isOurs;
-    if (!mayLive) await fs.rm(join(folder, name), { recursive: true, force: true });
+    if (mayLive) continue;
+    await fs.rm(join(folder, name), { recursive: true, force: true }).catch((error) => {
+      if (isOurs) throw error; // else it may be another user's
+    });
   }
 }
 

@@ -1,10 +1,10 @@
 /** The embedded database that reads tables: DuckDB, which stays off the network and within its memory. */
-import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import type { Proof } from "../../../errors.ts";
+import { removeTemporaries, temporaryFolderName } from "../../files.ts";
 import { explain } from "./database-errors.ts";
 import { type AppendedColumn, chunkOf, type PieceColumn, valuesOf } from "./vectors.ts";
 
@@ -69,7 +69,8 @@ export async function openTableDatabase(
   name: string,
   { memoryLimit, threads = Math.min(4, availableParallelism()), damaged }: TableDatabaseOptions,
 ): Promise<TableDatabase> {
-  const temporaryFolder = join(tmpdir(), `microbatch-${randomUUID()}`);
+  await removeTemporaries(tmpdir()).catch(() => {}); // it may not be listed; what is wrong with it is told when it is needed
+  const temporaryFolder = join(tmpdir(), temporaryFolderName());
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
   const { database, close } = await openDatabase({ name, threads, temporaryFolder, damaged, ...limit });
   return {
