@@ -2,7 +2,7 @@
 import { type Arena, type ArenaPlan, openArena } from "../runtime/arena.ts";
 import { type Blocks, blocksOf, createReduction, type Reduction } from "../runtime/reduction.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { GradientPrograms } from "./crew.ts";
+import type { CrewJob } from "./crew.ts";
 import type { FedData } from "./feeds.ts";
 import { GradientRunner } from "./gradient-runner.ts";
 import type { HeldSamples } from "./held-samples.ts";
@@ -12,21 +12,16 @@ import type { Addition } from "./ledger-sums.ts";
 import { MicrobatchRing, RingData, type RingPlan } from "./microbatch-ring.ts";
 import { Results, type ResultsSize } from "./results.ts";
 import { Sessions } from "./sessions.ts";
-import { Update, type UpdateJob, type UpdateScalars } from "./update.ts";
+import { Update, type UpdateScalars } from "./update.ts";
+
+/** What of a job stays with the thread that leads: it holds functions, or is opened anew by each thread. */
+type KeptOfJob = "runtime" | "dataset" | "augmented" | "arena" | "batchSize";
 
 /** What the members of a crew share, as it is sent to each thread. Plain data and shared memory. */
-export interface Shared {
+export interface Shared extends Omit<CrewJob, KeptOfJob> {
   readonly memory: WebAssembly.Memory;
   readonly arena: ArenaPlan;
-  readonly gradient: GradientPrograms;
   readonly data: Omit<FedData, "read">;
-  readonly microbatchSize: number;
-  readonly lanes: number;
-  readonly seed: number;
-  readonly parameterRegion: string;
-  readonly laneRegions: readonly string[];
-  readonly measureLanes: boolean;
-  readonly update: UpdateJob;
   readonly ledger: { readonly memory: SharedArrayBuffer; readonly size: LedgerSize };
   readonly results: { readonly memory: SharedArrayBuffer; readonly size: ResultsSize };
   readonly ring: RingPlan;

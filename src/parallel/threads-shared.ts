@@ -16,41 +16,34 @@ const elementsPerPart = 2 ** 16;
 
 /** Allocates it for so many threads. */
 export function createShared(job: CrewJob, workers: number): Shared {
-  const { dataset, arena, gradient, microbatchSize, lanes } = job;
+  const { runtime: _, dataset, augmented, arena, batchSize, ...sent } = job;
+  const { gradient, microbatchSize, lanes, laneRegions } = sent;
   // A sampler may draw a sample twice, so that a batch can have more samples than the dataset, though hardly as many as these.
   const most = Math.max(dataset.size, 2 ** 24);
-  const microbatches = Math.ceil(Math.min(job.batchSize, most) / microbatchSize);
-  const { layout } = arena.region(job.laneRegions[0]!); // what is trained, which lies first in every region
+  const microbatches = Math.ceil(Math.min(batchSize, most) / microbatchSize);
+  const { layout } = arena.region(laneRegions[0]!); // what is trained, which lies first in every region
   const blocks = blocksOf(layout).count;
   const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
   const isCrowded = workers > availableParallelism();
-  const ledgerSize = { lanes, slots: job.laneRegions.length, parts, isCrowded };
+  const ledgerSize = { lanes, slots: laneRegions.length, parts, isCrowded };
   const resultsSize = {
     members: workers,
     microbatches,
     lanes,
     blocks,
-    tensors: job.measureLanes ? layout.tensors.length : 0,
+    tensors: sent.measureLanes ? layout.tensors.length : 0,
     channels: channelsOf(gradient.statistics),
   };
   const programColumns = gradient.first.columns.map(({ column }) => column);
-  const data = described(dataset);
   const isWeightApart = dataset.weight !== undefined && !programColumns.includes(dataset.weight);
   const columns = [...programColumns, ...(isWeightApart ? [dataset.weight] : [])];
-  const held = job.augmented === undefined ? holdSamples(dataset, columns, sharedSampleBytes) : undefined;
+  const held = augmented === undefined ? holdSamples(dataset, columns, sharedSampleBytes) : undefined;
   const room = { most: microbatches + workers, bytes: sharedSampleBytes };
   return {
+    ...sent,
     memory: arena.memory,
     arena: arena.plan,
-    gradient,
-    data,
-    microbatchSize,
-    lanes,
-    seed: job.seed,
-    parameterRegion: job.parameterRegion,
-    laneRegions: job.laneRegions,
-    measureLanes: job.measureLanes,
-    update: job.update,
+    data: described(dataset),
     ledger: { memory: createLedgerMemory(ledgerSize), size: ledgerSize },
     results: { memory: createResultsMemory(resultsSize), size: resultsSize },
     ring: createRing(dataset, held === undefined ? columns : [], microbatchSize, room),
