@@ -13,6 +13,8 @@ export interface Runtime {
   readonly channelBlock?: number;
   /** What the machine has and the process holds; absent where nobody tells. */
   readonly memory?: MachineMemory;
+  /** Processor time that the process has taken, of all its threads; absent where it is not told to the millisecond. */
+  processorSeconds?(): number;
   /** Makes a session. Throws a MicrobatchError that names the program when the bytes are refused. */
   load(name: string, bytes: Uint8Array): Promise<Session>;
   /** The same for a session whose bindings fetch every output, none of them strings: nothing is copied where that can be had. */

@@ -38,8 +38,8 @@ export const evaluationProgram = ({ evaluation, programs }: Trace): ProbedProgra
 export interface Probed {
   /** Of the fastest run. */
   readonly seconds: number;
-  /** Of a run, as most of them were. The fastest of many short ones is luckier than that of a few long ones. */
-  readonly medianSeconds: number;
+  /** Of a run, as `usualSeconds` has it. */
+  readonly usualSeconds: number;
   /** Of all runs. */
   readonly spentSeconds: number;
   /** What the process held at the peak of the first run, without the sums: a run has them in its arena. */
@@ -74,6 +74,7 @@ export class Probe {
     const own: NdArray[] = [];
     const binding = this.#bind(rowsOf(samples), own);
     let residentBytes = 0;
+    const processorBefore = this.#runtime.processorSeconds?.();
     const began = performance.now();
     await binding.run(() => {
       residentBytes = residentOf(this.#runtime) - this.#sumBytes;
@@ -84,10 +85,16 @@ export class Probe {
       await binding.run();
       runs.push((performance.now() - start) / 1000);
     }
-    own.forEach(free);
     const spentSeconds = (performance.now() - began) / 1000;
-    runs.sort((a, b) => a - b);
-    return { seconds: runs[0]!, medianSeconds: runs[runs.length >> 1]!, spentSeconds, residentBytes };
+    const processorSeconds =
+      processorBefore === undefined ? spentSeconds : this.#runtime.processorSeconds!() - processorBefore;
+    own.forEach(free);
+    return {
+      seconds: Math.min(...runs),
+      usualSeconds: usualSeconds(runs, spentSeconds, processorSeconds),
+      spentSeconds,
+      residentBytes,
+    };
   }
 
   /** Gives everything back at once: what waited to be collected would still be there when the run begins. */
@@ -128,6 +135,19 @@ export class Probe {
     this.#fixed.set(tensor, array);
     return array;
   }
+}
+
+/**
+ * What a run takes: the median, since the fastest of many short ones is luckier than that of a few long ones; but where the process
+ * had to wait for a processor, the processor time of a run, which is about the same whatever else the machine does.
+ */
+export function usualSeconds(
+  runs: readonly number[],
+  spentSeconds: number,
+  processorSeconds: number,
+): number {
+  if (processorSeconds < 0.8 * spentSeconds) return processorSeconds / runs.length;
+  return runs.toSorted((a, b) => a - b)[runs.length >> 1]!;
 }
 
 function free({ data }: NdArray): void {

@@ -53,7 +53,7 @@ function choose(asked: Plan, seconds: (samples: number) => number, { most = 1e9,
     const one = seconds(samples);
     const spentSeconds = Math.max(one, ms / 1000);
     spent.seconds += spentSeconds;
-    return { medianSeconds: one, spentSeconds };
+    return { usualSeconds: one, spentSeconds };
   };
   const probe = { run, close: async () => {} };
   const fits = (size: number) => size <= most;

@@ -30,7 +30,7 @@ export interface TimingProbe {
   run(
     samples: number,
     ms?: number,
-  ): Promise<{ readonly medianSeconds: number; readonly spentSeconds: number }>;
+  ): Promise<{ readonly usualSeconds: number; readonly spentSeconds: number }>;
   close(): Promise<void>;
 }
 
@@ -85,8 +85,8 @@ async function timeSizes(
     // A run makes room for its size; a new session is slow for longer (a fifth for the first 20 ms or so).
     const first = await probe.run(size, timed.length === 0 ? eachMs : 0);
     left -= first.spentSeconds;
-    const threeRuns = 1000 * Math.min(2.5 * first.medianSeconds, left / 2); // a run that was disturbed may seem long
-    const { medianSeconds: seconds, spentSeconds } = await probe.run(size, Math.max(eachMs, threeRuns));
+    const threeRuns = 1000 * Math.min(2.5 * first.usualSeconds, left / 2); // a run that was disturbed may seem long
+    const { usualSeconds: seconds, spentSeconds } = await probe.run(size, Math.max(eachMs, threeRuns));
     left -= spentSeconds;
     timed = [...timed, { size, seconds }].sort((a, b) => a.size - b.size);
     if ((seconds / size) * samples < longEpochSeconds) return [];
@@ -104,9 +104,9 @@ async function timeAgain(
   const again: TimedSize[] = [];
   for (const { size, seconds } of timed) {
     if (seconds > left) return [...again, ...timed.slice(again.length)];
-    const { medianSeconds, spentSeconds } = await probe.run(size, eachMs);
+    const { usualSeconds, spentSeconds } = await probe.run(size, eachMs);
     left -= spentSeconds;
-    again.push({ size, seconds: Math.min(seconds, medianSeconds) });
+    again.push({ size, seconds: Math.min(seconds, usualSeconds) });
   }
   return again;
 }
