@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { arrays } from "../src/data/arrays.ts";
 import { adamw } from "../src/optim/index.ts";
 import { threads } from "../src/parallel/threads.ts";
 import type { FinishedEvent, StartedEvent, TrainEvent } from "../src/train/event.ts";
@@ -122,4 +123,20 @@ test("a plan with other bytes is refused with its differences; those that do no 
   assert.equal(started.resumedAt, 23);
   const other = { ...slower, options: { ...slower.options, learningRate: 1e-4, epsilon: 1 } };
   await assert.rejects(run({ optimizer: other, checkpoint: { store, resume: "anyway" } }), /begin anew/);
+});
+
+test("a run does not go on with other validation samples: the best so far was chosen by those it had", async () => {
+  const { store } = memoryStore();
+  await run({ checkpoint: { store, everySteps: 5 } });
+  const { data } = full({}).validation;
+  const hash = await data.fingerprint();
+  const other = arrays({ x: [[1, 2, 3]], y: [[1]] });
+  await assert.rejects(
+    run({ validation: { data: other, every: 3 }, checkpoint: { store, resume: "anyway" } }),
+    {
+      message:
+        `plan.checkpoint, memory: expected the plan that was saved at step 23 (validationData {"samples":60,"sha256":"${hash}"}), ` +
+        `got validationData {"samples":1,"sha256":"${await other.fingerprint()}"}. Fix: make the plan what it was, or begin anew in another place`,
+    },
+  );
 });

@@ -1,6 +1,7 @@
 /** The resolved plan: everything that was left out, decided before step 1 and recorded. Plain data. */
 import { sha256 } from "../array/sha256.ts";
 import { type Augment, settleAugment } from "../data/augment/changes.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -57,6 +58,8 @@ export interface ResolvedPlan {
   /** Which of the parameters are running statistics, and how fast they move; there where a model has any that move. */
   readonly statistics?: readonly TracedStatistics[];
   readonly data: { readonly name: string; readonly samples: number; readonly sha256: string };
+  /** The samples that the best weights are chosen by; missing in records of before, which are not compared by it. */
+  readonly validationData?: { readonly samples: number; readonly sha256: string };
   /** What was decided rather than given: field → why. */
   readonly decided: Readonly<Record<string, string>>;
 }
@@ -162,9 +165,12 @@ export async function resolvePlan(
     ),
     parameters: trace.parameters.map(({ name, shape }) => ({ name, shape })),
     ...(trace.running.length > 0 && { statistics: trace.running }),
-    data: { name: plan.data.name, samples: plan.data.size, sha256: await plan.data.fingerprint() },
+    data: { name: plan.data.name, ...(await contentOf(plan.data)) },
+    ...(plan.validation && { validationData: await contentOf(plan.validation.data) }),
   };
 }
+
+const contentOf = async (data: Dataset) => ({ samples: data.size, sha256: await data.fingerprint() });
 
 /** A schedule may refuse steps behind its end; the run may well stop before. */
 function sampleRates(schedule: Schedule): (number | null)[] {
@@ -188,6 +194,7 @@ export function differencesOf(record: ResolvedPlan, resolved: ResolvedPlan): rea
   return [...keys].filter(
     (field) =>
       field !== "decided" &&
+      !(field === "validationData" && (record[field] === undefined || resolved[field] === undefined)) &&
       JSON.stringify(compared(record, field)) !== JSON.stringify(compared(resolved, field)),
   );
 }

@@ -20,6 +20,7 @@ const fields: Readonly<Partial<Record<keyof ResolvedPlan, string>>> = {
   programs: "the network",
   parameters: "the weights",
   data: "the data",
+  validationData: "the validation data",
   initialWeights: "the weights it began with",
   backend: "the runtime or processor",
   lowerings: "the kernels",
