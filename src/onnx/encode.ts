@@ -165,7 +165,8 @@ class Pen {
       attributes: tensor.attributes,
       ...(this.#channelBlock !== undefined && { channelBlock: this.#channelBlock }),
       node: (type, from, attributes = {}, to = undefined, domain = "", unread = 0) => {
-        if (type === "ReorderInput" && to === undefined) return this.#inBlocks(from, domain);
+        if (domain === "com.microsoft.nchwc" && to === undefined)
+          return this.#inBlocks(type, from, attributes);
         return this.#node(type, from, attributes, to ?? this.#fresh(type), domain, unread);
       },
       further: (value) => this.#further.get(value) ?? [],
@@ -176,12 +177,12 @@ class Pen {
     };
   }
 
-  /** A tensor in blocks of channels, once for all who read it so: the runtime merges equal nodes, but not in its own domain. */
-  #inBlocks(from: readonly string[], domain: string): string {
-    const key = `blocks ${from}`;
+  /** What is computed in blocks of channels, once for all who read it: the runtime merges equal nodes, but not in its own domain. */
+  #inBlocks(type: string, from: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>>) {
+    const key = `${type} of ${from} ${JSON.stringify(attributes)}`;
     let name = this.#shared.get(key);
     if (name === undefined) {
-      name = this.#node("ReorderInput", from, {}, this.#fresh("ReorderInput"), domain);
+      name = this.#node(type, from, attributes, this.#fresh(type), "com.microsoft.nchwc");
       this.#shared.set(key, name);
     }
     return name;

@@ -84,6 +84,24 @@ export function writeBlocked(
   else unstackRows(context, node("ReorderOutput", [y], { channels }, undefined, nchwc), conv.outputs, rows);
 }
 
+/**
+ * The places of x, [samples, channels, height, width], that a kernel of one place meets with its stride; none where the blocked
+ * form does not take x. A convolution and its weight's gradient share it: Slice, number by number, took 0.3 of 22 ms.
+ */
+export function placesMet(
+  { channelBlock: block, node }: EmitContext<Geometry>,
+  x: string,
+  channels: number,
+  kernel: Pair,
+  { strides, pads, groups }: Geometry,
+): string | undefined {
+  if (kernel[0] * kernel[1] > 1 || strides[0] * strides[1] === 1 || pads.some(Boolean)) return undefined;
+  if (block === undefined || groups > 1 || channels % block !== 0) return undefined;
+  const blocked = node("ReorderInput", [x], {}, undefined, nchwc);
+  const met = node("AveragePool", [blocked], { kernel_shape: [1, 1], strides }, undefined, nchwc);
+  return node("ReorderOutput", [met], { channels }, undefined, nchwc);
+}
+
 /** The domain of the runtime's blocked operators. */
 export const nchwc = "com.microsoft.nchwc";
 

@@ -6,6 +6,7 @@ import {
   type Conv,
   convAttributes,
   isBlocked,
+  placesMet,
   turnedBlockedWeight,
   writeBlocked,
 } from "./convolution-blocked.ts";
@@ -16,7 +17,9 @@ export function emitConvolution(context: EmitContext<Geometry>): void {
   const { inputs, tensors, attributes } = context;
   const [outputs, channels] = tensors[1]!.shape.map(factorOf) as [number, number]; // weights have four axes
   const kernel = sizeOf(tensors[1]!.shape);
-  writeConv(context, inputs, { outputs, channels, kernel, geometry: attributes });
+  const met = placesMet(context, inputs[0]!, channels, kernel, attributes);
+  const geometry = met === undefined ? attributes : { ...attributes, strides: [1, 1] as const };
+  writeConv(context, [met ?? inputs[0]!, ...inputs.slice(1)], { outputs, channels, kernel, geometry });
 }
 
 /** A convolution with the kernels turned around, where that can be and is faster; else an ONNX ConvTranspose. */

@@ -6,6 +6,7 @@
 import { batchDim, factorOf, isBatchDim } from "../array/shape.ts";
 import { bug } from "../errors.ts";
 import type { EmitContext } from "../graph/op.ts";
+import { placesMet } from "./convolution-blocked.ts";
 import { type Geometry, type Pair, paddedSize, sizeOf } from "./convolution-geometry.ts";
 import { weightFrame, writeBlockedWeight } from "./convolution-weight-blocked.ts";
 import { isWrapped, lengthOf, type Wrapping, wrappedSides } from "./convolution-wrapped.ts";
@@ -228,6 +229,8 @@ type Windows = (tap: Pair, count: Pair) => string;
 
 function windowsOf(context: Context, sizes: Sizes): Windows {
   const { node, ints } = context;
+  const met = placesMet(context, context.inputs[0]!, sizes.channels, sizes.kernel, context.attributes);
+  if (met !== undefined) return () => met;
   const { strides, dilations } = sizes.geometry;
   if (strides[1] > 1 && sizes.kernel[1] > 1) return windowsApart(context, sizes);
   const [x, [height, width]] = padded(context, sizes, 1);

@@ -36,6 +36,7 @@ const shapes = (n: number) =>
     [n - 1, 2 * n, [2, 2], { stride: [1, 3] }],
     [2 * n, 2 * n, [3, 3], { groups: 2 }],
     [n, 2 * n, [1, 1], {}],
+    [2 * n, n, [1, 1], { stride: [2, 3] }],
     // Several rows at once: 3 of the 6, 4 of the 4 there are, 2 with a stride; and outputs that fill no block.
     [3, n / 4, [3, 3], { padding: 1, stride: [1, 2] }],
     [n, n / 4, [4, 3], {}],
