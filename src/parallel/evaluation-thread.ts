@@ -1,9 +1,9 @@
 /** The evaluations of a thread: each microbatch comes with its samples and goes back with its outputs. */
-import type { AnyArray } from "../array/array.ts";
 import type { TypedArray } from "../array/dtype.ts";
 import { bug } from "../errors.ts";
 import { Evaluation } from "./evaluation.ts";
 import type { FedData } from "./feeds.ts";
+import { handedOver } from "./handed-over.ts";
 import type { Member } from "./member.ts";
 import type { EvaluateChunk, FromThread, OpenEvaluation, ToThread } from "./threads-messages.ts";
 
@@ -54,14 +54,14 @@ export class EvaluationThread {
     const { data, evaluation } = this.#open.get(message.id) ?? bug("an evaluation that was not opened");
     data.open(message);
     const { weights, outputs } = await evaluation.chunk({ samples: message.samples, position: 0, step: 0 });
-    const own = Object.fromEntries(Object.entries(outputs).map(([name, array]) => [name, copied(array)]));
-    const transfer = [weights.buffer as ArrayBuffer, ...Object.values(own).flatMap(bufferOf)]; // sliced, so not shared
+    const own = handedOver(outputs);
+    const transfer = [weights.buffer as ArrayBuffer, ...own.memory]; // sliced, so not shared
     say(
       {
         kind: "evaluated",
         chunk: message.chunk,
         weights: weights as Float32Array<ArrayBuffer>,
-        outputs: own,
+        outputs: own.arrays,
       },
       transfer,
     );
@@ -79,10 +79,3 @@ export class EvaluationThread {
     return { data: dataset, evaluation };
   }
 }
-
-/** In memory of its own, which can be handed over: the runtime's cannot. */
-const copied = (array: AnyArray): AnyArray =>
-  array.dtype === "string" ? array : { ...array, data: array.data.slice() };
-
-const bufferOf = ({ data }: AnyArray): ArrayBuffer[] =>
-  "buffer" in data && data.buffer instanceof ArrayBuffer ? [data.buffer] : [];

@@ -1,7 +1,7 @@
 /** A thread that runs one program again and again. threads-inference.ts starts it. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { AnyArray } from "../array/array.ts";
 import { nodeRuntime } from "../runtime/ort-node.ts";
+import { handedOver } from "./handed-over.ts";
 import { inferAlone } from "./inference.ts";
 import type { FromInference, InferenceStart, ToInference } from "./threads-inference.ts";
 
@@ -14,13 +14,6 @@ const inference = await inferAlone({
   runtime: await nodeRuntime(),
 });
 
-/** In memory of its own, which can be handed over: the runtime's cannot. */
-const copied = (array: AnyArray): AnyArray =>
-  array.dtype === "string" ? array : { ...array, data: array.data.slice() };
-
-const bufferOf = ({ data }: AnyArray): ArrayBuffer[] =>
-  "buffer" in data && data.buffer instanceof ArrayBuffer ? [data.buffer] : [];
-
 async function answer(message: ToInference): Promise<void> {
   if (message.kind === "end") {
     await inference.close();
@@ -29,14 +22,8 @@ async function answer(message: ToInference): Promise<void> {
   }
   const { id, feeds } = message;
   try {
-    const entries = Object.entries(await inference.run(feeds)).map(
-      ([name, array]) => [name, copied(array)] as const,
-    );
-    const outputs = Object.fromEntries(entries);
-    say(
-      { kind: "outputs", id, outputs },
-      entries.flatMap(([, array]) => bufferOf(array)),
-    );
+    const { arrays, memory } = handedOver(await inference.run(feeds));
+    say({ kind: "outputs", id, outputs: arrays }, memory);
   } catch {
     say({ kind: "failed", id }); // run again where it is asked for, it says what is wrong
   }
