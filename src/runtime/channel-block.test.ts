@@ -48,13 +48,13 @@ const shapes = (n: number) =>
     [n, n, [3, 3], { padding: 1 }, [5, 2 * n]],
     [2 * n, 3 * n, [3, 2], { padding: [0, 1] }, [4, n]],
     [n, 2 * n, [3, 3], { padding: 1, stride: 2 }, [6, 2 * n]],
-    [2 * n, n, [2, 3], { dilation: [2, 3], stride: [3, 2], padding: [1, 0] }, [10, 4 * n]],
+    [2 * n, n, [2, 4], { dilation: [2, 1], stride: [3, 2], padding: [1, 0] }, [10, 4 * n]],
     [n, 2 * n, [1, 5], { padding: [0, 4], dilation: [1, 2] }, [3, n]],
     // Rows that share a block, two and four, and zeros that fill it up.
     [n, n, [3, 3], { padding: 1 }, [n / 2, n / 2]],
     [2 * n, n, [3, 3], { padding: 1, stride: 2 }, [7, n / 2]],
     [n, 2 * n, [2, 3], { dilation: [2, 1], padding: [0, 2], stride: [2, 1] }, [9, 3]],
-    [n, n, [3, 3], { padding: 1 }, [4, n + 3]],
+    [n, n, [3, 3], { padding: 1 }, [4, 2 * n - 3]],
     // The last column of the kernel meets zeros alone.
     [n, n, [1, n + 2], { padding: [0, n + 1] }, [2, n]],
   ] as const;
