@@ -81,7 +81,7 @@ const heapBytes = 2 * 2 ** 20;
 /** The same with compiled code and buffers of the runtime, which a probe has seen. */
 const unprobedHeapBytes = 6 * 2 ** 20;
 /** Another thread: its heap, its view of the runtime, and, while this package runs from its sources, what strips their types. */
-const threadBytes = (import.meta.url.endsWith(".ts") ? 34 : 26) * 2 ** 20;
+const threadBytes = (isSource(import.meta.url) ? 34 : 26) * 2 ** 20;
 /** The thread that augments or reads ahead, with its ring: see data/augment/ring.ts and data/cache/prefetch.ts. */
 const aheadBytes = threadBytes + 2 ** 24;
 /** A piece of what is hashed, as array/sha256.ts cuts it. Web Crypto makes a copy of it. */
@@ -128,4 +128,9 @@ function modelBytes({ parameters }: Trace): number {
   const bytes = parameters.map(({ shape }) => 4 * elementCount(shape));
   const piece = Math.min(hashedBytes, Math.max(...bytes));
   return bytes.reduce((sum, one) => sum + one, 0) + 2 * piece;
+}
+
+/** A bundle for a browser may have no address of its own. */
+function isSource(address: string | undefined): boolean {
+  return address?.endsWith(".ts") === true;
 }
