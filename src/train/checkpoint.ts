@@ -68,7 +68,8 @@ export interface Checkpointing {
   /**
    * Goes on from the store's last checkpoint, if it has one. A plan that would give other bytes is refused, with the
    * differences; "anyway" allows those that the run can go on with: stop rules, learning rates, what is done about divergence,
-   * another processor or version of the runtime. Default false: the run begins anew, and a store that holds one already is refused.
+   * another processor or version of the runtime. Default false: the run begins anew, and a store
+   * that holds checkpoints already, be they damaged, is refused.
    */
   readonly resume?: boolean | "anyway";
 }

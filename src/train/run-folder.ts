@@ -27,8 +27,10 @@ export interface RunFolderOptions {
 
 /**
  * A folder for a run's checkpoints, made where it is missing. Files are written under temporary names, flushed and renamed, so
- * that whatever ends the process leaves whole ones. A damaged checkpoint is found by its checksum, passed over and told.
- * Throws, when the run begins, for a folder that cannot be written to and for one that a living process is using.
+ * that whatever ends the process leaves whole ones. A damaged checkpoint is found by its checksum, passed over and told, and
+ * removed once there is a newer one; files of other names are not touched. What killed processes have left goes when a run begins.
+ * Throws, when the run begins, for a folder that cannot be written to, for one that a living process is using, and for checkpoints
+ * that may not be read or that another version of this package has written.
  */
 export function runFolder(path: string, { keep = 2 }: RunFolderOptions = {}): CheckpointStore {
   requirePath("runFolder", path);
