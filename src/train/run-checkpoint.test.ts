@@ -74,7 +74,13 @@ test("whole checkpoints do not make room for damaged ones, which are removed onc
     await store.save(at(8));
   });
   assert.deepEqual(stepsIn(path), [6, 8]);
-  assert.equal((await found(path)).step, 8);
+  writeFileSync(file(path, 8, "safetensors"), "damaged");
+  await using(runFolder(path, { keep: 2 }), async (store) => {
+    assert.equal((await store.load()).found?.state.step, 6);
+    await store.save(at(10));
+  });
+  assert.deepEqual(stepsIn(path), [6, 10]);
+  assert.equal((await found(path)).step, 10);
 });
 
 test("a checkpoint that is replaced by another of its step is whole at every moment", async () => {

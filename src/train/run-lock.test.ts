@@ -84,26 +84,33 @@ test("what killed processes have left is removed at the next start; what living 
   assert.deepEqual(readdirSync(path).sort(), [own, "checkpoints", living].sort());
 });
 
-test("of many processes that find a dead one's lock one at a time has the folder", async () => {
+test("of many processes that find dead ones' locks one at a time has the folder", async () => {
   const path = made("many");
-  writeFileSync(join(path, "lock"), JSON.stringify({ ...alive, started: "1" }));
+  const dead = { ...alive, started: "1" };
+  writeFileSync(join(path, "lock"), JSON.stringify(dead));
   const program = `
-    import { writeFileSync, rmSync } from "node:fs";
+    import { renameSync, rmSync, writeFileSync } from "node:fs";
     import { acquireLock } from ${JSON.stringify(new URL(moduleBeside(import.meta.url, "./run-lock")).href)};
-    const until = Number(process.argv[1]);
-    while (Date.now() < until);
-    for (let turn = 0; turn < 30; turn++) {
-      const release = await acquireLock(process.argv[2]).catch(() => undefined);
+    const [until, path, dead] = process.argv.slice(1);
+    while (Date.now() < Number(until));
+    for (let turn = 0; turn < 40; ) {
+      const release = await acquireLock(path).catch(() => undefined);
       if (release === undefined) continue;
-      writeFileSync(process.argv[2] + "/busy", "", { flag: "wx" }); // throws where somebody else is in
-      rmSync(process.argv[2] + "/busy");
-      await release();
+      writeFileSync(path + "/busy", "", { flag: "wx" }); // throws where somebody else is in
+      rmSync(path + "/busy");
+      if (++turn % 4 === 0) await release();
+      else {
+        // As if it had been killed.
+        writeFileSync(path + "/" + process.pid, JSON.stringify({ ...JSON.parse(dead), id: process.pid + "-" + turn }));
+        renameSync(path + "/" + process.pid, path + "/lock");
+      }
     }`;
-  const until = String(Date.now() + 1000);
+  const typed = [String(Date.now() + 1000), path, JSON.stringify(dead)];
   const children = Array.from({ length: 4 }, () =>
-    spawn(process.execPath, ["--input-type=module", "-e", program, until, path], { stdio: "inherit" }),
+    spawn(process.execPath, ["--input-type=module", "-e", program, ...typed], { stdio: "inherit" }),
   );
   const codes = await Promise.all(children.map(async (child) => (await once(child, "exit"))[0]));
   assert.deepEqual(codes, [0, 0, 0, 0]);
+  await (await acquireLock(path))();
   assert.deepEqual(readdirSync(path), []);
 });
