@@ -225,9 +225,10 @@ for (const [name, make] of Object.entries(readers)) {
 }
 
 test("lanes are computed by several threads", async () => {
-  // A late leader leaves lanes to the other: on a busy machine it might come first to all of them.
   const wide: Case = { shape: [20], body: () => sequence(linear(2000), relu, linear(5)) };
-  assert.deepEqual([...(await outcome(wide, threads(2))).workers].sort(), [0, 1]);
+  // Both are late at every microbatch, and so leave lanes to one another: on a busy machine one might come first to all of them.
+  const late = threads(2, { disturb: { seed: 1, thrown: 0, delayed: 1, milliseconds: 20 } });
+  assert.deepEqual([...(await outcome(wide, late)).workers].sort(), [0, 1]);
 });
 
 test("what is wrong with the data is told in the words of a crew of one, whichever thread meets it", async () => {
@@ -265,6 +266,44 @@ test("a microbatch over which threads end twice stops the run, which names it an
         /^microbatch \d+, samples (\d+, ){2}\d+: expected threads that come back, got a thread that ended over it twice \(thrown out on purpose in step \d+, microbatch \d+\)\. Fix: look at these samples; if there is nothing wrong with them, please report it$/,
     },
   );
+});
+
+test("no more threads are started than there are lanes", async () => {
+  const body = sequence(linear(4), relu, linear(5));
+  let started = 0;
+  const count = () => started++;
+  process.on("worker", count);
+  try {
+    await outcome({ shape: [20], body: () => body, change: { lanes: 3, microbatchSize: 3 } }, threads(16));
+  } finally {
+    process.off("worker", count);
+  }
+  assert.equal(started, 2); // this one computes too
+});
+
+test("options of threads that cannot be meant are refused", () => {
+  const options = (given: unknown) => () => threads(2, given as Parameters<typeof threads>[1]);
+  const where = "threads, options";
+  for (const [given, message] of [
+    [null, `${where}: expected an object, got null. Fix: leave it out`],
+    [
+      { stuckAfter: 3 },
+      `${where}: expected stuckAfterSeconds or stopAfterLosses, got stuckAfter. Fix: correct the name, or leave it out`,
+    ],
+    [
+      { stuckAfterSeconds: -1 },
+      `${where}, stuckAfterSeconds: expected a number above 0, got -1. Fix: leave it out for 600`,
+    ],
+    [
+      { stuckAfterSeconds: Number.NaN },
+      `${where}, stuckAfterSeconds: expected a number above 0, got NaN. Fix: leave it out for 600`,
+    ],
+    [
+      { stopAfterLosses: 0 },
+      `${where}, stopAfterLosses: expected a whole number from 1 on, got 0. Fix: leave it out for 2`,
+    ],
+  ] as const)
+    assert.throws(options(given), { message });
 });
 
 test("numbers of threads that cannot be are refused", () => {

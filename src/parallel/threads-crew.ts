@@ -32,10 +32,20 @@ export interface ThreadOptions {
   readonly disturb?: Disturb;
 }
 
-/** Opens a crew of so many threads, this one included; resolves when all of them can compute. */
-export async function openThreads(job: CrewJob, workers: number, options: ThreadOptions): Promise<Crew> {
+/**
+ * Opens a crew of so many threads, this one included, but no more than there are lanes to compute; resolves when all of them can
+ * compute.
+ */
+export async function openThreads(job: CrewJob, asked: number, options: ThreadOptions): Promise<Crew> {
+  const workers = Math.min(asked, job.lanes);
+  if (workers === 1) return alone(job);
   const crew = new Threads(job, createShared(job, workers), workers, options);
-  await crew.started;
+  try {
+    await crew.started;
+  } catch (error) {
+    await crew.close();
+    throw error;
+  }
   return crew;
 }
 
@@ -237,7 +247,10 @@ class Threads implements Crew {
       return;
     }
     // It joins when it is ready; until then the others go on.
-    void this.#pool.start(member).then(() => ledger.bell.ring());
+    this.#pool.start(member).then(
+      () => ledger.bell.ring(),
+      (error) => this.#fails(`thread ${member}`, `no way to start another (${messageOf(error)})`, startFix),
+    );
   }
 
   #countLoss(microbatch: number, cause: unknown): void {

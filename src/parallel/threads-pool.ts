@@ -38,7 +38,7 @@ export class ThreadPool {
   }
 
   /** Starts a thread; resolves once it computes, or is gone. */
-  start(member: number): Promise<void> {
+  async start(member: number): Promise<void> {
     // Each start draws its own trouble, or a thread thrown out at its first microbatch would be thrown out forever.
     const disturb = this.#disturb && { ...this.#disturb, seed: this.#disturb.seed + this.#started++ };
     const start: ThreadStart = { shared: this.#shared, number: member, disturb };

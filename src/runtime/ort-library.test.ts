@@ -56,7 +56,7 @@ test("where the library cannot be called, programs run through the package's bin
       model: (row) => body(row.x), loss: (predicted, row) => squaredError(predicted, row.y),
       optimizer: sgd({ learningRate: 0.1 }), batchSize: 10, stop: afterSteps(7),
     };
-    for await (const event of train(plan)) if (event.type === "finished") console.log(refused.length, event.stateSha256);`;
+    for await (const event of train(plan)) if (event.type === "finished") console.log(refused.length > 0, event.stateSha256);`;
   const runs = ["with it", "without"].map((how) =>
     execFileSync(process.execPath, ["--input-type=module", "-e", script, how], { encoding: "utf8" })
       .trim()
@@ -64,7 +64,7 @@ test("where the library cannot be called, programs run through the package's bin
   );
   assert.deepEqual(
     runs.map(([refused]) => refused),
-    ["0", "1"],
+    ["false", "true"],
   );
   assert.equal(runs[0]![1], runs[1]![1]);
 });

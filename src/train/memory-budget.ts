@@ -119,12 +119,12 @@ class Meter {
     this.#evaluation = await measureSession(runtime, evaluationProgram(trace), evaluated);
   }
 
-  predict({ workers }: CrewFactory, size: number, spare = 1): number {
+  predict(factory: CrewFactory, size: number, spare = 1): number {
     const { plan, trace, sizes, arenaBytes, borrowedBytes = 0 } = this.#unsettled;
     const parts: MemoryParts = {
       plan,
       trace,
-      workers,
+      workers: Math.min(factory.workers, sizes.lanes), // a crew starts no more
       residentBytes: this.#residentBytes - borrowedBytes,
       first: this.#first,
       add: this.#add,
