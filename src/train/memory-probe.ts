@@ -42,7 +42,7 @@ export interface Probed {
   readonly usualSeconds: number;
   /** Of all runs. */
   readonly spentSeconds: number;
-  /** What the process held at the peak of the first run, without the sums: a run has them in its arena. */
+  /** What the process held at the peak of the first run, without the arrays it was bound to: a run has its own. */
   readonly residentBytes: number;
 }
 
@@ -77,7 +77,7 @@ export class Probe {
     const processorBefore = this.#runtime.processorSeconds?.();
     const began = performance.now();
     await binding.run(() => {
-      residentBytes = residentOf(this.#runtime) - this.#sumBytes;
+      residentBytes = residentOf(this.#runtime) - bytesOf([...own, ...this.#fixed.values()]);
     });
     const runs = [(performance.now() - began) / 1000];
     while (performance.now() - began < ms) {
@@ -116,18 +116,17 @@ export class Probe {
     return this.#session.bind(feeds, fetches);
   }
 
-  get #sumBytes(): number {
-    const sums = [...this.#fixed].filter(([tensor]) => tensor.leaf === undefined);
-    return sums.reduce((bytes, [, { data }]) => bytes + data.byteLength, 0);
-  }
-
-  /** Zeros: class 0, category 0, and weights of which no product overflows. Nobody writes them, so they take no memory. */
+  /**
+   * Zeros: class 0, category 0, and weights of which no product overflows. Written, since some zeros take memory and some do not
+   * until they are.
+   */
   #array(tensor: Tensor, rows: number, own: NdArray[]): NdArray {
     const known = this.#fixed.get(tensor);
     if (known !== undefined) return known;
     const shape = concrete(tensor.shape, rows);
     const dtype = tensor.dtype as NumericDType; // texts are no inputs of these programs
     const array = ndarray(dtype, shape, allocate(dtype, elementCount(shape)));
+    new Uint8Array(array.data.buffer).fill(0);
     if (tensor.shape.some(isBatchDim)) {
       own.push(array);
       return array;
@@ -149,6 +148,8 @@ export function usualSeconds(
   if (processorSeconds < 0.8 * spentSeconds) return processorSeconds / runs.length;
   return runs.toSorted((a, b) => a - b)[runs.length >> 1]!;
 }
+
+const bytesOf = (arrays: readonly NdArray[]) => arrays.reduce((sum, { data }) => sum + data.byteLength, 0);
 
 function free({ data }: NdArray): void {
   if (data.buffer instanceof ArrayBuffer) data.buffer.transfer(0);
