@@ -37,7 +37,12 @@ function steady(text: string): string[] {
     .replaceAll(root, "")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("epoch "))
-    .map((line) => line.replace(/steps in [^,]+,/, "steps in … s,").replace(/Saved \S+:/, "Saved …:"));
+    .map((line) =>
+      line
+        .replace(/steps in [^,]+,/, "steps in … s,")
+        .replace(/^(Memory:).*$/, "$1 …")
+        .replace(/Saved \S+:/, "Saved …:"),
+    );
 }
 
 /** The rows of a transcript's table: [model, baseline] by metric. */

@@ -13,7 +13,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import type { RunLook } from "../src/cli/run-look.ts";
+import { adamw } from "../src/optim/index.ts";
+import { fit } from "../src/train/fit.ts";
+import { runFolder } from "../src/train/run-folder.ts";
 import { main, microbatchIn, microbatchInOneProcess } from "./command-line.ts";
+import { plan } from "./plan.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const folder = temporaryFolder();
@@ -178,6 +183,14 @@ test("a run that has ended goes on with a longer length, and ends as if that had
   );
   const bytesOf = (name: string) => readFileSync(join(folder, name, "model.onnx"));
   assert.ok(bytesOf("longer").equals(bytesOf("long")));
+  // Its length may be the default, 200 epochs: more of them are fine, though patience has ended it before.
+  const byDefault = [...words, "--run", "by default"];
+  assert.equal((await run(...byDefault)).code, 0);
+  const shorter = await run(...byDefault, "--epochs", "199", "--resume");
+  assert.match(shorter.stderr, /which has ended \(no --epochs\), got --epochs 199/);
+  const { code, stderr } = await run(...byDefault, "--epochs", "201", "--resume");
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(record("by default").ends, { epochs: 201, patience: 20 });
   await done("--epochs", "1", "--schedule", "cosine", "--run", "cosine");
   const cosine = ["--epochs", "2", "--schedule", "cosine", "--run", "cosine"];
   assert.equal(
@@ -224,6 +237,29 @@ test("runs lists the runs there are, compares two and removes one, and nothing t
     (await runs("remove", ".")).stderr,
     "runs remove .: expected the folder of a run, got ., which has no checkpoints and no command.json. Fix: microbatch runs lists the runs there are\n",
   );
+});
+
+test("runs knows those of a program as well", async () => {
+  const path = (name: string) => join(folder, "programs", name);
+  for (const [name, learningRate] of [
+    ["one", 0.01],
+    ["other", 0.02],
+  ] as const) {
+    const checkpoint = { store: runFolder(path(name)) };
+    const validation = { data: plan({}).data };
+    await fit(plan({ optimizer: adamw({ learningRate }), checkpoint, validation }));
+  }
+  const { runs } = JSON.parse((await microbatch("runs", "programs", "--json")).stdout);
+  assert.deepEqual(
+    runs.map(({ state, epoch, begun }: RunLook) => [state, epoch, begun]),
+    Array(2).fill(["ended", 4, null]),
+  );
+  const compared = await microbatch("runs", "compare", path("one"), path("other"), "--json");
+  const { plan: plans, outcome } = JSON.parse(compared.stdout);
+  assert.deepEqual(plans["optimizer.options.learningRate"], [0.01, 0.02]);
+  assert.ok(outcome["validation.loss"][0] > outcome["validation.loss"][1]);
+  assert.equal((await microbatch("runs", "remove", path("one"))).code, 0);
+  assert.ok(!existsSync(path("one")));
 });
 
 test("a run that diverges goes back as often as it may, then ends and says where", async () => {

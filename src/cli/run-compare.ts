@@ -1,6 +1,7 @@
 /** microbatch runs compare. */
 import { join } from "node:path";
 import { digits } from "../report/console.ts";
+import { readRunHeader } from "../train/run-header.ts";
 import { readCommand, readRunFile, runFiles } from "./run-files.ts";
 import { lookAt, requireRun } from "./run-look.ts";
 import type { RunsFlags } from "./runs.ts";
@@ -25,10 +26,11 @@ export async function runCompare(run: string, other: string, { json }: RunsFlags
 
 /** What a run came to so far: its metrics as the best evaluation has them. */
 async function outcomeOf(folder: string): Promise<Map<string, unknown>> {
-  const { state, step, epoch } = await lookAt(folder);
+  const { state, step, epoch, best: last } = await lookAt(folder);
   const { seconds, validation, test, stateSha256 } = (await readRunFile(folder, "result")) ?? {};
-  const best = (await courseOf(join(folder, runFiles.events))).best;
+  const { best } = await courseOf(join(folder, runFiles.events)); // a program may keep no log there
   const judged = {
+    ...(last !== null && { [last.metric]: last.value }),
     ...(validation === undefined ? best : { validation }),
     ...(test !== undefined && { test }),
   };
@@ -40,7 +42,8 @@ async function outcomeOf(folder: string): Promise<Map<string, unknown>> {
 }
 
 async function planOf(folder: string): Promise<Map<string, unknown>> {
-  const { decided: _, ...plan } = (await readRunFile(folder, "plan")) ?? {};
+  const resolved = (await readRunFile(folder, "plan")) ?? (await readRunHeader(folder))?.plan;
+  const { decided: _, ...plan }: Readonly<Record<string, unknown>> = { ...resolved };
   const { flags = {} } = (await readCommand(folder)) ?? {};
   // Of ends the plan has the names alone.
   const ends = ["epochs", "steps", "patience", "until"].flatMap((name) =>

@@ -3,6 +3,7 @@ import { open, readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { failToAccess } from "../data/files.ts";
 import { fail } from "../errors.ts";
+import type { StopReason } from "../train/event.ts";
 import { readRunHeader } from "../train/run-header.ts";
 import { writerOf } from "../train/run-lock.ts";
 import { isFile, readCommand, readRunFile, runFiles } from "./run-files.ts";
@@ -23,10 +24,12 @@ export interface RunLook {
   readonly last: string;
 }
 
-/** True for the folder of a run: it has the marks of one. */
+/** True for the folder of a run, of the command line or of a program: it has the marks of one. */
 export async function isRun(folder: string): Promise<boolean> {
   const names = await readdir(folder).catch((): string[] => []);
-  return names.includes("checkpoints") && names.some((name) => name === runFiles.command || name === "lock");
+  if (!names.includes("checkpoints")) return false;
+  const isMarked = names.some((name) => name === runFiles.command || name === "lock");
+  return isMarked || (await readRunHeader(folder)) !== undefined;
 }
 
 /** The runs in a folder, or the one that it is, the latest first. Throws where there is no such folder. */
@@ -53,7 +56,7 @@ export async function lookAt(folder: string): Promise<RunLook> {
   return {
     name: basename(folder),
     folder,
-    state: await stateOf(folder),
+    state: await stateOf(folder, header?.stop),
     step,
     epoch,
     best: best ? { metric, ...best } : null,
@@ -76,9 +79,11 @@ export async function requireRun(where: string, folder: string): Promise<void> {
   });
 }
 
-async function stateOf(folder: string): Promise<RunLook["state"]> {
+/** stopped: what the last checkpoint says has ended the run. On the command line it has then still to save its model. */
+async function stateOf(folder: string, stopped: StopReason | null | undefined): Promise<RunLook["state"]> {
   if ((await writerOf(folder)) !== undefined) return "running";
   if ((await readRunFile(folder, "result")) !== undefined) return "ended";
+  if (stopped && (await readCommand(folder)) === undefined) return "ended";
   const stop = (await lastEvents(folder)).at(-1)?.stop;
   return typeof stop === "object" && stop !== null && "rule" in stop && stop.rule === "diverged"
     ? "diverged"

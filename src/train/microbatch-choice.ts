@@ -57,7 +57,7 @@ export async function chooseMicrobatch(
   const isFixed = isGiven || trace.gradient.statistics.length > 0;
   if (isFixed || !mayBeLong(trace, plan.data.size)) return undefined;
   const { batchSize, lanes } = sizes;
-  const { workers } = plan.parallel ?? defaultCrew();
+  const workers = Math.min((plan.parallel ?? defaultCrew()).workers, lanes); // no more are started
   const candidates = evenParts(batchSize, lanes).filter((size) => choosing.fits(size));
   if (candidates.length < 2) return undefined;
   const probe = await choosing.openProbe();

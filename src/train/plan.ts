@@ -19,7 +19,7 @@ import type { ParameterGroup } from "./groups.ts";
 import type { PartOfWeights, Weights } from "./initial-weights.ts";
 import { checkFields } from "./plan-fields.ts";
 import type { ResolvedPlan } from "./resolve.ts";
-import { afterEpochs, type StopRule } from "./stop.ts";
+import { afterEpochs, type RunLength, type StopRule } from "./stop.ts";
 
 /** The tensors a model and a loss see, by column name: [batch, …] each. */
 export type Row<Columns extends ColumnSpecs = ColumnSpecs> = { readonly [Name in keyof Columns]: Tensor };
@@ -177,6 +177,15 @@ export function samplerOf({ sampler, replay, data }: Pick<Plan, "sampler" | "rep
 export function stopRules(plan: { readonly stop?: StopRule | readonly StopRule[] }): readonly StopRule[] {
   const rules = plan.stop === undefined ? [defaults.stop()] : [plan.stop].flat();
   return rules as readonly StopRule[]; // flat() of one rule or a list of rules is a list of rules
+}
+
+/** How long a run of the plan may get, as far as numbers say it. */
+export function lengthOf(plan: Pick<Plan, "stop">): RunLength {
+  const length: Record<string, number> = {};
+  for (const { most } of stopRules(plan))
+    for (const [kind, value] of Object.entries(most ?? {}))
+      length[kind] = Math.min(value, length[kind] ?? Number.POSITIVE_INFINITY);
+  return length;
 }
 
 /** Refuses a plan that cannot run, before the first sample is read. */

@@ -11,12 +11,22 @@ export type PlainData =
   | readonly PlainData[]
   | { readonly [key: string]: PlainData };
 
+/** How long a run may get. */
+export interface RunLength {
+  readonly steps?: number;
+  readonly epochs?: number;
+  /** Evaluations in a row without improvement. */
+  readonly patience?: number;
+}
+
 /** CONTRACT of a stop rule. `next` is called with every event; a reason ends the run after that event. */
 export interface StopRule<State extends PlainData = PlainData> {
   readonly name: string;
   readonly initial: State;
   /** The validation metric it reads, if any: a plan that does not evaluate it is refused, since it would never end. */
   readonly metric?: string;
+  /** The most it allows, where that is a number known beforehand: for progress bars, and to say that one run is longer than another. */
+  readonly most?: RunLength;
   next(state: State, event: TrainEvent): { readonly state: State; readonly reason?: string };
 }
 
@@ -26,6 +36,7 @@ export function afterSteps(steps: number): StopRule<null> {
   return {
     name: "afterSteps",
     initial: null,
+    most: { steps },
     next: (state, event) =>
       isStep(event) && event.step >= steps ? { state, reason: `${steps} steps done` } : { state },
   };
@@ -41,6 +52,7 @@ export function afterEpochs(epochs: number): StopRule<null> {
   return {
     name: "afterEpochs",
     initial: null,
+    most: { epochs },
     next: (state, event) =>
       event.type === "epoch" && event.epoch + 1 >= epochs
         ? { state, reason: `${epochs} epochs done` }
@@ -124,6 +136,7 @@ export function whenStale(
   return {
     name: "whenStale",
     metric,
+    most: { patience },
     initial: { best: null, stale: 0 },
     next: (state, event) => {
       if (event.type !== "evaluated") return { state };

@@ -1,5 +1,6 @@
 /** The last line of `microbatch train --json`. */
 import { availableParallelism } from "node:os";
+import { lengthOf } from "../../train/plan.ts";
 import type { Job } from "./job.ts";
 import type { Outcome } from "./summary.ts";
 
@@ -34,6 +35,7 @@ export function recordOf(job: Job, outcome: Outcome): Readonly<Record<string, un
     model: model ?? null,
     ...(outcome.run !== undefined && { run: outcome.run.folder, resumedAt: started.resumedAt ?? null }),
     stopReason: finished.stop.reason,
+    ends: lengthOf(job.plan),
     peakBytes: process.resourceUsage().maxRSS * 1024,
     ...(finished.memory && { predictedPeakBytes: finished.memory.predictedPeakBytes }),
   };

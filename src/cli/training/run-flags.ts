@@ -5,7 +5,7 @@ import { requireWritable } from "../../data/files.ts";
 import { fail, MicrobatchError } from "../../errors.ts";
 import { readCommand, readRunFile, runFiles } from "../run-files.ts";
 import { print, say } from "../say.ts";
-import { type TrainFlags, tableDefaults } from "./flags.ts";
+import type { TrainFlags } from "./flags.ts";
 import { lengthFlags, withoutPasswords } from "./run-command.ts";
 import { commandDifferences } from "./run-difference.ts";
 
@@ -68,8 +68,10 @@ export async function isEnded(flags: TrainFlags, inputs: readonly string[]): Pro
   const { run: _, ...others } = flags;
   const differences =
     before && commandDifferences(before, { inputs: withoutPasswords(inputs), flags: others });
-  if (before !== undefined && differences !== undefined && isLonger(before.flags, flags, differences.names))
-    return false;
+  if (before !== undefined && differences !== undefined) {
+    const ends = { ...Object(result.ends), ...before.flags };
+    if (isLonger(ends, flags, differences.names)) return false;
+  }
   if (differences !== undefined) {
     fail(`--run ${run}`, {
       expected: `the command of the run, which has ended (${differences.before})`,
@@ -92,12 +94,10 @@ function isLonger(
   now: TrainFlags,
   names: readonly string[],
 ): boolean {
-  const defaults = now.target === undefined ? {} : { patience: tableDefaults.patience };
-  const all = { ...defaults, ...before };
   return names.every((name) => {
     const length = lengthFlags.find((one) => one === name);
     if (length === undefined) return false;
-    const [old, own] = [all[length as keyof typeof all], now[length]];
+    const [old, own] = [before[length], now[length]];
     return typeof old === "number" && own !== undefined && own > old;
   });
 }

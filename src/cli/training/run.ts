@@ -93,10 +93,7 @@ async function carryOut(
     ...(flags.threads !== undefined && { parallel: threads(flags.threads) }),
     ...(kept !== undefined && { checkpoint: kept.checkpoint }),
   };
-  const watched = await interruptible(
-    (signal) => watch({ ...carried, signal }, lengthOf(flags), kept),
-    kept !== undefined,
-  );
+  const watched = await interruptible((signal) => watch({ ...carried, signal }, kept), kept !== undefined);
   const { finished, validation } = watched;
   const { rule } = finished.stop;
   const end = rule === "diverged" ? "diverged" : rule === "aborted" ? "interrupted" : "done";
@@ -142,11 +139,4 @@ async function interruptible<Result>(
   } finally {
     forget();
   }
-}
-
-/** What a bar can be drawn for: the plan's own rules are functions. */
-function lengthOf({ epochs, steps, ...flags }: TrainFlags): { epochs?: number; steps?: number } {
-  if (steps !== undefined) return { steps };
-  if (epochs !== undefined) return { epochs };
-  return flags.target === undefined ? {} : { epochs: tableDefaults.epochs };
 }

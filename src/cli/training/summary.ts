@@ -48,12 +48,12 @@ function lengthLines(outcome: Outcome): string[] {
   ];
 }
 
-/** Where it is more than twice what every program takes that loads Node.js and ONNX Runtime; --json and the log always tell it. */
+/** In millions of bytes, as --memory-budget takes them. */
 function memoryLines({ memory }: Outcome["finished"]): string[] {
-  if (memory === undefined || memory.peakBytes < 2 ** 29) return [];
-  const megabytes = (bytes: number) => Math.round(bytes / 1e6).toLocaleString("en-US");
+  if (memory === undefined) return [];
+  const megabytes = (bytes: number) => `${Math.round(bytes / 1e6).toLocaleString("en-US")} MB`;
   return [
-    `Held ${megabytes(memory.peakBytes)} MB of memory at most, ${megabytes(memory.predictedPeakBytes)} were predicted.`,
+    `Memory: ${megabytes(memory.peakBytes)} at most, ${megabytes(memory.predictedPeakBytes)} predicted.`,
   ];
 }
 

@@ -2,7 +2,7 @@
 import { bug } from "../../errors.ts";
 import { consoleReporter } from "../../report/console.ts";
 import type { FinishedEvent, StartedEvent, StepEvent } from "../../train/event.ts";
-import type { Plan } from "../../train/plan.ts";
+import { lengthOf, type Plan } from "../../train/plan.ts";
 import { train } from "../../train/train.ts";
 import { inFlags } from "../words.ts";
 import { Course } from "./course.ts";
@@ -22,15 +22,9 @@ export interface Watched {
   readonly threads: number;
 }
 
-/** How long the run may get, for the bar. */
-export interface Length {
-  readonly epochs?: number;
-  readonly steps?: number;
-}
-
 /** Trains, and tells every event to the reporter of the terminal, and to the log of a run that is kept. */
-export async function watch(plan: Plan, length: Length, kept?: KeptRun): Promise<Watched> {
-  const report = consoleReporter({ terminal: process.stderr, ...length });
+export async function watch(plan: Plan, kept?: KeptRun): Promise<Watched> {
+  const report = consoleReporter({ terminal: process.stderr, ...lengthOf(plan) });
   const workers = new LastWorkers();
   let course = new Course();
   let isKnown = true;
@@ -58,7 +52,7 @@ export async function watch(plan: Plan, length: Length, kept?: KeptRun): Promise
         ? withoutPrefix(course.best)
         : await finished.model.evaluate(plan.validation.data),
     bestEpoch: course.bestEpoch,
-    threads: plan.parallel?.workers ?? workers.count,
+    threads: Math.min(plan.parallel?.workers ?? workers.count, started.plan.lanes), // no more are started
   };
 }
 
