@@ -34,6 +34,11 @@ export async function runCommandLine(): Promise<void> {
   }
 }
 
+const exitCodeWords = `Exit codes: 0 done, 1 the run failed, 2 bad input.
+A training that one Ctrl-C ends is done. 1 is a run that diverged, a promise
+that verify saw broken, an interrupted predict --out, or a bug; 2 is every error
+that says how to mend it, such as a full disk.`;
+
 /** The commands, none of which has run: a program remembers the flags it was given. */
 function commands(): Command {
   const program = new Command("microbatch")
@@ -45,7 +50,7 @@ function commands(): Command {
     .configureOutput({ outputError: (text, write) => write(text) })
     .exitOverride()
     .addHelpText("after", "\nExample:\n  $ microbatch train penguins.csv --target species\n")
-    .addHelpText("after", "Exit codes: 0 done, 1 the run failed, 2 bad input.");
+    .addHelpText("after", exitCodeWords);
   for (const add of [
     addTrain,
     addFinetune,

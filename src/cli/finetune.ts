@@ -62,16 +62,20 @@ export function addFinetune(program: Command): void {
   ]);
   const { epochs, patience, learningRate } = finetuneDefaults;
   const rates = `${learningRate.head}, or ${learningRate.more} with --train`;
-  addRunOptions(command, { epochs, patience, learningRate: rates });
+  addRunOptions(command, { epochs, patience, learningRate: rates, out: neededOut });
   command.addHelpText("after", examples).action(async (model: string, path: string, flags: FinetuneFlags) => {
     const { runFinetune } = await import("./training/finetune-job.ts");
     await runFinetune(model, path, flags);
   });
 }
 
+const neededOut = "; needed where the model that is read is model.onnx, unless --run is given";
+
 const examples = `
+An --epochs or --steps that is typed switches the default patience off.
+
 Examples:
   $ microbatch finetune resnet50.onnx flowers/ --pixels imagenet
   $ microbatch finetune resnet50.onnx flowers/ --pixels imagenet --train "layer4.*" --learning-rate 0.0003
-  $ microbatch finetune model.onnx other-penguins.csv --train "*"
+  $ microbatch finetune model.onnx other-penguins.csv --train "*" --out tuned.onnx
 `;

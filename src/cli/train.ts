@@ -157,11 +157,17 @@ export function dataGroups(): ReturnType<typeof group>[] {
   ];
 }
 
-/** The options of every run. defaults: what the help tells of those that differ between commands. */
+/** The options of every run. defaults: what the help tells of those that differ between commands; out: words behind what --out is. */
 export function addRunOptions(
   command: Command,
-  defaults: { readonly epochs: number; readonly patience: number; readonly learningRate: number | string } = {
-    ...tableDefaults,
+  defaults: {
+    readonly epochs: number;
+    readonly patience: number;
+    readonly learningRate: number | string;
+    readonly out?: string;
+  } = {
+    epochs: tableDefaults.epochs,
+    patience: tableDefaults.patience,
     learningRate: optimizerDefaults[tableDefaults.optimizer].learningRate,
   },
 ): void {
@@ -174,9 +180,9 @@ export function addRunOptions(
       option("--microbatch-size <n>", "samples per pass: speed and memory only", wholeNumber(1)),
       option(
         "--memory-budget <bytes>",
-        "the most that the process may hold, such as 2GB",
+        "the most that the process may hold, such as 2GB: a --microbatch-size that needs more is refused, one that is left out is made to fit",
         bytes,
-        "80 % of what is free",
+        "on Linux what it holds already and 80 % of what is free, elsewhere no limit",
       ),
       option("--lanes <n>", "slots of the gradient sum", wholeNumber(1, 1024), 8),
       option("--optimizer <name>", `the update rule (default: ${optimizer})`).choices(
@@ -212,11 +218,13 @@ export function addRunOptions(
       option("--seed <n>", "seed of everything random", wholeNumber(0), seed),
       option(
         "--on-divergence <what>",
-        "where a loss or gradient is infinite or none: stop, skip that update, or go back some steps and halve the learning rate (default: stop)",
+        "where a loss or gradient is NaN or infinite: stop, skip that update (at most 10 in a row, and beyond 10 a tenth of all steps), " +
+          "or go back some steps and halve the learning rate (at most 3 times) (default: stop)",
       ).choices(["stop", "skip", "back"]),
       option(
         "--threads <n>",
-        "who computes: speed only (default: as many as there are cores, where a second of training shows a gain)",
+        "who computes: speed only, and no more than --lanes are started (default: as many as there are cores, where a second of training " +
+          "shows a gain)",
         wholeNumber(1, 256),
       ),
     ),
@@ -226,10 +234,15 @@ export function addRunOptions(
         "--run [folder]",
         "keep the run in a folder: checkpoints, log and model; without a name in runs/ by the time",
       ),
-      option("--resume", "go on with the run of --run, at the step of its last checkpoint"),
+      option(
+        "--resume",
+        "go on with the run of --run, at the step of its last checkpoint, or begin it where there is none yet; without it a folder " +
+          "that holds a run is refused",
+      ),
       option(
         "--resume-anyway",
-        "the same, where the ends, the learning rates or the machine are not those of before",
+        "the same, where the ends, the learning rates, what is done about divergence or the machine are not those of before: a run that " +
+          "diverged goes on with a lower --learning-rate or --on-divergence back",
       ),
       option("--checkpoint-every <n | time>", "steps between checkpoints, or 30s, 5m, 1h", every, "30s"),
     ),
@@ -239,7 +252,12 @@ export function addRunOptions(
       option("--steps <n>", "updates at most", wholeNumber(1)),
       option("--patience <n>", "evaluations without improvement before stopping", wholeNumber(1), patience),
       option("--until <metric>", 'good enough, such as "validation.rmse<=0.5"', until),
-      option("--out <file>", "where to write the model", undefined, out),
+      option(
+        "--out <file>",
+        `where to write the model${defaults.out ?? ""}`,
+        undefined,
+        `${out}, in the folder of --run where there is one`,
+      ),
       option("--json", "print one JSON object as the last line of standard output"),
     ),
   ]);
@@ -256,6 +274,15 @@ export function add(
 }
 
 const examples = `
+The defaults are those of a table. A folder of images has 60 epochs, patience
+12, learning rate 0.002 and dropout 0.2; a text 60 epochs, patience 5, learning
+rate 0.002, batches of 32, --clip 1 and --validation 0.1; for both, an --epochs
+or --steps that is typed switches the default patience off. A plan.ts says all
+this itself. Where --optimizer is typed and --learning-rate is not, adamw and
+adam learn at 0.003, sgd and adagrad at 0.03, momentum at 0.01, rmsprop at
+0.001 and lion at 0.0003; adamw decays weights by 0.01, lion by 0.03, others
+not at all.
+
 Examples:
   $ microbatch train penguins.csv --target species
   $ microbatch train houses.csv --target price --hidden none --test 0.2

@@ -13,8 +13,8 @@ export type { ThreadOptions } from "./threads-crew.ts";
 
 /**
  * Computes with so many threads, this one included; more than one per core are of no use. The same plan gives the same bytes
- * with any number of them. A batch needs at least as many microbatches as threads to keep them busy, and no more threads work
- * on it than it has lanes. Throws unless it is a whole number from 1 to 256.
+ * with any number of them. A batch needs at least as many microbatches as threads to keep them busy, and no more threads are
+ * started to train than the plan has lanes (8 by default). Throws unless it is a whole number from 1 to 256.
  */
 export function threads(workers: number, options: ThreadOptions = {}): CrewFactory {
   if (!(Number.isSafeInteger(workers) && workers >= 1 && workers <= 256)) {

@@ -102,7 +102,7 @@ export interface DivergedEvent {
   readonly what: "loss" | "gradient" | "statistics";
   /** Where the loss is finite: it, and the mean of the steps before that it is more than `factor` times. */
   readonly exploded?: { readonly loss: number; readonly mean: number; readonly factor: number };
-  /** In the first step: a number of these samples that is none, or infinite. Where the model does not fill it, that is why. */
+  /** In the first step: a number of these samples that is NaN or infinite. Where the model does not fill it, that is why. */
   readonly unfit?: { readonly column: string; readonly sample: number; readonly value: number };
   /** Where the run ends because it has skipped or gone back as often as it may: that. */
   readonly limit?: string;

@@ -64,8 +64,8 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly parallel?: CrewFactory;
   /**
    * The most bytes that the process may hold, data in memory included. A microbatch size that would need more is refused before
-   * the run, with the largest that does not; one that was left out is made to fit. Default: what the process holds already and 80 %
-   * of what machine or container have free.
+   * the run, with the largest that does not; one that was left out is made to fit. Default, on Linux: what the process holds already
+   * and 80 % of what machine or container have free; elsewhere no limit.
    */
   readonly memoryBudget?: number;
   /** Seed of everything random. Default 0. */
