@@ -1,5 +1,12 @@
 /** A crew of one: this thread computes every microbatch, lane after lane. */
-import { createReduction, type Reduced, type Reduction } from "../runtime/reduction.ts";
+import {
+  type Blocks,
+  blocksOf,
+  createReduction,
+  type Norms,
+  normsOfBlocks,
+  type Reduction,
+} from "../runtime/reduction.ts";
 import type {
   Batch,
   Crew,
@@ -27,6 +34,8 @@ class Alone implements Crew {
   readonly workers = 1;
   readonly #job: CrewJob;
   readonly #reduction: Reduction;
+  /** Of a lane's sum. */
+  readonly #blocks: Blocks;
   readonly #sessions: Sessions;
   readonly #runner: GradientRunner;
   readonly #update: Update;
@@ -35,6 +44,7 @@ class Alone implements Crew {
   constructor(job: CrewJob, reduction: Reduction) {
     this.#job = job;
     this.#reduction = reduction;
+    this.#blocks = blocksOf(job.arena.region(job.laneRegions[0]!).layout);
     this.#sessions = new Sessions(job.runtime);
     this.#runner = new GradientRunner(job, this.#sessions);
     this.#update = new Update(job.arena, job.update);
@@ -47,7 +57,7 @@ class Alone implements Crew {
     const busy = busyLanes(this.#job.lanes, microbatches.length);
     const schedule = mergeSchedule(busy.length);
     const lanes: LaneReport[] = [];
-    const norms = new LaneNorms();
+    const laneSquaredNorms: Float64Array[] = [];
     let lossSum = 0;
     let weightSum = 0;
     for (const [index, { lane, start, end }] of busy.entries()) {
@@ -70,16 +80,20 @@ class Alone implements Crew {
       const seconds = (performance.now() - began) / 1000;
       const spent = { seconds, dataSeconds: dataMs / 1000, waitSeconds: waitMs / 1000 };
       lanes.push({ lane, worker: 0, microbatches: end - start, ...spent });
-      for (const merge of merges) this.#merge(merge, norms, isTotal(merge, busy.length));
+      if (this.#job.measureLanes) laneSquaredNorms.push(this.#measure(slot).squaredNorms);
+      for (const { into, from } of merges) this.#runner.statistics.merge([into, from]);
+      if (index === busy.length - 1) break; // these are added and measured in one pass
+      for (const merge of merges)
+        this.#reduction.add({ ...this.#offsets(merge), layout: this.#blocks.layout });
     }
-    if (busy.length === 1) this.#merge(singleLane, norms, true);
+    const norms = this.#total(schedule.lanes.at(-1)?.merges);
     const statistics = this.#runner.statistics.at(0);
     const isLossFinite = Number.isFinite(lossSum) && Number.isFinite(weightSum);
     return {
       lossSum,
       weightSum,
-      squaredNorms: norms.total,
-      laneSquaredNorms: norms.lanes,
+      squaredNorms: norms.squaredNorms,
+      laneSquaredNorms,
       statistics,
       isFinite: norms.isFinite && areFinite(statistics) && isLossFinite,
       lanes,
@@ -95,9 +109,7 @@ class Alone implements Crew {
       await this.#runner.fill(request);
       const { loss } = await this.#runner.run(request.samples.length, 0, true);
       if (!Number.isFinite(loss)) return { microbatch, samples: request.samples, what: "loss" };
-      const norms = new LaneNorms();
-      this.#merge(singleLane, norms, true);
-      if (!norms.isFinite) return { microbatch, samples: request.samples, what: "gradient" };
+      if (!this.#measure(0).isFinite) return { microbatch, samples: request.samples, what: "gradient" };
       if (!areFinite(this.#runner.statistics.at(0)))
         return { microbatch, samples: request.samples, what: "statistics" };
     }
@@ -131,36 +143,31 @@ class Alone implements Crew {
     return evaluation;
   }
 
-  #merge(merge: Merge, norms: LaneNorms, measuresTotal: boolean): void {
-    const { arena, laneRegions } = this.#job;
-    const regions = merge.slots.map((slot) => arena.region(laneRegions[slot]!));
-    const lanes = regions.map(({ byteOffset }) => byteOffset);
-    const own = merge.laneCounts.flatMap((count, index) => (count === 1 ? [index] : []));
-    const measuredLanes = this.#job.measureLanes ? own : [];
-    const call = { lanes, into: lanes[0]!, layout: regions[0]!.layout, measuredLanes, measuresTotal };
-    norms.take(merge, this.#reduction.reduceTree(call));
-    this.#runner.statistics.merge(merge.slots);
+  /** Of the sum in a slot. */
+  #measure(slot: number): Norms {
+    return this.#reduction.squaredNorms({ region: this.#offset(slot), layout: this.#blocks.layout });
   }
-}
 
-/** One lane is its own total; the pass only measures it. */
-const singleLane: Merge = { slots: [0], laneCounts: [1] };
-
-const isTotal = (merge: Merge, lanes: number) =>
-  merge.laneCounts.reduce((sum, count) => sum + count, 0) === lanes;
-
-/** The norms that come out of the merges: every lane's own once, and the last merge's total. */
-class LaneNorms {
-  total: Float64Array = new Float64Array(0);
-  lanes: Float64Array[] = [];
-  isFinite = true;
-
-  take(merge: Merge, reduced: Reduced): void {
-    merge.laneCounts.forEach((count, index) => {
-      const measured = reduced.laneSquaredNorms[index]!;
-      if (count === 1 && measured.length > 0) this.lanes.push(measured);
+  /** Adds what is left once all lanes are summed, and measures the total. Without lanes (every weight is 0) there is none. */
+  #total(merges: readonly Merge[] | undefined): Norms {
+    if (merges === undefined) return { squaredNorms: new Float64Array(0), isFinite: true };
+    const squares = new Float64Array(this.#blocks.count);
+    this.#reduction.reduceBlocks({
+      additions: merges.map((merge) => this.#offsets(merge)),
+      total: this.#offset(0),
+      blocks: this.#blocks,
+      from: 0,
+      to: this.#blocks.count,
+      squares,
     });
-    this.total = reduced.squaredNorms;
-    this.isFinite &&= reduced.isFinite;
+    return normsOfBlocks(this.#blocks, squares);
+  }
+
+  #offsets({ into, from }: Merge) {
+    return { into: this.#offset(into), from: this.#offset(from) };
+  }
+
+  #offset(slot: number): number {
+    return this.#job.arena.region(this.#job.laneRegions[slot]!).byteOffset;
   }
 }

@@ -28,30 +28,19 @@ describe("lanes", () => {
     }
   });
 
-  it("are added in one fixed tree, each lane's own sum being seen once and in order", () => {
+  it("are added in one fixed tree", () => {
     for (let count = 1; count <= 150; count++) {
       const schedule = mergeSchedule(count);
       const slots = Array<string | undefined>(schedule.slots);
-      const own: number[] = [];
       schedule.lanes.forEach(({ slot, merges }, lane) => {
         assert.equal(slots[slot], undefined, `slot ${slot} is in use when lane ${lane} starts`);
         slots[slot] = String(lane);
-        for (const { slots: both, laneCounts } of merges) {
-          const [left, right] = both.map((from) => slots[from]!) as [string, string];
-          [left, right].forEach((text, index) => {
-            assert.equal(text.split("+").length, laneCounts[index]);
-            if (laneCounts[index] === 1) own.push(Number(text));
-          });
-          slots[both[0]!] = `(${left}+${right})`;
-          slots[both[1]!] = undefined;
+        for (const { into, from } of merges) {
+          slots[into] = `(${slots[into]}+${slots[from]})`;
+          slots[from] = undefined;
         }
       });
       assert.equal(slots[0], treeOf(0, count), `${count} lanes`);
-      if (count > 1)
-        assert.deepEqual(
-          own,
-          Array.from({ length: count }, (_, lane) => lane),
-        );
     }
   });
 

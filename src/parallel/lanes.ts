@@ -29,11 +29,10 @@ export interface MergeSchedule {
   readonly lanes: readonly { readonly slot: number; readonly merges: readonly Merge[] }[];
 }
 
-/** Adds slots in the fixed tree into the first of them: always two, or one that only wants measuring. */
+/** Adds the sum in one slot to that in another. */
 export interface Merge {
-  readonly slots: readonly number[];
-  /** The busy lanes each slot stands for at this moment; 1 means the slot still is that lane's own sum. */
-  readonly laneCounts: readonly number[];
+  readonly into: number;
+  readonly from: number;
 }
 
 /**
@@ -53,7 +52,7 @@ export function mergeSchedule(count: number): MergeSchedule {
     while (open.length > 1 && (isLast || open.at(-1)!.lanes === open.at(-2)!.lanes)) {
       const right = open.pop()!;
       const left = open.pop()!;
-      merges.push({ slots: [left.slot, right.slot], laneCounts: [left.lanes, right.lanes] });
+      merges.push({ into: left.slot, from: right.slot });
       open.push({ slot: left.slot, lanes: left.lanes + right.lanes });
     }
     return { slot, merges };
@@ -73,10 +72,8 @@ export function laneTree(count: number): readonly (LaneNode | undefined)[] {
   const nodeOfSlot: number[] = [];
   mergeSchedule(count).lanes.forEach(({ slot, merges }, lane) => {
     nodeOfSlot[slot] = lane;
-    for (const { slots } of merges) {
-      const [left, right] = slots.map((one) => nodeOfSlot[one]!) as [number, number]; // always two
-      nodeOfSlot[slots[0]!] = nodes.push({ left, right }) - 1;
-    }
+    for (const { into, from } of merges)
+      nodeOfSlot[into] = nodes.push({ left: nodeOfSlot[into]!, right: nodeOfSlot[from]! }) - 1;
   });
   return nodes;
 }

@@ -133,9 +133,8 @@ export class Member {
   }
 
   #merge(into: number, from: number): void {
-    const lanes = [this.#offset(into), this.#offset(from)];
     const layout = this.#laneLayout;
-    this.#reduction.reduceTree({ lanes, into: lanes[0]!, layout, measuredLanes: [], measuresTotal: false });
+    this.#reduction.add({ into: this.#offset(into), from: this.#offset(from), layout });
   }
 
   #total(part: number, additions: readonly Addition[]): void {

@@ -26,13 +26,13 @@ test("tensors are placed in order, aligned, without overlap, and padded as littl
 });
 
 test("regions are equal, aligned copies of the layout, zero at first, and views share their memory", () => {
-  const plan = { layout: layout(shapes), regions: ["parameters", "lane 0", "lane 1"], scratchBytes: 100 };
+  const plan = { layout: layout(shapes), regions: ["parameters", "lane 0", "lane 1"] };
   const arena = createArena(plan);
   assert.ok(new Uint8Array(arena.memory.buffer).every((byte) => byte === 0));
   assert.ok(arena.memory.buffer instanceof SharedArrayBuffer);
   const offsets = plan.regions.map((name) => arena.region(name).byteOffset);
   assert.deepEqual(offsets, [0, 640, 1280]);
-  assert.equal(arenaBytes(plan), 3 * 640 + 128);
+  assert.equal(arenaBytes(plan), 3 * 640);
   for (const [index, name] of plan.regions.entries()) {
     const region = arena.region(name);
     assert.equal(region.floats.byteOffset, offsets[index]);
@@ -47,18 +47,15 @@ test("regions are equal, aligned copies of the layout, zero at first, and views 
     region.floats[15] = 7; // padding
     assert.ok(!region.tensors.get("w")!.data.some((value) => value === 7));
   }
-  assert.equal(arena.scratch.byteOffset, 1920);
-  assert.equal(arena.scratch.length, 100);
-  assert.ok(arena.scratch.every((byte) => byte === 0));
   assert.equal(arena.hasRegion("lane 1"), true);
   assert.equal(arena.hasRegion("lane 2"), false);
 });
 
-test("partial regions hold the first tensors of the layout, behind the whole ones and before the scratch", () => {
+test("partial regions hold the first tensors of the layout, behind the whole ones", () => {
   const partial = { tensors: 2, regions: ["lane 0", "lane 1"] };
-  const plan = { layout: layout(shapes), regions: ["parameters"], partial, scratchBytes: 4 };
+  const plan = { layout: layout(shapes), regions: ["parameters"], partial };
   const arena = createArena(plan);
-  assert.equal(arenaBytes(plan), 640 + 2 * 256 + 128);
+  assert.equal(arenaBytes(plan), 640 + 2 * 256);
   const lanes = partial.regions.map((name) => arena.region(name));
   assert.deepEqual(
     lanes.map(({ byteOffset, floats, layout: { floats: size } }) => [byteOffset, floats.length, size]),
@@ -68,12 +65,11 @@ test("partial regions hold the first tensors of the layout, behind the whole one
     ],
   );
   assert.deepEqual([...lanes[1]!.tensors.keys()], ["w", "b"]);
-  assert.equal(arena.scratch.byteOffset, 1152);
   const large = layout([...shapes, { name: "large", shape: [2 ** 15, 2 ** 15] }]);
   assert.throws(() => createArena({ ...plan, layout: large }), {
     message:
-      "createArena: expected at most 4294967296 bytes (4 GiB), got 4294968576 bytes: 1 regions of 4294967936 bytes, " +
-      "2 of 256 and 4 of scratch. Fix: fewer lanes, an optimizer with fewer slots, no parameter averaging, or a smaller model",
+      "createArena: expected at most 4294967296 bytes (4 GiB), got 4294968448 bytes: 1 regions of 4294967936 bytes, " +
+      "2 of 256. Fix: fewer lanes, an optimizer with fewer slots, no parameter averaging, or a smaller model",
   });
 });
 
@@ -101,8 +97,8 @@ test("what does not fit is refused, with the bytes it needs", () => {
   const large = layout([{ name: "w", shape: [32768, 16384] }]);
   assert.throws(() => createArena({ layout: large, regions: ["parameters", "mean", "square"] }), {
     message:
-      "createArena: expected at most 4294967296 bytes (4 GiB), got 6442450944 bytes: 3 regions of 2147483648 bytes and " +
-      "0 of scratch. Fix: fewer lanes, an optimizer with fewer slots, no parameter averaging, or a smaller model",
+      "createArena: expected at most 4294967296 bytes (4 GiB), got 6442450944 bytes: 3 regions of 2147483648 bytes. " +
+      "Fix: fewer lanes, an optimizer with fewer slots, no parameter averaging, or a smaller model",
   });
   assert.throws(() => layout([...shapes, { name: "b", shape: [1] }]), {
     message:

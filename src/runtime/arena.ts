@@ -7,7 +7,7 @@ import { elementCount, formatShape } from "../array/shape.ts";
 import { fail, messageOf } from "../errors.ts";
 import { bytesPerPage, maximumPages } from "./wasm.ts";
 
-/** Every tensor, every region and the scratch start on a multiple of this: two cache lines, a row of the kernels. */
+/** Every tensor and every region starts on a multiple of this: two cache lines, a row of the kernels. */
 export const alignBytes = 128;
 
 /** Where one tensor lies inside a region. */
@@ -34,8 +34,6 @@ export interface ArenaPlan {
   readonly regions: readonly string[];
   /** Regions behind them that hold only so many tensors, the first of the layout: sums and slots, where not all are trained. */
   readonly partial?: { readonly tensors: number; readonly regions: readonly string[] };
-  /** Bytes behind the regions, for whatever a run wants to share. Default 0. */
-  readonly scratchBytes?: number;
 }
 
 /** One copy of the layout, or of the first tensors of it. */
@@ -59,7 +57,6 @@ export interface Arena {
   /** The region of that name. Throws where there is none. */
   region(name: string): Region;
   hasRegion(name: string): boolean;
-  readonly scratch: Uint8Array<ArrayBufferLike>;
 }
 
 /** Places tensors one behind the other, each aligned. Throws when two share a name or a dimension is not 1 or more. */
@@ -95,7 +92,7 @@ export function createArena(plan: ArenaPlan): Arena {
   if (pages > maximumPages) {
     fail("createArena", {
       expected: `at most ${maximumPages * bytesPerPage} bytes (4 GiB)`,
-      got: `${bytes} bytes: ${describeRegions(plan)} and ${plan.scratchBytes ?? 0} of scratch`,
+      got: `${bytes} bytes: ${describeRegions(plan)}`,
       fix: "fewer lanes, an optimizer with fewer slots, no parameter averaging, or a smaller model",
     });
   }
@@ -145,14 +142,12 @@ export function openArena(plan: ArenaPlan, memory: WebAssembly.Memory): Arena {
     layout: plan.layout,
     region: (name: string) => regions.get(name) ?? noRegion(name, plan),
     hasRegion: (name: string) => regions.has(name),
-    scratch: new Uint8Array(memory.buffer, end, plan.scratchBytes ?? 0),
   });
 }
 
 /** The bytes an arena of this plan takes, for the memory model. */
 export function arenaBytes(plan: ArenaPlan): number {
-  const regions = regionsOf(plan).reduce((bytes, { layout }) => bytes + aligned(layout.floats * 4), 0);
-  return regions + aligned(plan.scratchBytes ?? 0);
+  return regionsOf(plan).reduce((bytes, { layout }) => bytes + aligned(layout.floats * 4), 0);
 }
 
 /** Every region with what lies in it, in the order of the memory. */

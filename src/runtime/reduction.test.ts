@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomSequence } from "../array/random.ts";
 import { type Arena, createArena, type Layout, layout } from "./arena.ts";
-import { createReduction, maximumLanes, type ReduceCall } from "./reduction.ts";
+import { blocksOf, createReduction, normsOfBlocks } from "./reduction.ts";
 
 /** Tensors around the edges of rows (16 elements) and blocks (4096). */
 const sizes = [
@@ -26,55 +26,59 @@ const sizes = [
 ];
 const places = layout(sizes.map((size, index) => ({ name: `t${index}`, shape: [size] })));
 
-test("any number of lanes gives the tree's bytes and the documented norms, into a lane or apart", () => {
-  for (let count = 1; count <= maximumLanes; count++) {
-    const { arena, lanes } = filled(places, count, count);
-    const expected = treeOf(lanes);
-    const [norms, laneNorms] = [normsOf(expected), lanes.map(normsOf)];
-    const { reduceTree } = createReduction(arena.memory);
-    for (const into of ["apart", `lane ${count - 1}`, "lane 0"]) {
-      const last = valuesOf(arena, `lane ${count - 1}`);
-      const reduced = reduceTree(callFor(arena, count, { into }));
-      const where = `${count} lanes into ${into}`;
-      assertBits(valuesOf(arena, into), expected, where);
-      assert.deepEqual(reduced, { laneSquaredNorms: laneNorms, squaredNorms: norms, isFinite: true }, where);
-      for (const [tensor, values] of last.entries()) values.set(lanes[count - 1]![tensor]!);
-    }
+test("a region that is added to another changes that one alone, and leaves its padding zero", () => {
+  const { arena, lanes } = filled(places, 2, 2);
+  spoilPadding(arena, "lane 1");
+  const [into, from] = [offsetOf(arena, "lane 1"), offsetOf(arena, "lane 0")];
+  const before = Uint8Array.from(new Uint8Array(arena.memory.buffer));
+  createReduction(arena.memory).add({ into, from, layout: places });
+  assertBits(valuesOf(arena, "lane 1"), treeOf([lanes[1]!, lanes[0]!]), "the sum");
+  const { floats } = arena.region("lane 1");
+  for (const { offset, elements } of places.tensors) {
+    // The kernels work in rows of 16; what lies behind the last row of a tensor is nobody's.
+    const end = offset + Math.ceil(elements / 16) * 16;
+    for (let at = offset + elements; at < end; at++) assert.equal(floats[at], 0);
   }
+  const after = new Uint8Array(arena.memory.buffer);
+  assert.deepEqual(after.subarray(0, into), before.subarray(0, into));
+  const end = into + floats.byteLength;
+  assert.deepEqual(after.subarray(end), before.subarray(end));
 });
 
-test("lanes reduced in aligned groups, and their results after that, give the bytes of all at once", () => {
-  const small = layout([4096 + 7, 50].map((size, index) => ({ name: `t${index}`, shape: [size] })));
-  for (let count = 2; count <= 17; count++) {
-    for (const fanIn of [2, 4, 8]) {
-      const { arena, lanes } = filled(small, count, 100 + count);
-      const reduction = createReduction(arena.memory);
-      let offsets = Array.from({ length: count }, (_, lane) => arena.region(`lane ${lane}`).byteOffset);
-      while (offsets.length > 1) {
-        const groups = Array.from({ length: Math.ceil(offsets.length / fanIn) }, (_, group) =>
-          offsets.slice(group * fanIn, (group + 1) * fanIn),
-        );
-        for (const group of groups) reduction.reduceTree({ lanes: group, into: group[0]!, layout: small });
-        offsets = groups.map((group) => group[0]!);
-      }
-      assertBits(valuesOf(arena, "lane 0"), treeOf(lanes), `${count} lanes by ${fanIn}`);
-      const { squaredNorms } = reduction.squaredNorms({ region: offsets[0]!, layout: small });
-      assert.deepEqual(squaredNorms, normsOf(treeOf(lanes)));
-    }
+test("blocks in any parts and order give the bytes of whole regions and the norms of their total", () => {
+  const blocks = blocksOf(places);
+  for (const additions of [
+    [],
+    [[0, 1]],
+    [
+      [2, 3],
+      [0, 1],
+      [0, 2],
+    ],
+  ]) {
+    const { arena } = filled(places, 4, 5);
+    const { arena: whole } = filled(places, 4, 5);
+    const at = additions.map(([into, from]) => ({
+      into: offsetOf(arena, `lane ${into}`),
+      from: offsetOf(arena, `lane ${from}`),
+    }));
+    const reduction = createReduction(whole.memory);
+    for (const addition of at) reduction.add({ ...addition, layout: places });
+    const squares = new Float64Array(blocks.count);
+    const { reduceBlocks } = createReduction(arena.memory);
+    for (const [from, to] of [
+      [20, blocks.count],
+      [0, 3],
+      [4, 20],
+      [3, 4],
+    ] as const)
+      reduceBlocks({ additions: at, total: 0, blocks, from, to, squares });
+    const where = `${at.length} additions`;
+    assertBits(valuesOf(arena, "lane 0"), valuesOf(whole, "lane 0"), where);
+    const norms = normsOfBlocks(blocks, squares);
+    assert.deepEqual(norms, { squaredNorms: normsOf(valuesOf(whole, "lane 0")), isFinite: true }, where);
+    assert.deepEqual(reduction.squaredNorms({ region: 0, layout: places }), norms, where);
   }
-});
-
-test("measuring less changes nothing of what is measured", () => {
-  const { arena, lanes } = filled(places, 3, 5);
-  const reduction = createReduction(arena.memory);
-  const some = reduction.reduceTree(
-    callFor(arena, 3, { into: "apart", measuredLanes: [2], measuresTotal: false }),
-  );
-  assert.deepEqual(some.laneSquaredNorms, [new Float64Array(0), new Float64Array(0), normsOf(lanes[2]!)]);
-  assert.deepEqual(some.squaredNorms, new Float64Array(0));
-  assertBits(valuesOf(arena, "apart"), treeOf(lanes), "total");
-  const total = reduction.reduceTree(callFor(arena, 3, { into: "apart", measuredLanes: [] }));
-  assert.deepEqual(total.squaredNorms, normsOf(treeOf(lanes)));
 });
 
 test("the blocks of a tensor are added in the tree, however many there are", () => {
@@ -108,35 +112,13 @@ test("squared norms are the sums of squares", () => {
   });
 });
 
-test("one lane that is its own total is only read, and padding counts for nothing", () => {
+test("measuring only reads, and padding counts for nothing", () => {
   const { arena, lanes } = filled(places, 1, 11);
   spoilPadding(arena, "lane 0");
   const before = Uint32Array.from(new Uint32Array(arena.memory.buffer));
-  const reduction = createReduction(arena.memory);
-  const reduced = reduction.reduceTree(callFor(arena, 1, { into: "lane 0" }));
-  assert.deepEqual(reduced.squaredNorms, normsOf(lanes[0]!));
-  assert.deepEqual(reduced.laneSquaredNorms, [normsOf(lanes[0]!)]);
-  assert.equal(reduction.squaredNorms({ region: 0, layout: places }).isFinite, true);
+  const measured = createReduction(arena.memory).squaredNorms({ region: 0, layout: places });
+  assert.deepEqual(measured, { squaredNorms: normsOf(lanes[0]!), isFinite: true });
   assert.deepEqual(new Uint32Array(arena.memory.buffer), before);
-});
-
-test("the padding of a total is zero, whatever lies in the padding of the lanes", () => {
-  const { arena } = filled(places, 2, 12);
-  spoilPadding(arena, "lane 0");
-  createReduction(arena.memory).reduceTree(callFor(arena, 2, { into: "apart" }));
-  const { floats } = arena.region("apart");
-  for (const index of paddingOf(floats.length)) assert.equal(floats[index], 0);
-});
-
-test("a total leaves everything outside its own region alone", () => {
-  const { arena } = filled(places, 4, 13);
-  const { byteOffset, floats } = arena.region("apart");
-  const before = Uint8Array.from(new Uint8Array(arena.memory.buffer));
-  createReduction(arena.memory).reduceTree(callFor(arena, 4, { into: "apart" }));
-  const after = new Uint8Array(arena.memory.buffer);
-  assert.deepEqual(after.subarray(0, byteOffset), before.subarray(0, byteOffset));
-  const end = byteOffset + floats.byteLength;
-  assert.deepEqual(after.subarray(end), before.subarray(end));
 });
 
 test("NaN or infinity anywhere, also where lanes cancel or overflow, is seen", () => {
@@ -151,15 +133,13 @@ test("NaN or infinity anywhere, also where lanes cancel or overflow, is seen", (
   ];
   for (const [name, first, second] of cases) {
     for (const spot of spots) {
-      for (const measuredLanes of [[0, 1], []]) {
-        const { arena } = filled(one, 2, 17);
-        arena.region("lane 0").floats[spot] = first;
-        arena.region("lane 1").floats[spot] = second;
-        const reduced = createReduction(arena.memory).reduceTree(
-          callFor(arena, 2, { into: "apart", measuredLanes }),
-        );
-        assert.equal(reduced.isFinite, false, `${name} at ${spot}, measured ${measuredLanes}`);
-      }
+      const { arena } = filled(one, 2, 17);
+      arena.region("lane 0").floats[spot] = first;
+      arena.region("lane 1").floats[spot] = second;
+      const reduction = createReduction(arena.memory);
+      reduction.add({ into: 0, from: offsetOf(arena, "lane 1"), layout: one });
+      const measured = reduction.squaredNorms({ region: 0, layout: one });
+      assert.equal(measured.isFinite, false, `${name} at ${spot}`);
     }
   }
   const { arena } = filled(one, 1, 17);
@@ -170,28 +150,31 @@ test("NaN or infinity anywhere, also where lanes cancel or overflow, is seen", (
 
 test("calls that cannot be meant are refused", () => {
   const { arena } = filled(places, 2, 1);
-  const { reduceTree } = createReduction(arena.memory);
+  const { add, reduceBlocks, squaredNorms } = createReduction(arena.memory);
   const bytes = places.floats * 4;
-  const call = (lanes: readonly number[], into: number, measuredLanes?: readonly number[]) => () =>
-    reduceTree({ lanes, into, layout: places, ...(measuredLanes && { measuredLanes }) });
-  assert.throws(call([], 0), {
-    message:
-      "reduceTree: expected 1 to 8 lanes, got 0. Fix: reduce aligned groups of 8 first, then their results",
+  const expected = `byte offsets of regions: multiples of 128, with ${bytes} bytes of the memory behind them`;
+  assert.throws(() => squaredNorms({ region: 64, layout: places }), {
+    message: `reduction.squaredNorms: expected ${expected}, got 64. Fix: pass arena.region(name).byteOffset`,
   });
-  assert.throws(call([0, 64], 0), {
-    message:
-      `reduceTree: expected byte offsets of regions: multiples of 128, with ${bytes} bytes of the memory behind them, ` +
-      "got 64. Fix: pass arena.region(name).byteOffset",
-  });
-  assert.throws(call([0, 0], 0), {
-    message:
-      "reduceTree: expected lanes that differ, and a total that is one of them or lies apart, got lanes at 0, 0 into 0. " +
-      "Fix: pass each region once",
-  });
-  assert.throws(call([0], 128), /got lanes at 0 into 128/);
-  assert.throws(call([0], 0, [1]), {
-    message: "reduceTree: expected measuredLanes out of 0 to 0, got 1. Fix: give positions in lanes",
-  });
+  const end = Math.floor((arena.memory.buffer.byteLength - bytes) / 128) * 128 + 128;
+  for (const outside of [-128, end, Number.NaN])
+    assert.throws(() => add({ into: 0, from: outside, layout: places }), {
+      message: `reduction.add: expected ${expected}, got ${outside}. Fix: pass arena.region(name).byteOffset`,
+    });
+  for (const from of [0, 128])
+    assert.throws(() => add({ into: 0, from, layout: places }), {
+      message: `reduction.add: expected two regions that lie apart, got ${from} to be added into 0. Fix: pass each region once`,
+    });
+  const blocks = blocksOf(places);
+  const part = { blocks, from: 0, to: blocks.count, squares: new Float64Array(blocks.count) };
+  assert.throws(
+    () => reduceBlocks({ ...part, additions: [], total: 64 }),
+    /^MicrobatchError: reduction.reduceBlocks: .* got 64/,
+  );
+  assert.throws(
+    () => reduceBlocks({ ...part, additions: [{ into: 0, from: 0 }], total: 0 }),
+    /got 0 to be added into 0/,
+  );
 });
 
 /** A lane's tensors, as plain arrays. */
@@ -228,17 +211,8 @@ function valuesOf(arena: Arena, name: string): Values {
   return [...arena.region(name).tensors.values()].map(({ data }) => data as Float32Array); // arenas hold float32
 }
 
-function callFor(
-  arena: Arena,
-  count: number,
-  rest: Omit<Partial<ReduceCall>, "into"> & { into: string },
-): ReduceCall {
-  return {
-    lanes: Array.from({ length: count }, (_, lane) => arena.region(`lane ${lane}`).byteOffset),
-    layout: arena.layout,
-    ...rest,
-    into: arena.region(rest.into).byteOffset,
-  };
+function offsetOf(arena: Arena, name: string): number {
+  return arena.region(name).byteOffset;
 }
 
 /** The tree of the architecture, written the other way round: from the definition, not from a counter. */

@@ -19,15 +19,10 @@ export function measureMerge(floats: number): number {
   const spent: number[] = [];
   const started = performance.now();
   for (let run = 0; run < rounds * pairs || performance.now() - started < leastMs; run++) {
-    const lanes = offsets.slice(2 * (run % pairs), 2 * (run % pairs) + 2);
+    const pair = run % pairs;
+    const [into, from] = [offsets[2 * pair]!, offsets[2 * pair + 1]!];
     const began = performance.now();
-    reduction.reduceTree({
-      lanes,
-      into: lanes[0]!,
-      layout: arena.layout,
-      measuredLanes: [],
-      measuresTotal: false,
-    });
+    reduction.add({ into, from, layout: arena.layout });
     if (run >= pairs) spent.push(performance.now() - began); // the first round touches the memory
   }
   return (median(spent) / 1000) * (floats / measured);
