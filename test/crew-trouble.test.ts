@@ -19,13 +19,16 @@ import {
   linear,
   type Plan,
   relu,
+  type StopRule,
   sequence,
   train,
 } from "../src/index.ts";
 import { cached } from "../src/node.ts";
-import type { Crew, CrewFactory, EvaluationJob } from "../src/parallel/crew.ts";
+import type { Crew, CrewFactory, CrewJob, EvaluationJob } from "../src/parallel/crew.ts";
 import type { Disturb } from "../src/parallel/disturbance.ts";
 import { threads } from "../src/parallel/threads.ts";
+import { automatic } from "../src/parallel/threads-automatic.ts";
+import { openThreads } from "../src/parallel/threads-crew.ts";
 import { holdings } from "./endurance/memory.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -139,11 +142,31 @@ test("threads that are lost in the middle of an evaluation change nothing", asyn
 });
 
 test("threads that never start end the run", async () => {
-  const parallel = threads(2, { disturb: { seed: 3, thrown: 1, phase: "start" } });
-  await assert.rejects(outcome(planOf(inMemory(), { parallel, stop: afterSteps(1e6) })), {
+  const disturb: Disturb = { seed: 3, thrown: 1, phase: "start" };
+  const events: string[] = [];
+  const begun = async () => {
+    const parallel = threads(2, { disturb });
+    for await (const { type } of train(planOf(inMemory(), { parallel, stop: afterSteps(1e6) })))
+      events.push(type);
+  };
+  await assert.rejects(begun(), {
     message:
       "thread 1: expected threads that come back, got one that ended three times before it began (thrown out on purpose in its start). Fix: fewer threads, in case memory is short; if that is not it, please report it",
   });
+  assert.deepEqual(events, []);
+});
+
+test("a plan that names no crew trains alone where threads never start", async () => {
+  const disturb: Disturb = { seed: 3, thrown: 1, phase: "start" };
+  let stepsToGo = Number.POSITIVE_INFINITY;
+  const open = (job: CrewJob, workers: number) =>
+    openThreads(job, workers, { disturb }).finally(() => (stepsToGo = 20));
+  const stop: StopRule = {
+    name: "after the threads",
+    initial: null,
+    next: (state, { type }) => (type === "step" && --stepsToGo <= 0 ? { state, reason: "done" } : { state }),
+  };
+  await outcome(planOf(inMemory(), { stop, validation: undefined, parallel: automatic(open, 2) }));
 });
 
 test("what a dataset throws is told as with one thread", async () => {

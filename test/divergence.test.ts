@@ -15,6 +15,7 @@ import {
   fit,
   linear,
   type Plan,
+  type StopRule,
   sequence,
   sequential,
   sgd,
@@ -64,6 +65,16 @@ async function run(change: object) {
     finished: events.at(-1) as FinishedEvent, // the contract of a run
   };
 }
+
+test("a rule that ends the run at the same event does not hide that it has diverged", async () => {
+  const impatient: StopRule = {
+    name: "impatient",
+    initial: null,
+    next: (state, { type }) => (type === "diverged" ? { state, reason: "enough" } : { state }),
+  };
+  const { finished } = await run({ data: dataOf({ 20: Number.NaN }), stop: [impatient, afterEpochs(2)] });
+  assert.equal(finished.stop.rule, "diverged");
+});
 
 test("skip leaves the update out, counts the step and goes on: weights are those of a batch without weight", async () => {
   const data = dataOf({ 12: Number.NaN });

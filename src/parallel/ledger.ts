@@ -84,8 +84,10 @@ export class Ledger {
 
   /** Nothing more is to be done: with what was begun, or ever. */
   end(phase: "rest" | "failed" | "ended"): void {
-    // What has ended stays so: a thread that fails late must not wake the others again.
-    if (this.phase !== "ended") this.#begin(phase);
+    this.#lock.during(() => {
+      // What has ended stays so: a thread that fails late must not wake the others again.
+      if (this.phase !== "ended") this.#begin(phase);
+    });
     this.bell.ring();
   }
 

@@ -28,7 +28,10 @@ export class Sessions {
   }
 
   async close(): Promise<void> {
-    for (const loading of this.#loaded.values()) await (await loading).close();
+    for (const loading of this.#loaded.values()) {
+      const session = await loading.catch(() => undefined); // whoever asked for it was told
+      await session?.close();
+    }
     this.#loaded.clear();
   }
 }

@@ -11,7 +11,7 @@ import { busyLanes } from "./lanes.ts";
 import type { Task } from "./ledger.ts";
 import { Member, type Shared } from "./member.ts";
 import { areFinite, mergedLanes, requireSeveralValues } from "./statistics.ts";
-import { lostTwiceError, stuckError, threadError } from "./threads-errors.ts";
+import { lostAgainError, stuckError, threadError } from "./threads-errors.ts";
 import { ThreadEvaluations } from "./threads-evaluation.ts";
 import type { FromThread } from "./threads-messages.ts";
 import { errorOf, ThreadPool } from "./threads-pool.ts";
@@ -41,7 +41,7 @@ export async function openThreads(job: CrewJob, asked: number, options: ThreadOp
   if (workers === 1) return alone(job);
   const crew = new Threads(job, createShared(job, workers), workers, options);
   try {
-    await crew.started;
+    await crew.begin();
   } catch (error) {
     await crew.close();
     throw error;
@@ -52,7 +52,6 @@ export async function openThreads(job: CrewJob, asked: number, options: ThreadOp
 class Threads implements Crew {
   readonly name = "threads";
   readonly workers: number;
-  readonly started: Promise<void>;
   readonly #job: CrewJob;
   readonly #shared: Shared;
   readonly #watch: ThreadWatch;
@@ -95,8 +94,13 @@ class Threads implements Crew {
     };
     this.#pool = new ThreadPool(shared, listener, options.disturb);
     this.#evaluations = new ThreadEvaluations(this.#pool, this.#member, stuckAfterSeconds);
-    const others = Array.from({ length: workers - 1 }, (_, index) => this.#pool.start(index + 1));
-    this.started = Promise.all(others).then(() => {});
+  }
+
+  /** Starts the other threads; throws where one of them cannot be. */
+  async begin(): Promise<void> {
+    const others = Array.from({ length: this.workers - 1 }, (_, index) => this.#pool.start(index + 1));
+    await Promise.all(others);
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async sumGradients(batch: Batch): Promise<Totals> {
@@ -225,39 +229,42 @@ class Threads implements Crew {
     };
   }
 
-  /** A thread is gone: what it had is done again, and another takes its place. */
-  #lost(member: number, cause: unknown): void {
+  /** A thread is gone: what it had is done again, and another takes its place. It joins when it is ready; until then the others go on. */
+  async #lost(member: number, cause: unknown): Promise<void> {
     const { ledger, results, ring } = this.#member;
     const { microbatch } = results.running(member);
     results.begin(member, -1);
     if (ledger.lose(member) === "torn") {
-      this.#fails("the update", `a thread that ended in the middle of it (${messageOf(cause)})`, resumeFix);
+      return this.#fails(
+        "the update",
+        `a thread that ended in the middle of it (${messageOf(cause)})`,
+        resumeFix,
+      );
     }
     ring.releaseOf(member);
     this.#feeder.readAgain();
     if (ledger.phase === "sum" && microbatch >= 0) this.#countLoss(microbatch, cause);
     this.#evaluations.lost(member);
     if (this.#pool.isHopeless(member)) {
-      this.#fails(
+      return this.#fails(
         `thread ${member}`,
         `one that ended three times before it began (${messageOf(cause)})`,
         startFix,
       );
-      this.#evaluations.fail(this.#failure);
-      return;
     }
-    // It joins when it is ready; until then the others go on.
-    this.#pool.start(member).then(
-      () => ledger.bell.ring(),
-      (error) => this.#fails(`thread ${member}`, `no way to start another (${messageOf(error)})`, startFix),
-    );
+    try {
+      await this.#pool.start(member);
+      ledger.bell.ring();
+    } catch (error) {
+      this.#fails(`thread ${member}`, `no way to start another (${messageOf(error)})`, startFix);
+    }
   }
 
   #countLoss(microbatch: number, cause: unknown): void {
     const losses = (this.#losses.get(microbatch) ?? 0) + 1;
     this.#losses.set(microbatch, losses);
     if (losses < this.#stopAfterLosses) return;
-    this.#failure ??= lostTwiceError(`microbatch ${microbatch}`, this.#requests[microbatch], cause);
+    this.#failure ??= lostAgainError(`microbatch ${microbatch}`, this.#requests[microbatch], losses, cause);
     this.#member.ledger.end("failed");
   }
 
@@ -271,6 +278,7 @@ class Threads implements Crew {
 
   #fails(where: string, got: string, fix: string): void {
     this.#failure ??= threadError(where, got, fix);
+    this.#evaluations.fail(this.#failure);
     this.#member.ledger.end("failed");
   }
 }

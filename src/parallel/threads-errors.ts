@@ -12,10 +12,15 @@ export const stuckError = (where: string, request: MicrobatchRequest | undefined
     "look at these samples, end the process and go on from the last checkpoint; or allow more: threads(n, { stuckAfterSeconds })",
   );
 
-export const lostTwiceError = (where: string, request: MicrobatchRequest | undefined, cause: unknown) =>
+export const lostAgainError = (
+  where: string,
+  request: MicrobatchRequest | undefined,
+  times: number,
+  cause: unknown,
+) =>
   threadError(
     `${where}, ${samplesOf(request)}`,
-    `a thread that ended over it twice (${messageOf(cause)})`,
+    `a thread that ended over it ${["once", "twice"][times - 1] ?? `${times} times`} (${messageOf(cause)})`,
     "look at these samples; if there is nothing wrong with them, please report it",
   );
 

@@ -8,8 +8,8 @@ import type { FromThread, ThreadStart, ToThread } from "./threads-messages.ts";
 
 /** Who is told what happens to threads. */
 export interface PoolListener {
-  /** A thread is gone, by its own fault: nothing it has taken will be finished. */
-  lost(member: number, cause: unknown): void;
+  /** A thread is gone, by its own fault: nothing it has taken will be finished. Resolves once another is in its place, or none will be. */
+  lost(member: number, cause: unknown): Promise<void>;
   heard(member: number, message: FromThread): void;
 }
 
@@ -37,7 +37,7 @@ export class ThreadPool {
     return [...this.#threads.keys()];
   }
 
-  /** Starts a thread; resolves once it computes, or is gone. */
+  /** Starts a thread; resolves once it computes, or whoever takes its place does, or nobody will. */
   async start(member: number): Promise<void> {
     // Each start draws its own trouble, or a thread thrown out at its first microbatch would be thrown out forever.
     const disturb = this.#disturb && { ...this.#disturb, seed: this.#disturb.seed + this.#started++ };
@@ -61,9 +61,8 @@ export class ThreadPool {
       worker.on("exit", (code) => {
         this.#threads.delete(member);
         this.#exits.delete(worker);
-        if (!this.#isEnding)
-          this.#listener.lost(member, cause ?? new Error(`thread ${member} ended, code ${code}`));
-        resolve();
+        const error = cause ?? new Error(`thread ${member} ended, code ${code}`);
+        resolve(this.#isEnding ? undefined : this.#listener.lost(member, error));
         exit.resolve();
       });
     });

@@ -104,6 +104,14 @@ test("a checkpoint that is replaced by another of its step is whole at every mom
     const { found: saved, notes } = await using(runFolder(path), (store) => store.load());
     assert.deepEqual([saved?.state.step, saved?.stop, notes], [5, isEnded ? stop : null, []]);
   }
+  // Killed once more, while a third is written over what the first kill has left.
+  rmSync(file(path, 5, "safetensors"));
+  mkdirSync(file(path, 5, "safetensors"));
+  await assert.rejects(writeCheckpoint(checkpoints, 5, Buffer.concat([after, Buffer.of(0)])));
+  rmSync(file(path, 5, "safetensors"), { recursive: true });
+  writeFileSync(file(path, 5, "safetensors"), after);
+  const left = await using(runFolder(path), (store) => store.load());
+  assert.deepEqual([left.found?.stop, left.notes], [stop, []]);
   await writeCheckpoint(checkpoints, 5, after);
   assert.equal(JSON.parse(readFileSync(file(path, 5, "json"), "utf8")).or, undefined);
 });

@@ -31,7 +31,7 @@ export function encodeCheckpoint({ regions, ...header }: Snapshot): Uint8Array<A
 
 /**
  * Writes a checkpoint; once this resolves, whatever ends the machine leaves it whole. Until then the one that it replaces, of
- * the same step, is whole: its seal allows both.
+ * the same step, is whole: its seal allows both, and what a process wrote there that was killed at this point.
  */
 export async function writeCheckpoint(folder: string, step: number, bytes: Uint8Array): Promise<void> {
   const own: Sealed = { bytes: bytes.length, sha256: await sha256OfParts([bytes]) };
@@ -40,8 +40,8 @@ export async function writeCheckpoint(folder: string, step: number, bytes: Uint8
       pathOf(folder, step, "json"),
       new TextEncoder().encode(JSON.stringify({ step, ...content })),
     );
-  const before = await readSeal(folder, step).catch(() => undefined);
-  if (before !== undefined) await seal({ ...before[0], or: own });
+  const [before, ...others] = (await readSeal(folder, step).catch(() => undefined)) ?? [];
+  if (before !== undefined) await seal({ ...before, or: [...others, own] });
   await writeFileAtomically(pathOf(folder, step, "safetensors"), bytes);
   await seal(own);
 }
@@ -64,8 +64,8 @@ export async function readCheckpoint(
   folder: string,
   step: number,
 ): Promise<{ readonly found: SavedCheckpoint } | { readonly damage: string }> {
+  const path = pathOf(folder, step, "safetensors");
   try {
-    const path = pathOf(folder, step, "safetensors");
     const bytes = await readSealed(path, await readSeal(folder, step));
     const { arrays, metadata } = decodeSafetensors(bytes, path);
     const header = readHeader(parseHeader(metadata[headerKey] ?? ""), step, path);
@@ -73,6 +73,13 @@ export async function readCheckpoint(
     return { found: { ...header, arrays, release: () => free(arrays) } };
   } catch (error) {
     if (error instanceof VersionError || mayBeMended(error)) throw error;
+    if (error instanceof RangeError && error.message === "Array buffer allocation failed") {
+      fail(`read ${path}`, {
+        expected: "memory for the checkpoint and once more for its arrays",
+        got: "too little",
+        fix: "make room, or go on where there is more",
+      });
+    }
     return { damage: messageOf(error) };
   }
 }
@@ -124,13 +131,13 @@ interface Sealed {
   readonly sha256: string;
 }
 
-/** What the other file may be: one thing, and another while it is replaced. */
+/** What the other file may be: one thing, and others while it is replaced. */
 async function readSeal(folder: string, step: number): Promise<readonly [Sealed, ...Sealed[]]> {
   const path = pathOf(folder, step, "json");
   const seal: unknown = JSON.parse(new TextDecoder().decode(await readFile(path)));
   const { step: own, bytes, sha256, or } = isRecord(seal) ? seal : {};
   const content = { bytes, sha256 };
-  if (own === step && isSealed(content)) return isSealed(or) ? [content, or] : [content];
+  if (own === step && isSealed(content)) return [content, ...(Array.isArray(or) ? or.filter(isSealed) : [])];
   return fail(path, {
     expected: `the bytes and the SHA-256 of step ${step}`,
     got: own === step || own === undefined ? "others" : `those of step ${kindOf(own)}`,
@@ -174,7 +181,7 @@ async function readSealed(
 function mayBeMended(error: unknown): boolean {
   const cause = error instanceof MicrobatchError ? error.cause : error;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return /^(EACCES|EPERM|EMFILE|ENFILE|ENOMEM)$/.test(code);
+  return /^(EACCES|EPERM|EMFILE|ENFILE|ENOMEM|EBUSY|EAGAIN|ESTALE|ETIMEDOUT)$/.test(code);
 }
 
 /** The metadata in front of the numbers; undefined for what is damaged, is no checkpoint, or was removed by the run meanwhile. */

@@ -28,7 +28,7 @@ export async function acquireLock(folder: string): Promise<() => Promise<void>> 
   const own: Holder = { id: randomUUID(), ...ownLife(), host: hostname() };
   const other = await take(path, own).catch((error) => failToAccess(`lock ${folder}`, error, folder));
   if (other !== undefined) refuse(folder, path, other);
-  await removeAbandoned(folder);
+  await removeAbandoned(folder).catch(() => {}); // the lock is ours, whatever lies beside it
   return () => released(path, own);
 }
 

@@ -263,8 +263,8 @@ export class Run {
       await this.#opened.plan.checkpoint?.store.close();
     } finally {
       this.#opened.augmented?.close();
-      await this.#opened.crew.close();
       await this.#opened.penalty?.session.close();
+      await this.#opened.crew.close();
     }
   }
 

@@ -31,7 +31,7 @@ export async function* train<Columns extends ColumnSpecs, Prediction>(
         events.push(event.type === "step" ? { ...event, lanes: [], laneSquaredNorms: [] } : event);
         const next = nextStops(rules, run.state.stops, event);
         run.state.stops = next.states;
-        stop ??= next.stop ?? endOf(event);
+        stop ??= endOf(event) ?? next.stop; // a rule that asks for the end as well must not hide why it has come
         yield event;
       }
       stop ??= abortOf(plan.signal);
