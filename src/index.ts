@@ -50,9 +50,10 @@ export * from "./nn/index.ts";
 export { type EncodeOptions, encodeOnnx } from "./onnx/encode.ts";
 export * from "./ops/index.ts";
 export * from "./optim/index.ts";
-export type { LaneReport } from "./parallel/crew.ts";
+export type { CrewFactory, LaneReport } from "./parallel/crew.ts";
 export { decodeSafetensors, type Safetensors } from "./safetensors/decode.ts";
 export { encodeSafetensors } from "./safetensors/encode.ts";
+export type { Checkpointing, CheckpointStore, SavedCheckpoint, Snapshot } from "./train/checkpoint.ts";
 export { DivergedError } from "./train/divergence.ts";
 export type {
   Divergence,

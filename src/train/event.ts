@@ -29,10 +29,10 @@ export interface StartedEvent {
   readonly notes: readonly string[];
 }
 
-/** After each update. */
+/** After each step; all but those of batches without weight have updated the parameters. */
 export interface StepEvent {
   readonly type: "step";
-  /** 1 after the first update. */
+  /** 1 after the first step. */
   readonly step: number;
   /** 0 during the first pass over the samples. */
   readonly epoch: number;
@@ -52,9 +52,9 @@ export interface StepEvent {
   readonly learningRate: number;
   /** Wall time of the whole step, waiting for data included. */
   readonly seconds: number;
-  /** Wall time of it spent on the samples: to copy them, to wait for them, to augment what was not augmented ahead. */
+  /** Time spent on the samples: to copy them, to wait for them, to augment what was not augmented ahead; of all threads together. */
   readonly dataSeconds: number;
-  /** Wall time of that spent waiting for another thread or for the disk; divided by `seconds`, the share of waiting. */
+  /** Of that, spent waiting for another thread or for the disk; divided by `seconds` and the number of threads, the share of waiting. */
   readonly waitSeconds: number;
   readonly updateSeconds: number;
   readonly lanes: readonly LaneReport[];

@@ -124,7 +124,10 @@ export interface Plan<Columns extends ColumnSpecs = ColumnSpecs, Prediction = Te
   readonly validation?: Validation<Columns, Prediction>;
   /** Default: one epoch. The first rule that gives a reason ends the run. */
   readonly stop?: StopRule | readonly StopRule[];
-  /** Ends the run after the step in progress. */
+  /**
+   * Ends the run after the step in progress, or the evaluation, where there is one. A checkpoint is saved where the plan has a
+   * place for it, and the weights as they are then are evaluated once more. Heard from the first step on.
+   */
   readonly signal?: AbortSignal;
   /**
    * What the saved model puts out, by name, from what the model predicts. Default: `prediction` as it is, or the

@@ -6,7 +6,7 @@ import type { PlainData } from "./stop.ts";
 
 /** Where a run is. One value with one writer. */
 export interface TrainingState {
-  /** Updates done. */
+  /** Steps done, those that were skipped and those of batches without weight too. */
   step: number;
   epoch: number;
   /** Samples drawn since the first one of this epoch; a batch that was filled up ends in the next one. */
