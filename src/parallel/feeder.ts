@@ -1,7 +1,7 @@
 /** Fills the ring of a crew: reads the samples of a batch's microbatches in the order in which they are likely to be needed. */
 import type { AugmentedReader } from "../data/augment/reader.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { MicrobatchRequest } from "./feeds.ts";
+import { type MicrobatchRequest, readTogether } from "./feeds.ts";
 import type { Ledger } from "./ledger.ts";
 import type { MicrobatchRing, RingPlan } from "./microbatch-ring.ts";
 
@@ -101,16 +101,13 @@ export class Feeder {
     const { dataset, augmented, ring } = this.#parts;
     const { samples: keys, values } = ring.slot(slot);
     keys.set(samples);
-    const pending: Promise<void>[] = [];
-    const wait = (reading: void | Promise<void>) => {
-      if (reading !== undefined) pending.push(reading);
-    };
-    if (augmented !== undefined)
-      wait(augmented.reader.read(samples, epochs!, values.slice(0, augmented.columns)));
-    this.#columns.forEach((column, index) => {
-      if (index >= (augmented?.columns ?? 0)) wait(dataset.read(column, samples, values[index]!));
+    const own = augmented?.columns ?? 0;
+    const plain = this.#columns.slice(own).map((column, index) => {
+      return () => dataset.read(column, samples, values[own + index]!);
     });
-    if (pending.length > 0) return Promise.all(pending).then(() => {});
+    if (augmented === undefined) return readTogether(plain);
+    const { reader } = augmented;
+    return readTogether([() => reader.read(samples, epochs!, values.slice(0, own)), ...plain]);
   }
 }
 

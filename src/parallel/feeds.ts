@@ -96,23 +96,25 @@ export class Feeds {
   /** Fills the arrays of `request.samples.length` samples. Returns a promise only where the dataset reads from disk. */
   fill(request: MicrobatchRequest): void | Promise<void> {
     const samples = padSingle(request.samples);
-    const pending: Promise<void>[] = [];
-    for (const read of this.#readColumns(samples, request.epochs)) if (read !== undefined) pending.push(read);
-    const weights = this.#fillWeights(request.samples.length, samples);
-    if (weights !== undefined) pending.push(weights);
-    this.#fillMasks(request, samples.length);
-    if (pending.length === 0) return this.#check(samples);
-    return Promise.all(pending).then(() => this.#check(samples));
+    const reading = readTogether([
+      ...this.#readsOfColumns(samples, request.epochs),
+      () => this.#fillWeights(request.samples.length, samples),
+      () => this.#fillMasks(request, samples.length),
+    ]);
+    return reading === undefined ? this.#check(samples) : reading.then(() => this.#check(samples));
   }
 
-  #readColumns(samples: Uint32Array, epochs: Uint32Array | undefined): (void | Promise<void>)[] {
-    if (this.#augmented === undefined) {
-      return this.#columns.map(({ column, data }) => this.#dataset.read(column, samples, data));
-    }
+  #readsOfColumns(samples: Uint32Array, epochs: Uint32Array | undefined): Read[] {
+    const augmented = this.#augmented;
+    if (augmented === undefined)
+      return this.#columns.map(
+        ({ column, data }) =>
+          () =>
+            this.#dataset.read(column, samples, data),
+      );
     const into = this.#columns.map(({ data }) => data);
-    return [
-      this.#augmented.read(samples, padSingle(epochs ?? bug("augmented samples without epochs")), into),
-    ];
+    const drawn = padSingle(epochs ?? bug("augmented samples without epochs"));
+    return [() => augmented.read(samples, drawn, into)];
   }
 
   #fillWeights(real: number, samples: Uint32Array): void | Promise<void> {
@@ -180,6 +182,27 @@ export class Feeds {
       });
     }
   }
+}
+
+/** A read that begins when it is called, and may have to be waited for. */
+export type Read = () => void | Promise<void>;
+
+/**
+ * Begins all of them. What one throws at once is thrown, but where others are under way already: a promise tells then, since theirs
+ * must be listened to, or what fails in them later would end the process.
+ */
+export function readTogether(reads: readonly Read[]): void | Promise<void> {
+  const pending: Promise<void>[] = [];
+  try {
+    for (const read of reads) {
+      const reading = read();
+      if (reading !== undefined) pending.push(reading);
+    }
+  } catch (error) {
+    if (pending.length === 0) throw error;
+    pending.push(Promise.reject(error));
+  }
+  if (pending.length > 0) return Promise.all(pending).then(() => {});
 }
 
 /** One sample is repeated: products of one row take other kernels, with other bits. Its copy has weight 0. */
