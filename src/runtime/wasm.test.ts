@@ -90,7 +90,6 @@ const vectorMeanings = {
 /** Instructions on scalars: type of operands, type of the result ("v128": read as the given lanes), and meaning. */
 const scalarMeanings = {
   "i32.add": ["i32", "i32", (a, b) => (a + b) | 0],
-  "i32.sub": ["i32", "i32", (a, b) => (a - b) | 0],
   "i32.and": ["i32", "i32", (a, b) => a & b],
   "i32.shr_u": ["i32", "i32", (a, b) => (a >>> b) | 0],
   "f64.add": ["f64", "f64", (a, b) => a + b],

@@ -143,7 +143,6 @@ export const when = (condition: Code, ...body: readonly Code[]): Code => [
 /** Instructions whose operands all come from the stack. Names and numbers are the specification's. */
 const instructions = {
   "i32.add": [0x6a],
-  "i32.sub": [0x6b],
   "i32.and": [0x71],
   "i32.shr_u": [0x76],
   "f64.add": [0xa0],
