@@ -17,7 +17,7 @@ import type {
   LaneReport,
   Totals,
 } from "./crew.ts";
-import { cutBatch, Evaluation } from "./evaluation.ts";
+import { cutBatch, Evaluations } from "./evaluation.ts";
 import { GradientRunner } from "./gradient-runner.ts";
 import { busyLanes, type Merge, mergeSchedule } from "./lanes.ts";
 import { Sessions } from "./sessions.ts";
@@ -39,7 +39,7 @@ class Alone implements Crew {
   readonly #sessions: Sessions;
   readonly #runner: GradientRunner;
   readonly #update: Update;
-  readonly #evaluations: { readonly job: EvaluationJob; readonly evaluation: Evaluation }[] = [];
+  readonly #evaluations: Evaluations;
 
   constructor(job: CrewJob, reduction: Reduction) {
     this.#job = job;
@@ -47,6 +47,7 @@ class Alone implements Crew {
     this.#blocks = blocksOf(job.arena.region(job.laneRegions[0]!).layout);
     this.#sessions = new Sessions(job.runtime);
     this.#runner = new GradientRunner(job, this.#sessions);
+    this.#evaluations = new Evaluations(this.#sessions, job.arena);
     this.#update = new Update(job.arena, job.update);
   }
 
@@ -117,30 +118,11 @@ class Alone implements Crew {
   }
 
   async *evaluate(job: EvaluationJob): AsyncGenerator<EvaluatedChunk> {
-    yield* (await this.#openEvaluation(job)).run(job.samples);
+    yield* (await this.#evaluations.of(job)).run(job.samples);
   }
 
   async close(): Promise<void> {
     await this.#sessions.close();
-    this.#evaluations.length = 0;
-  }
-
-  async #openEvaluation(job: EvaluationJob): Promise<Evaluation> {
-    const known = this.#evaluations.find(
-      (one) =>
-        one.job.program === job.program &&
-        one.job.dataset === job.dataset &&
-        one.job.microbatchSize === job.microbatchSize &&
-        one.job.parameterRegion === job.parameterRegion,
-    );
-    if (known !== undefined) return known.evaluation;
-    const evaluation = new Evaluation({
-      ...job,
-      session: await this.#sessions.of(job.program),
-      parameters: this.#job.arena.region(job.parameterRegion).tensors,
-    });
-    this.#evaluations.push({ job, evaluation });
-    return evaluation;
   }
 
   /** Of the sum in a slot. */

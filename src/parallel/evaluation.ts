@@ -1,10 +1,12 @@
 /** Evaluation: a program with one row per sample in every output, run over samples in microbatches. */
 import type { AnyArray, NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
+import type { Arena } from "../runtime/arena.ts";
 import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
-import type { Batch, CrewFactory, EvaluatedChunk, LoadableProgram } from "./crew.ts";
+import type { Batch, CrewFactory, EvaluatedChunk, EvaluationJob, LoadableProgram } from "./crew.ts";
 import { type FedData, Feeds, type MicrobatchRequest } from "./feeds.ts";
 import { type Inference, inOrder } from "./inference.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** What an evaluation needs beside the samples. */
 export interface EvaluationParts {
@@ -106,6 +108,37 @@ export class Evaluation {
       this.#bindings.set(samples, binding);
     }
     return binding;
+  }
+}
+
+/** The evaluations of one thread: each is opened when it is first asked for, and once. */
+export class Evaluations {
+  readonly #sessions: Sessions;
+  readonly #arena: Arena;
+  readonly #opened: { readonly job: EvaluationJob; readonly evaluation: Evaluation }[] = [];
+
+  constructor(sessions: Sessions, arena: Arena) {
+    this.#sessions = sessions;
+    this.#arena = arena;
+  }
+
+  /** That of a job, whichever its samples. */
+  async of(job: EvaluationJob): Promise<Evaluation> {
+    const known = this.#opened.find(
+      (one) =>
+        one.job.program === job.program &&
+        one.job.dataset === job.dataset &&
+        one.job.microbatchSize === job.microbatchSize &&
+        one.job.parameterRegion === job.parameterRegion,
+    );
+    if (known !== undefined) return known.evaluation;
+    const evaluation = new Evaluation({
+      ...job,
+      session: await this.#sessions.of(job.program),
+      parameters: this.#arena.region(job.parameterRegion).tensors,
+    });
+    this.#opened.push({ job, evaluation });
+    return evaluation;
   }
 }
 

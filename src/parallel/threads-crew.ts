@@ -90,7 +90,7 @@ class Threads implements Crew {
     this.#feeder = new Feeder({ dataset, augmented, ring, plan: shared.ring, ledger, members: workers });
     const listener = {
       lost: (member: number, cause: unknown) => this.#lost(member, cause),
-      heard: (member: number, message: FromThread) => this.#heard(member, message),
+      heard: (message: FromThread) => this.#heard(message),
     };
     this.#pool = new ThreadPool(shared, listener, options.disturb);
     this.#evaluations = new ThreadEvaluations(this.#pool, this.#member, stuckAfterSeconds);
@@ -268,12 +268,12 @@ class Threads implements Crew {
     this.#member.ledger.end("failed");
   }
 
-  #heard(member: number, message: FromThread): void {
+  #heard(message: FromThread): void {
     if (message.kind === "failed") {
       this.#failure ??= errorOf(message);
       this.#evaluations.fail(this.#failure);
     }
-    if (message.kind === "evaluated") this.#evaluations.heard(member, message);
+    if (message.kind === "evaluated") this.#evaluations.heard(message);
   }
 
   #fails(where: string, got: string, fix: string): void {

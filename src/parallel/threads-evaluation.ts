@@ -2,7 +2,7 @@
 import { allocate, type TypedArray } from "../array/dtype.ts";
 import { elementCount } from "../array/shape.ts";
 import type { EvaluatedChunk, EvaluationJob } from "./crew.ts";
-import { cutBatch, Evaluation } from "./evaluation.ts";
+import { cutBatch, type Evaluation, Evaluations } from "./evaluation.ts";
 import type { MicrobatchRequest } from "./feeds.ts";
 import type { Member } from "./member.ts";
 import { stuckError } from "./threads-errors.ts";
@@ -16,7 +16,7 @@ const perThread = 2;
 /** Seconds between two looks at threads that do not answer. */
 const lookSeconds = 0.25;
 
-/** An evaluation that has been asked for before, or is for the first time. */
+/** An evaluation that threads may have been told of. */
 interface Opened {
   readonly id: number;
   readonly job: EvaluationJob;
@@ -29,6 +29,7 @@ interface Opened {
 export class ThreadEvaluations {
   readonly #pool: ThreadPool;
   readonly #member: Member;
+  readonly #evaluations: Evaluations;
   readonly #opened: Opened[] = [];
   /** Which thread has which microbatch. */
   readonly #sent = new Map<number, number>();
@@ -50,9 +51,10 @@ export class ThreadEvaluations {
     this.#stuckAfterSeconds = stuckAfterSeconds;
     this.#pool = pool;
     this.#member = member;
+    this.#evaluations = new Evaluations(member.sessions, member.arena);
   }
 
-  heard(_: number, message: Extract<FromThread, { kind: "evaluated" }>): void {
+  heard(message: Extract<FromThread, { kind: "evaluated" }>): void {
     // One that was computed again elsewhere is not wanted any more.
     if (this.#sent.delete(message.chunk)) this.#results.set(message.chunk, message);
     this.#wake();
@@ -181,18 +183,9 @@ export class ThreadEvaluations {
   }
 
   async #open(job: EvaluationJob): Promise<Opened> {
-    const isSame = ({ job: other }: Opened) =>
-      other.program === job.program &&
-      other.dataset === job.dataset &&
-      other.microbatchSize === job.microbatchSize &&
-      other.parameterRegion === job.parameterRegion;
-    const known = this.#opened.find(isSame);
+    const own = await this.#evaluations.of(job);
+    const known = this.#opened.find((one) => one.own === own);
     if (known !== undefined) return known;
-    const own = new Evaluation({
-      ...job,
-      session: await this.#member.sessions.of(job.program),
-      parameters: this.#member.arena.region(job.parameterRegion).tensors,
-    });
     const opened = { id: this.#opened.length, job, own, told: new Set<number>() };
     this.#opened.push(opened);
     return opened;

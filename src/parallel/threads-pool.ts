@@ -10,7 +10,7 @@ import type { FromThread, ThreadStart, ToThread } from "./threads-messages.ts";
 export interface PoolListener {
   /** A thread is gone, by its own fault: nothing it has taken will be finished. Resolves once another is in its place, or none will be. */
   lost(member: number, cause: unknown): Promise<void>;
-  heard(member: number, message: FromThread): void;
+  heard(message: FromThread): void;
 }
 
 /** Threads 1 … count. */
@@ -55,7 +55,7 @@ export class ThreadPool {
           // From now on a process that ends without closing its run need not wait for threads that sleep.
           if (!this.#isEnding && !this.#isWaitedFor) worker.unref();
           resolve();
-        } else this.#listener.heard(member, message);
+        } else this.#listener.heard(message);
       });
       worker.on("error", (error) => (cause = error));
       worker.on("exit", (code) => {
