@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrays } from "../data/arrays.ts";
+import { type Sampler, sequential } from "../data/sampler.ts";
 import { MicrobatchError } from "../errors.ts";
 import { linear, relu, sequence, squaredError } from "../nn/index.ts";
 import { sgd } from "../optim/index.ts";
@@ -8,7 +9,7 @@ import type { CrewFactory } from "../parallel/crew.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { settleMemory } from "./memory-budget.ts";
 import { definePlan, type Plan } from "./plan.ts";
-import { resolveSizes } from "./resolve.ts";
+import { type ResolvedPlan, resolveSizes } from "./resolve.ts";
 import { afterSteps } from "./stop.ts";
 import { trace } from "./trace.ts";
 import { train } from "./train.ts";
@@ -123,14 +124,36 @@ test("more microbatches than lanes need a second session: what fits into one may
   assert.equal(sizes.microbatchSize, 64); // 63 would be nine microbatches on eight lanes
 });
 
-test("a budget that no size fits into is refused", async () => {
+test("a budget that no size fits into is refused, with the least that would do", async () => {
   await assert.rejects(
     settle(plan({ memoryBudget: 110 * mebibyte }), undefined),
     refused(
-      "plan.memoryBudget: expected at least 117 MiB, for microbatches of one sample, got 110 MiB. " +
-        "Fix: a smaller model, less data in memory, fewer threads, or a larger memoryBudget",
+      "plan.memoryBudget: expected at least 118 MiB, for microbatches of one sample, got 110 MiB. " +
+        "Fix: a smaller model, less data in memory, or a larger memoryBudget",
     ),
   );
+  const { sizes } = await settle(plan({ memoryBudget: 118 * mebibyte }), undefined);
+  assert.equal(sizes.microbatchSize, 2); // which takes no more: one sample alone is computed twice
+  await assert.rejects(
+    settle(plan({ memoryBudget: 110 * mebibyte, parallel: crew(2) }), undefined, 2),
+    /Fix: a smaller model, less data in memory, fewer threads, or a larger memoryBudget$/,
+  );
+});
+
+test("a run that goes on or is replayed is not told to take other microbatches, which would give other bytes", async () => {
+  const replay = { ...resolveSizes(plan()), microbatchSize: 256 } as unknown as ResolvedPlan; // of which sizes alone are read
+  const tight = { replay, memoryBudget: 160 * mebibyte };
+  const message = (mebibytes: number, threads: string) =>
+    `plan.memoryBudget: expected at least ${mebibytes} MiB, for the microbatches of 256 that the run was begun with and has to keep, ` +
+    `got 160 MiB. Fix: ${threads}begin anew with smaller ones, or a larger memoryBudget`;
+  for (const change of [tight, { ...tight, microbatchSize: 256 }])
+    await assert.rejects(settle(plan(change), undefined), refused(message(362, "")));
+  await assert.rejects(
+    settle(plan({ ...tight, parallel: crew(2) }), undefined, 2),
+    refused(message(658, "fewer threads, ")),
+  );
+  const { sizes } = await settle(plan({ ...tight, memoryBudget: 362 * mebibyte }), undefined);
+  assert.equal(sizes.microbatchSize, 256);
 });
 
 test("a microbatch size that was left out is made to fit, in equal parts, and the record says why", async () => {
@@ -152,6 +175,17 @@ test("a size that takes more than the probe of another one promised is made smal
   assert.deepEqual(runs, [128, 128, 74, 74]);
   assert.equal(sizes.microbatchSize, 26); // in two sessions: more than eight microbatches
   assert.ok(memory!.predictedPeakBytes <= 200 * mebibyte);
+});
+
+test("a size that takes so much more that not even one sample fits is refused, not begun over the budget", async () => {
+  const taken = (samples: number) => (samples > 100 ? samples : 60 * samples);
+  await assert.rejects(
+    settle(plan({ memoryBudget: 200 * mebibyte }), undefined, 1, taken),
+    refused(
+      "plan.memoryBudget: expected at least 377 MiB, for microbatches of one sample, got 200 MiB. " +
+        "Fix: a smaller model, less data in memory, or a larger memoryBudget",
+    ),
+  );
 });
 
 test("what an evaluation takes is measured too, and counted beside what training keeps", async () => {
@@ -193,6 +227,23 @@ test("sizes far beyond the number of samples need no more than the samples do", 
     settle(plan({ ...huge, lastBatch: "carry" }), undefined),
     /plan\.microbatchSize: expected at most/,
   );
+});
+
+test("a sampler of the plan's own may draw more than there are, and its batches count in full", async () => {
+  const sampler = (times: number): Sampler => ({
+    name: "several times",
+    epoch: (samples) => ({ length: times * samples, at: (position) => position % samples }),
+  });
+  const twice = 2 * size;
+  const large = { batchSize: twice, microbatchSize: twice, memoryBudget: 4000 * mebibyte };
+  const peak = async (change: Partial<Plan>) =>
+    (await settle(plan({ ...large, ...change }), undefined)).memory!.predictedPeakBytes / mebibyte;
+  const own = await peak({});
+  assert.ok(own < 100 + size + 20, String(own));
+  assert.equal(await peak({ sampler: sequential() }), own);
+  const more = await peak({ sampler: sampler(2) });
+  assert.ok(more > 100 + twice, String(more));
+  assert.equal(await peak({ sampler: sampler(3) }), more);
 });
 
 test("a run tells what it was predicted to hold and what it has held, and keeps to its budget from the record too", async () => {

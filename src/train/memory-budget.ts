@@ -74,19 +74,18 @@ export async function settleMemory(unsettled: Unsettled): Promise<Settled> {
   if (meter.fits(crew, sizes.microbatchSize)) return meter.settled(crew, sizes);
   const largest = largestFitting(sizes, (size) => meter.fits(crew, size));
   const isLeftOut = plan.microbatchSize === undefined && plan.replay === undefined;
-  if (largest === 0 || !isLeftOut) {
-    refuse(plan, sizes.microbatchSize, largest, (size) => meter.predict(crew, size), budgetBytes);
-  }
+  if (largest === 0 || !isLeftOut) refuse(unsettled, meter, crew, largest);
   const reason = `the batch in equal parts that fit into ${mebibytes(budgetBytes)} MiB of memory`;
-  const size = await meter.confirm(crew, equalParts(sizes.batchSize, largest));
-  return meter.settled(crew, withMicrobatch(sizes, size, reason));
+  const confirmed = await meter.confirm(crew, equalParts(sizes.batchSize, largest));
+  if (confirmed === 0) refuse(unsettled, meter, crew, 0);
+  return meter.settled(crew, withMicrobatch(sizes, equalParts(sizes.batchSize, confirmed), reason));
 }
 
 /** What the programs take, as far as it has been measured, and what fits into the budget. */
 class Meter {
   readonly #unsettled: Unsettled;
   readonly #residentBytes: number;
-  readonly #budgetBytes: number;
+  readonly budgetBytes: number;
   #first!: SessionBytes;
   #add!: SessionBytes;
   #evaluation: SessionBytes | undefined;
@@ -94,13 +93,13 @@ class Meter {
   constructor(unsettled: Unsettled, residentBytes: number, budgetBytes: number) {
     this.#unsettled = unsettled;
     this.#residentBytes = residentBytes;
-    this.#budgetBytes = budgetBytes;
+    this.budgetBytes = budgetBytes;
   }
 
   /** Measures the sizes that are asked for, or smaller ones where those are large. */
   async measure(): Promise<void> {
     const { plan, trace, runtime, sizes } = this.#unsettled;
-    const room = this.#budgetBytes - this.#residentBytes;
+    const room = this.budgetBytes - this.#residentBytes;
     const samples = Math.min(sizes.microbatchSize, mostSamples(plan, sizes));
     const wanted = { room, samples, idleBytes: this.#residentBytes };
     this.#first = await measureSession(runtime, trainingProgram(trace, false), wanted);
@@ -136,12 +135,17 @@ class Meter {
     return Math.max(restored, predictPeak(parts, sizes, size));
   }
 
-  fits(crew: CrewFactory, size: number): boolean {
+  /** The budget that a size fits into: of one that was not probed a little more than predicted. */
+  needed(crew: CrewFactory, size: number): number {
     const isAsked = size === this.#unsettled.sizes.microbatchSize;
-    return this.predict(crew, size, isAsked ? 1 : unprobed) <= this.#budgetBytes;
+    return this.predict(crew, size, isAsked ? 1 : unprobed);
   }
 
-  /** Measures a size that is to fit, now that it is known, and takes a smaller one if it does not. */
+  fits(crew: CrewFactory, size: number): boolean {
+    return this.needed(crew, size) <= this.budgetBytes;
+  }
+
+  /** Measures a size that is to fit, now that it is known, and gives a smaller one if it does not; 0 where none does any more. */
   async confirm(crew: CrewFactory, size: number): Promise<number> {
     const { plan, trace, runtime, sizes } = this.#unsettled;
     const wanted = { samples: size, idleBytes: this.#residentBytes };
@@ -149,16 +153,15 @@ class Meter {
     this.#add = isAdding(plan, withMicrobatch(sizes, size))
       ? await measureAgain(runtime, trainingProgram(trace, true), this.#add, wanted)
       : this.#first;
-    if (this.predict(crew, size) <= this.#budgetBytes) return size;
-    const largest = largestFitting({ ...sizes, microbatchSize: size }, (one) => this.fits(crew, one));
-    return equalParts(sizes.batchSize, Math.max(1, largest));
+    if (this.predict(crew, size) <= this.budgetBytes) return size;
+    return largestFitting({ ...sizes, microbatchSize: size }, (one) => this.fits(crew, one));
   }
 
   settled(factory: CrewFactory, sizes: Sizes): Settled {
     const memory = {
       idleBytes: this.#residentBytes,
       predictedPeakBytes: this.predict(factory, sizes.microbatchSize),
-      ...(Number.isFinite(this.#budgetBytes) && { budgetBytes: this.#budgetBytes }),
+      ...(Number.isFinite(this.budgetBytes) && { budgetBytes: this.budgetBytes }),
     };
     return { sizes, factory, memory };
   }
@@ -182,24 +185,30 @@ function largestFitting(sizes: Sizes, fits: (size: number) => boolean): number {
   return low;
 }
 
-function refuse(
-  plan: Plan,
-  size: number,
-  largest: number,
-  predict: (size: number) => number,
-  budgetBytes: number,
-): never {
-  const budget = `${mebibytes(budgetBytes)} MiB${plan.memoryBudget === undefined ? " that are free" : ""}`;
+/** Says what would fit. largest: the largest microbatch size that does, 0 where none does. */
+function refuse({ plan, sizes }: Unsettled, meter: Meter, crew: CrewFactory, largest: number): never {
+  const size = sizes.microbatchSize;
+  const isFree = plan.memoryBudget === undefined;
+  const budget = `${mebibytes(meter.budgetBytes)} MiB${isFree ? " that are free" : ""}`;
+  const needed = (microbatch: number) => `${mebibytes(meter.needed(crew, microbatch))} MiB`;
+  const fewerThreads = Math.min(crew.workers, sizes.lanes) > 1 ? "fewer threads, " : "";
+  if (plan.replay !== undefined) {
+    fail("plan.memoryBudget", {
+      expected: `at least ${needed(size)}, for the microbatches of ${size} that the run was begun with and has to keep`,
+      got: budget,
+      fix: `${fewerThreads}begin anew with smaller ones, or a larger memoryBudget`,
+    });
+  }
   if (largest === 0) {
     fail("plan.memoryBudget", {
-      expected: `at least ${mebibytes(predict(1))} MiB, for microbatches of one sample`,
+      expected: `at least ${needed(1)}, for microbatches of one sample`,
       got: budget,
-      fix: "a smaller model, less data in memory, fewer threads, or a larger memoryBudget",
+      fix: `a smaller model, less data in memory, ${fewerThreads}or a larger memoryBudget`,
     });
   }
   fail("plan.microbatchSize", {
     expected: `at most ${largest}, to fit into ${budget}`,
-    got: `${size}, for which the process would hold ${mebibytes(predict(size))} MiB`,
+    got: `${size}, for which the process would hold ${needed(size)}`,
     fix: `microbatchSize: ${largest}, or a larger memoryBudget`,
   });
 }

@@ -68,9 +68,15 @@ export function isAdding(plan: Plan, sizes: Sizes): boolean {
   return busyLanes(sizes.lanes, microbatches).some(({ start, end }) => end - start > 1);
 }
 
-/** The most samples that a batch will really have: only one that carries over takes more than there are. */
-export const mostSamples = ({ data }: Plan, { batchSize, lastBatch }: Sizes) =>
-  lastBatch === "carry" ? batchSize : Math.min(batchSize, data.size);
+/**
+ * The most samples that a batch will really have: more than there are only where it carries over, or where the plan's own sampler
+ * makes epochs that are longer than the data, of which the first is asked.
+ */
+export function mostSamples({ data, sampler }: Plan, { batchSize, lastBatch, seed }: Sizes): number {
+  if (lastBatch === "carry" || batchSize <= data.size) return batchSize;
+  const drawn = sampler?.epoch(data.size, seed, 0).length ?? 0;
+  return Math.min(batchSize, Math.max(drawn, data.size));
+}
 
 /** Samples that an evaluation runs at once. */
 export const evaluatedSamples = ({ validation }: Plan, { evaluationMicrobatchSize }: Sizes) =>
