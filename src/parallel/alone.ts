@@ -17,7 +17,8 @@ import type {
   LaneReport,
   Totals,
 } from "./crew.ts";
-import { cutBatch, Evaluations } from "./evaluation.ts";
+import { Evaluations } from "./evaluation.ts";
+import { cutBatch } from "./feeds.ts";
 import { GradientRunner } from "./gradient-runner.ts";
 import { busyLanes, type Merge, mergeSchedule } from "./lanes.ts";
 import { Sessions } from "./sessions.ts";

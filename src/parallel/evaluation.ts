@@ -3,8 +3,8 @@ import type { AnyArray, NdArray } from "../array/array.ts";
 import { elementCount } from "../array/shape.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
-import type { Batch, CrewFactory, EvaluatedChunk, EvaluationJob, LoadableProgram } from "./crew.ts";
-import { type FedData, Feeds, type MicrobatchRequest } from "./feeds.ts";
+import type { CrewFactory, EvaluatedChunk, EvaluationJob, LoadableProgram } from "./crew.ts";
+import { cutBatch, type FedData, Feeds, type MicrobatchRequest } from "./feeds.ts";
 import { type Inference, inOrder } from "./inference.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -140,17 +140,6 @@ export class Evaluations {
     this.#opened.push({ job, evaluation });
     return evaluation;
   }
-}
-
-/** Cuts a batch into microbatches, in the order the samples were drawn. The last may be smaller. */
-export function cutBatch(batch: Batch, size: number): MicrobatchRequest[] {
-  const microbatches: MicrobatchRequest[] = [];
-  for (let position = 0; position < batch.samples.length; position += size) {
-    const samples = batch.samples.subarray(position, position + size);
-    const epochs = batch.epochs?.subarray(position, position + size);
-    microbatches.push({ samples, position, step: batch.step, ...(epochs && { epochs }) });
-  }
-  return microbatches;
 }
 
 /** The rows of real samples: a single one was computed twice. */

@@ -7,7 +7,7 @@ import type { ColumnSpec, Dataset } from "../data/dataset.ts";
 import { bug, fail } from "../errors.ts";
 import type { MaskRequest } from "../nn/mode.ts";
 import { fillMask } from "../runtime/masks.ts";
-import type { LoadableProgram } from "./crew.ts";
+import type { Batch, LoadableProgram } from "./crew.ts";
 
 /** What feeds are filled from: of a dataset, as much as that takes. */
 export type FedData = Pick<Dataset, "name" | "columns" | "weight" | "read">;
@@ -20,6 +20,17 @@ export interface MicrobatchRequest {
   /** Place of its first sample in the batch; with the step it keys dropout. */
   readonly position: number;
   readonly step: number;
+}
+
+/** Cuts a batch into microbatches, in the order the samples were drawn. The last may be smaller. */
+export function cutBatch(batch: Batch, size: number): MicrobatchRequest[] {
+  const microbatches: MicrobatchRequest[] = [];
+  for (let position = 0; position < batch.samples.length; position += size) {
+    const samples = batch.samples.subarray(position, position + size);
+    const epochs = batch.epochs?.subarray(position, position + size);
+    microbatches.push({ samples, position, step: batch.step, ...(epochs && { epochs }) });
+  }
+  return microbatches;
 }
 
 /** One fed column and where its numbers lie. */

@@ -11,7 +11,7 @@ import type {
   EvaluationJob,
   Totals,
 } from "./crew.ts";
-import { cutBatch } from "./evaluation.ts";
+import { cutBatch } from "./feeds.ts";
 import type { UpdateScalars } from "./update.ts";
 
 /** Seconds of training after which threads are tried: they take a quarter of a second to start, which a short run never gets back. */

@@ -2,8 +2,8 @@
 import { allocate, type TypedArray } from "../array/dtype.ts";
 import { elementCount } from "../array/shape.ts";
 import type { EvaluatedChunk, EvaluationJob } from "./crew.ts";
-import { cutBatch, type Evaluation, Evaluations } from "./evaluation.ts";
-import type { MicrobatchRequest } from "./feeds.ts";
+import { type Evaluation, Evaluations } from "./evaluation.ts";
+import { cutBatch, type MicrobatchRequest } from "./feeds.ts";
 import type { Member } from "./member.ts";
 import { stuckError } from "./threads-errors.ts";
 import type { FromThread } from "./threads-messages.ts";
