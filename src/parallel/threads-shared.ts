@@ -11,7 +11,9 @@ import { channelsOf, createResultsMemory } from "./results.ts";
 
 /** At most so much memory for samples that threads share; at least two microbatches have room in any case. */
 export const sharedSampleBytes = 64 * 2 ** 20;
-/** Elements below which dividing a total or an update costs more than it saves: 256 KiB a part. */
+/** Elements below which dividing a total or an update costs more than it saves: 64 KiB a part. */
+const fewestPerPart = 2 ** 14;
+/** More parts than threads keep one that is disturbed from holding up the others; each costs what 256 KiB make up for. */
 const elementsPerPart = 2 ** 16;
 
 /** Allocates it for so many threads. */
@@ -23,7 +25,7 @@ export function createShared(job: CrewJob, workers: number): Shared {
   const microbatches = Math.ceil(Math.min(batchSize, most) / microbatchSize);
   const { layout } = arena.region(laneRegions[0]!); // what is trained, which lies first in every region
   const blocks = blocksOf(layout).count;
-  const parts = Math.max(1, Math.min(4 * workers, Math.floor(layout.floats / elementsPerPart)));
+  const parts = partsOf(layout.floats, workers);
   const isCrowded = workers > availableParallelism();
   const ledgerSize = { lanes, slots: laneRegions.length, parts, isCrowded };
   const resultsSize = {
@@ -50,6 +52,11 @@ export function createShared(job: CrewJob, workers: number): Shared {
     ...(held && { held }),
     parts,
   };
+}
+
+function partsOf(elements: number, workers: number): number {
+  const one = Math.min(workers, Math.floor(elements / fewestPerPart));
+  return Math.max(1, one, Math.min(4 * workers, Math.floor(elements / elementsPerPart)));
 }
 
 /** What threads need to know of a dataset. Lists of categories stay here. */
