@@ -1,10 +1,11 @@
 /** Checkpoints: the whole truth of a run as one value, kept so that another process goes on as if nothing had happened. */
 import type { NdArray } from "../array/array.ts";
 import { formatShape, sameShape } from "../array/shape.ts";
-import { fail, kindOf } from "../errors.ts";
+import { fail } from "../errors.ts";
 import type { Arena, Region } from "../runtime/arena.ts";
 import { initialDivergence, settleDivergence } from "./divergence-policy.ts";
 import type { FinishedEvent, StartedEvent, StopReason, TrainEvent } from "./event.ts";
+import { checkOptions, type Option } from "./options.ts";
 import { type Plan, stopRules } from "./plan.ts";
 import { savedRegions } from "./regions.ts";
 import { differencesOf, type ResolvedPlan, shownFields } from "./resolve.ts";
@@ -95,7 +96,7 @@ export interface Beginning {
 /** Opens the plan's store and looks for what to go on from. */
 export async function findBeginning({ checkpoint }: Plan): Promise<Beginning> {
   if (checkpoint === undefined) return { notes: [] };
-  checkCheckpointing(checkpoint);
+  checkOptions("plan.checkpoint", checkpoint, options);
   const { store } = checkpoint;
   await store.open();
   try {
@@ -126,9 +127,10 @@ function beginningOf({ store, resume = false }: Checkpointing, { found, notes }:
   return { ...(found && { found }), notes: [...notes, begun] };
 }
 
-const options: Readonly<
-  Record<string, { expected: string; holds: (value: unknown) => boolean; fix: string }>
-> = {
+/** Numbers by which a run would never be saved are refused. */
+const options: Readonly<Record<keyof Checkpointing, Option>> = {
+  /** Looked at with the fields of the plan. */
+  store: { expected: "", holds: () => true, fix: "" },
   everySteps: {
     expected: "a whole number from 1 on",
     holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
@@ -145,23 +147,6 @@ const options: Readonly<
     fix: "true goes on from the last checkpoint",
   },
 };
-
-/** Refuses options that there are not, and numbers by which a run would never be saved. */
-function checkCheckpointing({ store: _, ...given }: Checkpointing): void {
-  for (const [name, value] of Object.entries(given)) {
-    const option = Object.hasOwn(options, name) ? options[name] : undefined;
-    if (option === undefined) {
-      fail("plan.checkpoint", {
-        expected: `only store, ${Object.keys(options).join(", ")}`,
-        got: name,
-        fix: "correct the name, or leave it out",
-      });
-    }
-    const { expected, holds, fix } = option;
-    if (value !== undefined && !holds(value))
-      fail(`plan.checkpoint.${name}`, { expected, got: kindOf(value), fix });
-  }
-}
 
 /** Refuses a checkpoint of another plan, and names every difference. Those that do no harm may be allowed. */
 export function checkBeginning({ checkpoint }: Plan, { found }: Beginning, resolved: ResolvedPlan): void {

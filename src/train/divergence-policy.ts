@@ -1,5 +1,6 @@
 /** What a run does about steps that diverge: ends, leaves updates out, or goes back and learns slower. Plain data. */
 import { fail, kindOf } from "../errors.ts";
+import { checkOptions, type Option } from "./options.ts";
 import type { TrainingState } from "./state.ts";
 
 /** What counts as divergence beside NaN and infinity. */
@@ -152,12 +153,6 @@ export function limitOf(
 
 const times = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
-interface Option {
-  readonly expected: string;
-  readonly holds: (value: unknown) => boolean;
-  readonly fix: string;
-}
-
 const isNumber = (value: unknown): value is number => typeof value === "number";
 const factor: Option = {
   expected: "a number above 1",
@@ -196,18 +191,5 @@ export function checkDivergence(divergence: Divergence): void {
       fix: 'for example { action: "skip" }',
     });
   }
-  const known = options[action];
-  for (const [name, value] of Object.entries(given)) {
-    const option = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (option === undefined) {
-      fail(`plan.divergence, action "${action}"`, {
-        expected: `only ${Object.keys(known).join(", ")}`,
-        got: name,
-        fix: "correct the name, or leave it out",
-      });
-    }
-    const { expected, holds, fix } = option;
-    if (value !== undefined && !holds(value))
-      fail(`plan.divergence.${name}`, { expected, got: kindOf(value), fix });
-  }
+  checkOptions("plan.divergence", given, options[action], `, action "${action}"`);
 }
