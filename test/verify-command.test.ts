@@ -4,6 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import sharp from "sharp";
+import { killElsewhere } from "../src/cli/verify-child.ts";
 import { buildProgram, constant, encodeOnnx, input, matmul, mul, sum } from "../src/index.ts";
 import { type Certificate, writeFileAtomically } from "../src/node.ts";
 import { microbatchIn, microbatchInOneProcess } from "./command-line.ts";
@@ -84,6 +85,30 @@ test("a plan file is trained in another process too, which is killed and gone on
   assert.deepEqual(fails, []);
   assert.deepEqual(holds, ["splits", "company", "layers", "threads", "resume", "saved", "kill"]);
   assert.equal(code, 0);
+});
+
+test("a process that somebody else kills says nothing about the plan; one that crashes does", async () => {
+  // The other process alone can be spoken to.
+  const ended = (signal: string) =>
+    `${planText("error")}if (process.send) process.kill(process.pid, "${signal}");\n`;
+  await writeFile(join(folder, "killed.ts"), ended("SIGKILL"));
+  const { code, certificate } = await verified("killed.ts");
+  const kill = certificate.checks.find(({ name }) => name === "kill");
+  assert.deepEqual(
+    [code, kill?.holds, kill?.why],
+    [
+      0,
+      "skipped",
+      "the other process was killed before it had done 3 steps, and not by this one: is memory short?",
+    ],
+  );
+  await writeFile(join(folder, "crashed.ts"), ended("SIGABRT"));
+  const reduced = { batchSize: 3, microbatchSize: 2, lanes: 3, steps: 4 };
+  const run = { folder: join(folder, "crashed"), reduced, killAt: 3, seconds: 120 };
+  await assert.rejects(
+    killElsewhere(join(folder, "crashed.ts"))(run),
+    /in another process: expected a run that goes on until it is killed, got an end with SIGABRT/,
+  );
 });
 
 test("a plan that breaks the law ends with exit code 1, and the certificate says what fails and why", async () => {

@@ -98,12 +98,13 @@ export async function checkKill(
   plan: Plan,
   reduced: Reduced,
   first: Undisturbed,
-  elsewhere: (run: Omit<ElsewhereRun, "seconds">) => Promise<boolean>,
+  elsewhere: (run: Omit<ElsewhereRun, "seconds">) => Promise<boolean | string>,
 ): Promise<Check> {
   return withFolder(async (folder) => {
     const killAt = reduced.steps - 1;
-    if (!(await elsewhere({ folder, reduced, killAt }))) {
-      const why = `for time: another process had not done ${killAt} steps of the plan`;
+    const killed = await elsewhere({ folder, reduced, killAt });
+    if (killed !== true) {
+      const why = killed || `for time: another process had not done ${killAt} steps of the plan`;
       return { name: "kill", holds: "skipped", measured: {}, limit: null, why };
     }
     const short = reducedPlan(plan, reduced, { workers: 1, store: runFolder(folder) });

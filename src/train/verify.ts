@@ -24,10 +24,10 @@ export interface VerifyOptions {
   /** Where a run is saved and gone on from; a new, empty one. Default: a run's folder among the temporary files. */
   readonly store?: CheckpointStore;
   /**
-   * Trains the reduced plan in another process, which it ends by SIGKILL. False where there was not enough time. Default: none, and
-   * that check is skipped.
+   * Trains the reduced plan in another process, which it ends by SIGKILL. False where there was not enough time, and a sentence where
+   * something else was in the way: the check is skipped then. Default: none, and it is skipped too.
    */
-  readonly elsewhere?: (run: ElsewhereRun) => Promise<boolean>;
+  readonly elsewhere?: (run: ElsewhereRun) => Promise<boolean | string>;
 }
 
 /** A run of another process that is to be killed. */
