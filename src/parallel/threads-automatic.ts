@@ -1,5 +1,6 @@
 /** The crew of a plan that names none: this thread, and as many as there are cores where a probe shows that they are worth it. */
 import { availableParallelism } from "node:os";
+import { median } from "../array/median.ts";
 import { alone } from "./alone.ts";
 import type {
   Batch,
@@ -118,5 +119,3 @@ class Automatic implements Crew {
     });
   }
 }
-
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;

@@ -1,6 +1,7 @@
 /** Probes: a program on numbers made up, in a session of its own, to see what it really takes. */
 import { type NdArray, ndarray } from "../array/array.ts";
 import { allocate, type NumericDType } from "../array/dtype.ts";
+import { median } from "../array/median.ts";
 import { concrete, elementCount, isBatchDim } from "../array/shape.ts";
 import type { Program } from "../graph/program.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -146,7 +147,7 @@ export function usualSeconds(
   processorSeconds: number,
 ): number {
   if (processorSeconds < 0.8 * spentSeconds) return processorSeconds / runs.length;
-  return runs.toSorted((a, b) => a - b)[runs.length >> 1]!;
+  return median(runs);
 }
 
 const bytesOf = (arrays: readonly NdArray[]) => arrays.reduce((sum, { data }) => sum + data.byteLength, 0);

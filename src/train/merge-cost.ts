@@ -1,4 +1,5 @@
 /** What one more microbatch costs beside its forward and backward pass: its sum has to be added to the others. */
+import { median } from "../array/median.ts";
 import { createArena, layout } from "../runtime/arena.ts";
 import { createReduction } from "../runtime/reduction.ts";
 
@@ -27,5 +28,3 @@ export function measureMerge(floats: number): number {
   }
   return (median(spent) / 1000) * (floats / measured);
 }
-
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
