@@ -74,7 +74,7 @@ test("while this thread computes, the others do the rest", async () => {
   });
   const inference = await inferOnThreads({ runtime, name: "sum", bytes, held }, 3);
   const results = Array.from({ length: 12 }, (_, run) => inference.run(feedsOf(run)).then(sumOf));
-  const isHere = 4; // two others hold two each
+  const isHere = 0; // the others are still being started
   await Promise.all(results.filter((_, run) => run !== isHere));
   others.resolve();
   const expected = (run: number) => (run === isHere ? [-1, -1] : [10 + run, 20 - run]);
@@ -86,13 +86,65 @@ test("while this thread computes, the others do the rest", async () => {
 });
 
 test("what another thread cannot run is run here, and so is everything where none can begin", async () => {
-  const runtime = withRun(await nodeRuntime(), async () => here);
+  const others = Promise.withResolvers<void>();
+  let runsHere = 0;
+  const runtime = withRun(await nodeRuntime(), async () => {
+    if (++runsHere === 1) await others.promise;
+    return here;
+  });
   const unfit = { y: ndarray("float32", [1], Float32Array.of(1)) };
   const inference = await inferOnThreads({ runtime, name: "sum", bytes, held }, 2);
-  assert.deepEqual(sumOf(await inference.run(unfit)), [-1, -1]);
+  const first = inference.run(feedsOf(0));
   assert.deepEqual(sumOf(await inference.run(feedsOf(1))), [11, 19]);
+  const failing = inference.run(unfit);
+  assert.deepEqual(sumOf(await inference.run(feedsOf(2))), [12, 18]);
+  others.resolve();
+  assert.deepEqual([await first, await failing].map(sumOf), [
+    [-1, -1],
+    [-1, -1],
+  ]);
+  assert.equal(runsHere, 2);
   await inference.close();
   const alone = await inferOnThreads({ runtime, name: "sum", bytes: Uint8Array.of(1), held }, 2);
-  assert.deepEqual(sumOf(await alone.run(feedsOf(1))), [-1, -1]);
+  const all = await Promise.all([alone.run(feedsOf(1)), alone.run(feedsOf(2)), alone.run(feedsOf(3))]);
+  assert.deepEqual(all.map(sumOf), [
+    [-1, -1],
+    [-1, -1],
+    [-1, -1],
+  ]);
   await alone.close();
+});
+
+test("feeds that no thread takes are an error of their run, and of no other", async () => {
+  const inference = await inferOnThreads({ runtime: await nodeRuntime(), name: "sum", bytes, held }, 2);
+  await Promise.all([1, 2, 3, 4].map((run) => inference.run(feedsOf(run))));
+  await assert.rejects(inference.run({ y: feedsOf(1).x }), {
+    message: /^program "sum", feeds: expected /,
+  });
+  assert.deepEqual(sumOf(await inference.run(feedsOf(5))), [15, 15]);
+  await inference.close();
+});
+
+test("no more threads are started than there are runs at once, and closing waits for those that have just begun", async () => {
+  let started = 0;
+  const count = () => started++;
+  process.on("worker", count);
+  try {
+    const runtime = await nodeRuntime();
+    const inference = await inferOnThreads({ runtime, name: "sum", bytes, held }, 16);
+    for (const run of [1, 2, 3])
+      assert.deepEqual(sumOf(await inference.run(feedsOf(run))), [10 + run, 20 - run]);
+    assert.equal(started, 0);
+    await Promise.all([1, 2, 3].map((run) => inference.run(feedsOf(run))));
+    assert.equal(started, 2);
+    await Promise.all([1, 2, 3].map((run) => inference.run(feedsOf(run))));
+    assert.equal(started, 2);
+    await inference.close();
+    const few = await inferOnThreads({ runtime, name: "sum", bytes, held }, 2);
+    await Promise.all([1, 2, 3, 4, 5, 6].map((run) => few.run(feedsOf(run))));
+    assert.equal(started, 3);
+    await few.close();
+  } finally {
+    process.off("worker", count);
+  }
 });

@@ -37,47 +37,53 @@ interface Thread {
   readonly worker: Worker;
   readonly exit: Promise<void>;
   readonly runs: Map<number, Pending>;
+  /** It has loaded the program. */
+  isReady: boolean;
 }
 
-/** Opens the program on this thread and on `workers` − 1 others. */
+/**
+ * Opens the program on this thread, and on as many others as there are runs at once, of which `workers` − 1 are the most: each has the
+ * program's memory once more.
+ */
 export async function inferOnThreads(job: InferenceJob, workers: number): Promise<Inference> {
   const own = await inferAlone(job); // bytes that cannot be read are told here
-  const inference = new ThreadInference(own, workers);
-  await inference.start(job);
-  return inference;
+  return new ThreadInference(own, job, workers);
 }
 
 class ThreadInference implements Inference {
   readonly ahead: number;
   readonly #own: Inference;
+  readonly #start: InferenceStart;
+  /** Those that are there, of which some may not be ready. */
   readonly #threads = new Set<Thread>();
   readonly #waiting: Pending[] = [];
   /** What this thread computes. */
   readonly #here = new Set<Promise<void>>();
   readonly #workers: number;
   #begun = 0;
+  #started = 0;
+  #isClosed = false;
 
-  constructor(own: Inference, workers: number) {
+  constructor(own: Inference, { name, bytes, held = {} }: InferenceJob, workers: number) {
     this.#own = own;
+    this.#start = { name, bytes, held };
     this.#workers = workers;
     this.ahead = (perThread + 1) * workers; // one more than they hold: results leave in order, and some wait for others
-  }
-
-  /** Resolves when every other thread can compute, or is gone. */
-  async start({ name, bytes, held = {} }: InferenceJob): Promise<void> {
-    const start: InferenceStart = { name, bytes, held };
-    await Promise.all(Array.from({ length: this.#workers - 1 }, () => this.#start(start)));
   }
 
   run(feeds: Arrays): Promise<Arrays> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ feeds, resolve, reject });
+      const computed = [...this.#threads].reduce((sum, { runs }) => sum + runs.size, this.#here.size);
+      const isWanted = this.#waiting.length + computed > 1 + this.#started;
+      if (isWanted && this.#started < this.#workers - 1 && !this.#isClosed) this.#startThread();
       this.#pass();
     });
   }
 
   /** Waits for what is under way: ending a thread in the middle of a run would abort the process. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const exits = [...this.#threads].map(({ worker, exit }) => {
       worker.ref();
       worker.postMessage({ kind: "end" } satisfies ToInference);
@@ -88,17 +94,19 @@ class ThreadInference implements Inference {
     await this.#own.close();
   }
 
-  #start(start: InferenceStart): Promise<void> {
+  #startThread(): void {
+    this.#started++;
     const worker = new Worker(moduleBeside(import.meta.url, "./threads-inference-worker"), {
-      workerData: start,
+      workerData: this.#start,
     });
-    const [ready, exit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const thread: Thread = { worker, exit: exit.promise, runs: new Map() };
+    const exit = Promise.withResolvers<void>();
+    const thread: Thread = { worker, exit: exit.promise, runs: new Map(), isReady: false };
+    this.#threads.add(thread);
     worker.on("message", (message: FromInference) => {
       if (message.kind !== "ready") return this.#heard(thread, message);
-      this.#threads.add(thread);
-      worker.unref(); // whoever forgets to close a model must not wait for threads that sleep
-      ready.resolve();
+      thread.isReady = true;
+      if (!this.#isClosed) worker.unref(); // whoever forgets to close a model must not wait for threads that sleep
+      this.#pass();
     });
     worker.on("error", () => {}); // it exits too
     worker.on("exit", () => {
@@ -106,16 +114,14 @@ class ThreadInference implements Inference {
       this.#waiting.unshift(...thread.runs.values());
       thread.runs.clear();
       this.#pass();
-      ready.resolve();
       exit.resolve();
     });
-    return ready.promise;
   }
 
   #heard(thread: Thread, message: Exclude<FromInference, { kind: "ready" }>): void {
     const run = thread.runs.get(message.id);
     thread.runs.delete(message.id);
-    if (thread.runs.size === 0) thread.worker.unref();
+    if (thread.runs.size === 0 && !this.#isClosed) thread.worker.unref();
     if (message.kind === "outputs") run?.resolve(message.outputs);
     else if (run !== undefined) this.#runHere(run);
     this.#pass();
@@ -125,7 +131,7 @@ class ThreadInference implements Inference {
   #pass(): void {
     for (;;) {
       const free = [...this.#threads]
-        .filter(({ runs }) => runs.size < perThread)
+        .filter(({ runs, isReady }) => isReady && runs.size < perThread)
         .sort((one, other) => one.runs.size - other.runs.size)
         .at(0);
       if (free === undefined && this.#here.size > 0) return;
@@ -144,13 +150,12 @@ class ThreadInference implements Inference {
   }
 
   #runHere({ feeds, resolve, reject }: Pending): void {
-    const over = this.#own
-      .run(feeds)
+    // What is thrown at once, because the feeds are wrong, is told like everything else. Over is what whoever asks next must not wait for.
+    const ran = (async () => this.#own.run(feeds))();
+    const over = ran
+      .finally(() => this.#here.delete(over))
       .then(resolve, reject)
-      .then(() => {
-        this.#here.delete(over);
-        this.#pass();
-      });
+      .then(() => this.#pass());
     this.#here.add(over);
   }
 }
