@@ -1,6 +1,7 @@
 /** Runs the gradient programs on this thread, one microbatch after another, into sums that lie in the arena. */
 import { elementCount } from "../array/shape.ts";
 import type { AugmentedReader } from "../data/augment/reader.ts";
+import { bug } from "../errors.ts";
 import type { Arena } from "../runtime/arena.ts";
 import type { Binding, Runtime } from "../runtime/runtime.ts";
 import type { GradientPrograms } from "./crew.ts";
@@ -28,7 +29,11 @@ export class GradientRunner {
   readonly #job: GradientJob;
   readonly #feeds: Feeds;
   readonly #sessions: Sessions;
-  readonly #bindings = new Map<string, Binding>();
+  /** Of full microbatches, by slot and program. */
+  readonly #full = new Map<string, Binding>();
+  /** Of all other sizes: where samples of weight 0 are left out, every batch may end in another one. */
+  readonly #others = new Map<string, Binding>();
+  readonly #mostOthers: number;
   /** Where the programs put ℓ, and w where the loss has weights of its own. */
   readonly #loss: Float32Array;
   readonly #lossWeights: Float32Array;
@@ -40,6 +45,7 @@ export class GradientRunner {
     const numbers = elementCount([rowsOf(job.microbatchSize), ...job.gradient.loss.shape]);
     this.#loss = new Float32Array(numbers);
     this.#lossWeights = new Float32Array(job.gradient.loss.weights === undefined ? 0 : numbers);
+    this.#mostOthers = mostOthers(job.gradient);
     this.statistics = new LaneStatistics(job.gradient.statistics);
   }
 
@@ -50,13 +56,7 @@ export class GradientRunner {
 
   /** Runs the microbatch that was filled last; `isFirst` writes the sum in that lane region, otherwise it is added to. */
   async run(samples: number, slot: number, isFirst: boolean): Promise<LossSums> {
-    const key = `${samples} ${slot} ${isFirst}`;
-    let binding = this.#bindings.get(key);
-    if (binding === undefined) {
-      binding = await this.#bind(samples, slot, isFirst);
-      this.#bindings.set(key, binding);
-    }
-    await binding.run();
+    await (await this.#binding(samples, slot, isFirst)).run();
     this.statistics.take(samples, slot, isFirst);
     const { shape, weights } = this.#job.gradient.loss;
     const loss = this.#loss.subarray(0, elementCount([samples, ...shape]));
@@ -64,6 +64,23 @@ export class GradientRunner {
       loss,
       weights === undefined ? this.#feeds.weights(samples) : this.#lossWeights.subarray(0, loss.length),
     );
+  }
+
+  async #binding(samples: number, slot: number, isFirst: boolean): Promise<Binding> {
+    const bindings = samples === this.#job.microbatchSize ? this.#full : this.#others;
+    const key = `${samples} ${slot} ${isFirst}`;
+    const known = bindings.get(key);
+    bindings.delete(key);
+    const binding = known ?? (await this.#bind(samples, slot, isFirst));
+    bindings.set(key, binding); // the last one is the one that was used last
+    if (this.#others.size > this.#mostOthers) this.#forgetOldest();
+    return binding;
+  }
+
+  #forgetOldest(): void {
+    const [key, binding] = this.#others.entries().next().value ?? bug("no binding is the oldest");
+    this.#others.delete(key);
+    binding.release?.();
   }
 
   async #bind(samples: number, slot: number, isFirst: boolean): Promise<Binding> {
@@ -91,4 +108,13 @@ export class GradientRunner {
     }
     return session.bind(feeds, fetches);
   }
+}
+
+/**
+ * How many bindings of other sizes are kept. A tensor that is bound takes 0.6 KB, and to bind it again 3 µs: 10 MB, in which small models
+ * have all of their sizes, and for large ones it does not matter how often they are bound.
+ */
+export function mostOthers({ first, sums }: Pick<GradientPrograms, "first" | "sums">): number {
+  const tensors = Object.keys(first.parameters).length + 2 * Object.keys(sums).length;
+  return Math.max(8, Math.floor(16384 / Math.max(tensors, 1)));
 }

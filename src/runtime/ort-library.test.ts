@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
@@ -109,6 +110,40 @@ test("a number that is fetched is written where it lies, whatever the garbage co
     assert.ok(written.total.data[0]! > 0);
   }
   await session.close();
+});
+
+test("a binding that is released keeps no array from being collected, runs no more and leaves others as they are", async () => {
+  const session = await loadInPlace("product", bytes);
+  const [kept, given] = [fetches(), fetches()];
+  const held = session.bind(feeds, kept);
+  let isCollected = false;
+  const registry = new FinalizationRegistry(() => {
+    isCollected = true;
+  });
+  const bindOnce = async () => {
+    const written = fetches();
+    registry.register(written.product.data, undefined);
+    const binding = session.bind(feeds, written);
+    await binding.run();
+    given.total.data[0] = written.total.data[0]!;
+    return binding;
+  };
+  const released = await bindOnce();
+  released.release?.();
+  released.release?.();
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (let turn = 0; turn < 50 && !isCollected; turn++) {
+    collect();
+    await setImmediate();
+  }
+  assert.ok(isCollected);
+  await assert.rejects(released.run(), /bug: program "product" runs after its end/);
+  await held.run();
+  assert.equal(kept.total.data[0], given.total.data[0]);
+  await session.close();
+  released.release?.();
+  await assert.rejects(held.run(), /runs after its end/);
 });
 
 test("names that are wrong or missing, arrays of another size and damaged programs are refused", async () => {

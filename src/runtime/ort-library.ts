@@ -150,16 +150,21 @@ interface Loaded {
   readonly cpu: Address;
 }
 
+/** What the library has for one binding. */
+interface Bound {
+  readonly binding: Address;
+  readonly tensors: Address[];
+  /** The library holds addresses: their arrays must not be collected before it. */
+  readonly arrays: NdArray[];
+}
+
 class NativeSession implements Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly #calls: Interface;
   readonly #loaded: Loaded;
   readonly #released: () => void;
-  readonly #bindings: Address[] = [];
-  readonly #tensors: Address[] = [];
-  /** The library holds addresses: their arrays must not be collected before the session. */
-  readonly #arrays: NdArray[] = [];
+  readonly #bound = new Set<Bound>();
   #isOpen = true;
 
   constructor(calls: Interface, loaded: Loaded, released: () => void) {
@@ -175,15 +180,15 @@ class NativeSession implements Session {
     checkNames(`program "${name}", feeds`, Object.keys(feeds), this.inputs, "feed the missing input");
     checkNames(`program "${name}", fetches`, Object.keys(fetches), this.outputs, "fetch every output");
     const calls = this.#calls;
-    const binding = calls.make(calls.createBinding, handle);
-    this.#bindings.push(binding);
+    const bound: Bound = { binding: calls.make(calls.createBinding, handle), tensors: [], arrays: [] };
+    this.#bound.add(bound);
     for (const [key, feed] of Object.entries(feeds)) {
       if (feed.dtype === "string") bug(`program "${name}" is fed strings in place`);
-      calls.check(calls.bindInput(binding, key, this.#tensor(key, feed)));
+      calls.check(calls.bindInput(bound.binding, key, this.#tensor(bound, key, feed)));
     }
     for (const [key, fetch] of Object.entries(fetches))
-      calls.check(calls.bindOutput(binding, key, this.#tensor(key, fetch)));
-    return { run: (atPeak) => this.#run(binding, atPeak) };
+      calls.check(calls.bindOutput(bound.binding, key, this.#tensor(bound, key, fetch)));
+    return { run: (atPeak) => this.#run(bound, atPeak), release: () => this.#unbind(bound) };
   }
 
   async close(): Promise<void> {
@@ -193,18 +198,24 @@ class NativeSession implements Session {
   release(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    for (const binding of this.#bindings) this.#calls.releaseBinding(binding);
-    for (const tensor of this.#tensors) this.#calls.releaseTensor(tensor);
+    for (const bound of this.#bound) this.#unbind(bound);
     this.#calls.releaseSession(this.#loaded.handle);
     this.#released();
   }
 
-  async #run(binding: Address, atPeak?: () => void): Promise<Readonly<Record<string, never>>> {
+  #unbind(bound: Bound): void {
+    if (!this.#bound.delete(bound)) return;
+    this.#calls.releaseBinding(bound.binding);
+    for (const tensor of bound.tensors) this.#calls.releaseTensor(tensor);
+    bound.arrays.length = 0; // whoever has the binding still has not the arrays
+  }
+
+  async #run(bound: Bound, atPeak?: () => void): Promise<Readonly<Record<string, never>>> {
     // What else this thread has to hear of: reads that are done, threads that are gone, signals. Other threads ask for it.
     if (isMainThread) await setImmediate();
-    if (!this.#isOpen) bug(`program "${this.#loaded.name}" runs after its end`);
+    if (!this.#bound.has(bound)) bug(`program "${this.#loaded.name}" runs after its end`);
     try {
-      this.#calls.check(this.#calls.run(this.#loaded.handle, null, binding));
+      this.#calls.check(this.#calls.run(this.#loaded.handle, null, bound.binding));
     } catch (cause) {
       runFailed(this.#loaded.name, cause);
     }
@@ -212,10 +223,10 @@ class NativeSession implements Session {
     return {};
   }
 
-  #tensor(name: string, array: NdArray): Address {
+  #tensor({ tensors, arrays }: Bound, name: string, array: NdArray): Address {
     checkArray(name, array);
     const { dtype, shape, data } = array;
-    this.#arrays.push(array);
+    arrays.push(array);
     const dims = BigInt64Array.from(shape, BigInt);
     const { cpu } = this.#loaded;
     const { createTensor } = this.#calls;
@@ -228,7 +239,7 @@ class NativeSession implements Session {
       dims.length,
       onnxDType[dtype],
     );
-    this.#tensors.push(tensor);
+    tensors.push(tensor);
     return tensor;
   }
 

@@ -41,4 +41,6 @@ export interface Binding {
    * holds the most memory, before it gives anything back.
    */
   run(atPeak?: () => void): Promise<Readonly<Record<string, AnyArray>>>;
+  /** Gives back what the session keeps for these arrays, before its end; it runs no more. Absent where nothing is kept. */
+  release?(): void;
 }
