@@ -6,7 +6,7 @@ import { bug } from "../errors.ts";
 import { alone } from "../parallel/alone.ts";
 import type { CrewFactory, CrewJob } from "../parallel/crew.ts";
 import { rowsOf } from "../parallel/feeds.ts";
-import type { Runtime, Session } from "../runtime/runtime.ts";
+import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
 import { openRun } from "./open.ts";
 import type { Plan } from "./plan.ts";
 import type { VerifyClock } from "./verify-check.ts";
@@ -123,27 +123,53 @@ async function capture(plan: Plan): Promise<{ job: CrewJob; close(): Promise<voi
   return { job: job ?? bug("a run was opened without a crew"), close: () => run.close() };
 }
 
-/** Sessions that are loaded once, whatever crews ask for them. */
-class SharedSessions {
+/** Sessions that are loaded once, whatever crews ask for them. What a crew has bound goes with it. */
+export class SharedSessions {
   readonly runtime: Runtime;
-  readonly #loaded = new Map<Uint8Array, Promise<Session>>();
+  readonly #loaded: Promise<Session>[] = [];
 
   constructor(runtime: Runtime) {
-    this.runtime = { ...runtime, load: (name, bytes) => this.#load(runtime, name, bytes) };
+    const load = this.#once((name, bytes) => runtime.load(name, bytes));
+    const loadInPlace = this.#once((name, bytes) => runtime.loadInPlace(name, bytes));
+    this.runtime = { ...runtime, load, loadInPlace };
   }
 
-  async #load(runtime: Runtime, name: string, bytes: Uint8Array): Promise<Session> {
-    let loading = this.#loaded.get(bytes);
-    if (loading === undefined) {
-      loading = runtime.load(name, bytes);
-      this.#loaded.set(bytes, loading);
-    }
-    return { ...(await loading), close: async () => {} };
+  #once(load: Runtime["load"]): Runtime["load"] {
+    const known = new Map<Uint8Array, Promise<Session>>();
+    return async (name, bytes) => {
+      let loading = known.get(bytes);
+      if (loading === undefined) {
+        loading = load(name, bytes);
+        known.set(bytes, loading);
+        this.#loaded.push(loading);
+      }
+      return borrowed(await loading);
+    };
   }
 
   async close(): Promise<void> {
-    for (const loading of this.#loaded.values()) await (await loading).close();
+    for (const loading of this.#loaded) {
+      const session = await loading.catch(() => undefined); // whoever asked for it was told
+      await session?.close();
+    }
   }
+}
+
+/** A session that stays open when it is closed. */
+function borrowed(session: Session): Session {
+  const bindings: Binding[] = [];
+  return {
+    inputs: session.inputs,
+    outputs: session.outputs,
+    bind: (feeds, fetches) => {
+      const binding = session.bind(feeds, fetches);
+      bindings.push(binding);
+      return binding;
+    },
+    close: async () => {
+      for (const binding of bindings.splice(0)) binding.release?.();
+    },
+  };
 }
 
 async function gradientOf(job: CrewJob, { samples, size, lanes, only }: Split): Promise<Gradient> {
