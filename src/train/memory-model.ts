@@ -41,26 +41,31 @@ export function predictPeak(parts: MemoryParts, asked: Sizes, microbatchSize = a
   const trained = [first, ...(isAdding(plan, sizes) ? [parts.add] : [])];
   const microbatches = Math.ceil(most / microbatchSize);
   const threads = Math.min(workers, busyLanes(sizes.lanes, microbatches).length);
-  const sessions = trained.reduce((sum, one) => sum + bytesWith(one, rows, spare), 0);
-  const perThread = sessions + feedBytes(plan, trace.gradient.first, rows);
-  const state = parts.arenaBytes([]);
-  return (
-    parts.residentBytes +
+  const perThread =
+    trained.reduce((sum, one) => sum + bytesWith(one, rows, spare), 0) +
+    feedBytes(plan, trace.gradient.first, rows);
+  // What the main thread has given back is there again before the model comes out; others keep that for themselves.
+  const mainThread =
     (first.probed === undefined ? unprobedHeapBytes : heapBytes) +
+    perThread +
+    Math.max(first.copies, modelBytes(trace));
+  // Another thread loads both programs as it starts, whether or not it runs them.
+  const unrun = (2 - trained.length) * first.loaded;
+  const busyOthers = (threads - 1) * (threadBytes + perThread + unrun + first.copies);
+  const idleOthers = (workers - threads) * (threadBytes + 2 * first.loaded);
+  const shared =
     parts.arenaBytes(laneRegions(plan, sizes, workers)) +
-    threads * perThread +
-    (workers - 1) * threadBytes +
-    (2 * (workers - 1) - trained.length * (threads - 1)) * first.loaded + // a thread loads both programs as it starts
-    (workers > 1 ? ringBytes(plan, trace.gradient.first, rows, microbatches) : 0) +
-    evaluationBytes(parts, sizes) +
-    (plan.augment === undefined ? 0 : aheadBytes) +
-    (plan.data.prefetch === undefined ? 0 : aheadBytes) +
-    // Threads keep what they have given back, for themselves; the main thread's has come back before the model comes out.
-    (threads - 1) * first.copies +
-    Math.max(first.copies, modelBytes(trace)) +
-    (plan.checkpoint === undefined ? 0 : state + Math.min(state, hashedBytes)) // one encoded copy, and what is hashed of it
+    (workers > 1 ? ringBytes(plan, trace.gradient.first, rows, microbatches) : 0);
+  const ahead = [plan.augment, plan.data.prefetch].filter((one) => one !== undefined).length * aheadBytes;
+  const evaluation = evaluationBytes(parts, sizes);
+  const checkpoint = plan.checkpoint === undefined ? 0 : checkpointBytes(parts.arenaBytes([]));
+  return (
+    parts.residentBytes + mainThread + busyOthers + idleOthers + shared + ahead + evaluation + checkpoint
   );
 }
+
+/** One encoded copy, and what is hashed of it. */
+const checkpointBytes = (state: number) => state + Math.min(state, hashedBytes);
 
 /** Whether a lane has more than one microbatch: all but the first run in a second session, which keeps its memory as well. */
 export function isAdding(plan: Plan, sizes: Sizes): boolean {
