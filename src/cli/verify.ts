@@ -16,7 +16,7 @@ export function addVerify(program: Command): void {
     .summary("show that splits, threads and interruptions change no result")
     .description(
       "Try the promises of a plan on its own model and data, in about 10 seconds: any split into microbatches gives one gradient, " +
-        "threads, an interruption and a killed process change no byte, the saved model answers like the trained one. Says which " +
+        "threads, an interruption and (of plan files) a killed process change no byte, the saved model answers like the trained one. Says which " +
         "promise does not hold and why, and what was skipped for time. Exit code 1 where one does not hold.",
     )
     .argument(

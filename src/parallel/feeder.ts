@@ -1,7 +1,8 @@
 /** Fills the ring of a crew: reads the samples of a batch's microbatches in the order in which they are likely to be needed. */
 import type { AugmentedReader } from "../data/augment/reader.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { type MicrobatchRequest, readTogether } from "./feeds.ts";
+import { readTogether } from "../data/read-together.ts";
+import type { MicrobatchRequest } from "./feeds.ts";
 import type { Ledger } from "./ledger.ts";
 import type { MicrobatchRing, RingPlan } from "./microbatch-ring.ts";
 

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { arrays } from "../data/arrays.ts";
+import { readColumns } from "../data/augment/ahead-ring.ts";
+import type { AugmentedColumn } from "../data/augment/ring.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { LoadableProgram } from "./crew.ts";
 import { Feeder } from "./feeder.ts";
@@ -64,6 +66,12 @@ test("and with what a crew's ring is filled from", async () => {
   feeder.open([{ samples, position: 0, step: 1 }], [{ start: 0, end: 1 }]);
   ledger.openBatch(1, 1);
   await rejectedOnce(() => feeder.fill(1), "early cannot be read");
+});
+
+test("and with samples that are augmented", async () => {
+  const augmented = columns.map((name) => ({ name }) as AugmentedColumn); // of which no more is read
+  const values = columns.map(() => new Float32Array(2));
+  await rejectedOnce(() => readColumns(failing(), augmented, samples, values), "early cannot be read");
 });
 
 test("what fails at once with nothing under way is thrown at once", () => {

@@ -4,6 +4,7 @@ import { allocate, type NumericDType, type TypedArray } from "../array/dtype.ts"
 import { elementCount } from "../array/shape.ts";
 import type { AugmentedReader } from "../data/augment/reader.ts";
 import type { ColumnSpec, Dataset } from "../data/dataset.ts";
+import { type Read, readTogether } from "../data/read-together.ts";
 import { bug, fail } from "../errors.ts";
 import type { MaskRequest } from "../nn/mode.ts";
 import { fillMask } from "../runtime/masks.ts";
@@ -193,27 +194,6 @@ export class Feeds {
       });
     }
   }
-}
-
-/** A read that begins when it is called, and may have to be waited for. */
-export type Read = () => void | Promise<void>;
-
-/**
- * Begins all of them. What one throws at once is thrown, but where others are under way already: a promise tells then, since theirs
- * must be listened to, or what fails in them later would end the process.
- */
-export function readTogether(reads: readonly Read[]): void | Promise<void> {
-  const pending: Promise<void>[] = [];
-  try {
-    for (const read of reads) {
-      const reading = read();
-      if (reading !== undefined) pending.push(reading);
-    }
-  } catch (error) {
-    if (pending.length === 0) throw error;
-    pending.push(Promise.reject(error));
-  }
-  if (pending.length > 0) return Promise.all(pending).then(() => {});
 }
 
 /** One sample is repeated: products of one row take other kernels, with other bits. Its copy has weight 0. */

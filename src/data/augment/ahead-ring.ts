@@ -2,6 +2,7 @@
 import type { TypedArray } from "../../array/dtype.ts";
 import { elementCount } from "../../array/shape.ts";
 import type { Dataset } from "../dataset.ts";
+import { readTogether } from "../read-together.ts";
 import {
   type AugmentedColumn,
   type AugmentRing,
@@ -226,10 +227,11 @@ export function readColumns(
   samples: Uint32Array,
   values: readonly TypedArray[],
 ): void | Promise<void> {
-  const pending: Promise<void>[] = [];
-  for (const [index, { name }] of columns.entries()) {
-    const reading = dataset.read(name, samples, values[index]!);
-    if (reading !== undefined) pending.push(reading);
-  }
-  if (pending.length > 0) return Promise.all(pending).then(() => {});
+  return readTogether(
+    columns.map(
+      ({ name }, index) =>
+        () =>
+          dataset.read(name, samples, values[index]!),
+    ),
+  );
 }
