@@ -83,7 +83,7 @@ class Alone implements Crew {
       const spent = { seconds, dataSeconds: dataMs / 1000, waitSeconds: waitMs / 1000 };
       lanes.push({ lane, worker: 0, microbatches: end - start, ...spent });
       if (this.#job.measureLanes) laneSquaredNorms.push(this.#measure(slot).squaredNorms);
-      for (const { into, from } of merges) this.#runner.statistics.merge([into, from]);
+      for (const merge of merges) this.#runner.statistics.merge(merge);
       if (index === busy.length - 1) break; // these are added and measured in one pass
       for (const merge of merges)
         this.#reduction.add({ ...this.#offsets(merge), layout: this.#blocks.layout });

@@ -1,11 +1,5 @@
 /** The sums of a batch in the ledger: which lanes are open, whose they are, where their sums lie, which of them can be added. */
-import { type LaneNode, laneTree } from "./lanes.ts";
-
-/** Adds the sum in one slot to that in another. */
-export interface Addition {
-  readonly into: number;
-  readonly from: number;
-}
+import { type LaneNode, laneTree, type Merge } from "./lanes.ts";
 
 /** A lane to sum, into a slot. */
 export interface LaneTask {
@@ -15,7 +9,7 @@ export interface LaneTask {
 }
 
 /** Two finished sums to add. */
-export interface MergeTask extends Addition {
+export interface MergeTask extends Merge {
   readonly kind: "merge";
   readonly node: number;
 }
@@ -110,9 +104,9 @@ export class LedgerSums {
   }
 
   /** What is left to add when all lanes are summed, in order; the total comes to lie in slot 0. */
-  additions(): readonly Addition[] {
+  additions(): readonly Merge[] {
     this.#laneCount(); // whoever comes late has taken no lane of this batch
-    const additions: Addition[] = [];
+    const additions: Merge[] = [];
     /** Gives the slot with the sum of a node. */
     const add = (node: number): number => {
       if (this.#states[node] === done) return this.#slotOf[node]!;

@@ -7,15 +7,16 @@
  * also measure the total, and so is the update. Nothing here depends on who does what, or when, in which numbers come out.
  */
 import { Bell, Lock } from "./bell.ts";
+import type { Merge } from "./lanes.ts";
 import { LedgerParts, partWords } from "./ledger-parts.ts";
-import { type Addition, type LaneTask, LedgerSums, type MergeTask, sumWords } from "./ledger-sums.ts";
+import { type LaneTask, LedgerSums, type MergeTask, sumWords } from "./ledger-sums.ts";
 
 /** What there is to do for a thread. */
 export type Task =
   | LaneTask
   | MergeTask
   /** The additions that are left, in this order; the total comes to lie in slot 0. */
-  | { readonly kind: "total"; readonly part: number; readonly additions: readonly Addition[] }
+  | { readonly kind: "total"; readonly part: number; readonly additions: readonly Merge[] }
   | { readonly kind: "update"; readonly part: number };
 
 /** What happens to the tasks of a thread that is gone. */

@@ -6,9 +6,8 @@ import type { CrewJob } from "./crew.ts";
 import type { FedData } from "./feeds.ts";
 import { GradientRunner } from "./gradient-runner.ts";
 import type { HeldSamples } from "./held-samples.ts";
-import { busyLanes } from "./lanes.ts";
+import { busyLanes, type Merge } from "./lanes.ts";
 import { Ledger, type LedgerSize, type Task } from "./ledger.ts";
-import type { Addition } from "./ledger-sums.ts";
 import { MicrobatchRing, RingData, type RingPlan } from "./microbatch-ring.ts";
 import { Results, type ResultsSize } from "./results.ts";
 import { Sessions } from "./sessions.ts";
@@ -137,7 +136,7 @@ export class Member {
     this.#reduction.add({ into: this.#offset(into), from: this.#offset(from), layout });
   }
 
-  #total(part: number, additions: readonly Addition[]): void {
+  #total(part: number, additions: readonly Merge[]): void {
     const { squares } = this.results;
     this.#reduction.reduceBlocks({
       additions: additions.map(({ into, from }) => ({ into: this.#offset(into), from: this.#offset(from) })),

@@ -39,7 +39,7 @@ test("lanes of unequal microbatches give the moments of all values", () => {
     put(statistics, part);
     statistics.take(part.length / 2, slot, index % 2 === 0);
   }
-  statistics.merge([0, 1]);
+  statistics.merge({ into: 0, from: 1 });
   const [moments] = statistics.at(0);
   assert.equal(moments!.count, 24);
   // Microbatches tell their means and variances as float32, of 4096 and of about 100: 2⁻²⁴ of each.

@@ -5,7 +5,7 @@
 import type { NdArray } from "../array/array.ts";
 import { fail } from "../errors.ts";
 import type { Moments, StatisticsOutputs } from "./crew.ts";
-import { laneTree } from "./lanes.ts";
+import { laneTree, type Merge } from "./lanes.ts";
 
 /** Where the programs put the statistics of one microbatch, and one set of merged ones per slot of the lane sums. */
 export class LaneStatistics {
@@ -43,9 +43,9 @@ export class LaneStatistics {
     this.#slots[slot] = isFirst ? told : mergedAll(this.#slots[slot]!, told);
   }
 
-  /** Merges slots into the first of them, as the sums are added. */
-  merge([first, ...others]: readonly number[]): void {
-    for (const slot of others) this.#slots[first!] = mergedAll(this.#slots[first!]!, this.#slots[slot]!);
+  /** Merges two slots, as their sums are added. */
+  merge({ into, from }: Merge): void {
+    this.#slots[into] = mergedAll(this.#slots[into]!, this.#slots[from]!);
   }
 
   /** What has been merged in a slot, in the order of the programs' statistics. */
