@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { madeUpProgram } from "../../test/made-up-program.ts";
 import { arrays } from "../data/arrays.ts";
 import { createArena, layout } from "../runtime/arena.ts";
 import type { Runtime, Session } from "../runtime/runtime.ts";
-import type { EvaluationJob, LoadableProgram } from "./crew.ts";
+import type { EvaluationJob } from "./crew.ts";
 import { Evaluations } from "./evaluation.ts";
 import { Sessions } from "./sessions.ts";
-
-const program = (name: string): LoadableProgram => ({
-  name,
-  bytes: new Uint8Array(0),
-  columns: [],
-  parameters: {},
-  masks: [],
-  bounds: [],
-});
 
 test("an evaluation is opened once for a program, its data, a size and a region, whichever its samples", async () => {
   const load = async (): Promise<Session> => {
@@ -25,7 +17,7 @@ test("an evaluation is opened once for a program, its data, a size and a region,
   const arena = createArena({ layout: layout([{ name: "w", shape: [2] }]), regions });
   const evaluations = new Evaluations(new Sessions({ load } as unknown as Runtime), arena);
   const job: EvaluationJob = {
-    program: program("evaluation"),
+    program: madeUpProgram("evaluation"),
     dataset: arrays({ x: [1, 2, 3] }),
     samples: Uint32Array.of(0, 1),
     microbatchSize: 2,
@@ -34,7 +26,7 @@ test("an evaluation is opened once for a program, its data, a size and a region,
   const first = await evaluations.of(job);
   assert.equal(await evaluations.of({ ...job, samples: Uint32Array.of(2) }), first);
   const others: readonly Partial<EvaluationJob>[] = [
-    { program: program("evaluation") },
+    { program: madeUpProgram("evaluation") },
     { dataset: arrays({ x: [1, 2, 3] }) },
     { microbatchSize: 3 },
     { parameterRegion: "best" },

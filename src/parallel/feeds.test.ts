@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { madeUpProgram } from "../../test/made-up-program.ts";
 import { arrays } from "../data/arrays.ts";
 import { readColumns } from "../data/augment/ahead-ring.ts";
 import type { AugmentedColumn } from "../data/augment/ring.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { LoadableProgram } from "./crew.ts";
 import { Feeder } from "./feeder.ts";
 import { Feeds } from "./feeds.ts";
 import { createLedgerMemory, Ledger } from "./ledger.ts";
@@ -24,15 +24,6 @@ const failing = (weight?: string): Dataset => ({
   },
 });
 
-const program = (read: readonly string[]): LoadableProgram => ({
-  name: "reading",
-  bytes: new Uint8Array(),
-  columns: read.map((column) => ({ input: column, column })),
-  parameters: {},
-  masks: [],
-  bounds: [],
-});
-
 /** Nothing of a read that is left alone may reach the process, which it would end. */
 async function rejectedOnce(work: () => void | Promise<void>, message: string): Promise<void> {
   const unheard: unknown[] = [];
@@ -48,12 +39,12 @@ async function rejectedOnce(work: () => void | Promise<void>, message: string): 
 }
 
 test("where one column comes late and fails, and another fails at once, the second is the error and nothing is left unheard", async () => {
-  const feeds = new Feeds(failing(), program(columns), 2, 0);
+  const feeds = new Feeds(failing(), madeUpProgram("reading", columns), 2, 0);
   await rejectedOnce(() => feeds.fill({ samples, position: 0, step: 1 }), "early cannot be read");
 });
 
 test("so it is with weights that fail behind a column that comes late", async () => {
-  const feeds = new Feeds(failing("w"), program(["late"]), 2, 0);
+  const feeds = new Feeds(failing("w"), madeUpProgram("reading", ["late"]), 2, 0);
   await rejectedOnce(() => feeds.fill({ samples, position: 0, step: 1 }), "w cannot be read");
 });
 
@@ -75,6 +66,6 @@ test("and with samples that are augmented", async () => {
 });
 
 test("what fails at once with nothing under way is thrown at once", () => {
-  const feeds = new Feeds(failing(), program(["early"]), 2, 0);
+  const feeds = new Feeds(failing(), madeUpProgram("reading", ["early"]), 2, 0);
   assert.throws(() => feeds.fill({ samples, position: 0, step: 1 }), { message: "early cannot be read" });
 });
