@@ -51,6 +51,18 @@ test("a plan file trains, wherever it lies, with the running copy of the package
   assert.ok((await readdir(folder)).includes("plan.onnx"));
 });
 
+test("a run of a plan file that has ended goes on where the file says more", async () => {
+  const epochs = (count: number) => line.replace("afterEpochs(30)", `afterEpochs(${count})`);
+  const whole = record(await trainPlan("whole.ts", epochs(40), "--json"));
+  assert.equal((await trainPlan("grown.ts", line, "--run", "grown")).code, 0);
+  const resume = ["--run", "grown", "--resume", "--json"];
+  const shorter = await trainPlan("grown.ts", epochs(20), ...resume);
+  assert.match(shorter.stderr, /^grown has ended at step 120: 30 epochs done\. Nothing is left to do/);
+  const grown = await trainPlan("grown.ts", epochs(40), ...resume);
+  assert.match(grown.stderr, /\ngoing on from step 120, /);
+  assert.deepEqual([record(grown).stateSha256, record(grown).ends], [whole.stateSha256, { epochs: 40 }]);
+});
+
 test("flags override the plan's fields, and its stop rules all together", async () => {
   const changed = await trainPlan(
     "line.ts",

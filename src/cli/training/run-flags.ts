@@ -3,9 +3,12 @@ import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { requireWritable } from "../../data/files.ts";
 import { fail, MicrobatchError } from "../../errors.ts";
+import { lengthOf } from "../../train/plan.ts";
 import { readCommand, readRunFile, runFiles } from "../run-files.ts";
 import { print, say } from "../say.ts";
 import type { TrainFlags } from "./flags.ts";
+import { isPlanFile, loadPlan } from "./plan-file.ts";
+import { stopRulesOf } from "./plan-flags.ts";
 import { lengthFlags, withoutPasswords } from "./run-command.ts";
 import { commandDifferences } from "./run-difference.ts";
 
@@ -79,6 +82,7 @@ export async function isEnded(flags: TrainFlags, inputs: readonly string[]): Pro
       fix: "begin anew in another folder; a run that has ended goes on with a longer --epochs, --steps or --patience alone",
     });
   }
+  if (await isPlanLonger(result.ends, flags, inputs)) return false;
   const { steps, stopReason, model } = result;
   const where = typeof steps === "number" ? ` at step ${steps}` : "";
   const why = typeof stopReason === "string" ? `: ${stopReason}` : "";
@@ -86,6 +90,21 @@ export async function isEnded(flags: TrainFlags, inputs: readonly string[]): Pro
   say(`${run} has ended${where}${why}. Nothing is left to do${saved}.`);
   if (flags.json === true) print(JSON.stringify(result));
   return true;
+}
+
+/** True where a plan file says more than it did, with the same rules: then it goes on as if that had stood there at first. */
+async function isPlanLonger(
+  ends: unknown,
+  flags: TrainFlags,
+  [input = ""]: readonly string[],
+): Promise<boolean> {
+  if (!isPlanFile(input) || stopRulesOf(flags).length > 0) return false; // flags take the place of the plan's rules
+  const plan = await loadPlan(input).catch(() => undefined); // the run has ended, whatever has become of its plan
+  if (plan === undefined) return false;
+  const [before, now]: readonly Readonly<Record<string, unknown>>[] = [Object(ends), { ...lengthOf(plan) }];
+  const names = [...new Set([...Object.keys(before!), ...Object.keys(now!)])];
+  const grown = names.map((name) => Number(now![name]) - Number(before![name])); // NaN where only one has it
+  return grown.every((more) => more >= 0) && grown.some((more) => more > 0);
 }
 
 /** True where all that differs is how long the run gets, and it gets longer: then it goes on as if that had been typed at first. */
