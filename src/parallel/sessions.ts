@@ -28,10 +28,15 @@ export class Sessions {
   }
 
   async close(): Promise<void> {
-    for (const loading of this.#loaded.values()) {
-      const session = await loading.catch(() => undefined); // whoever asked for it was told
-      await session?.close();
-    }
+    await closeLoaded(this.#loaded.values());
     this.#loaded.clear();
+  }
+}
+
+/** Closes sessions that were asked for, also those behind one that could not be loaded: whoever asked for that was told. */
+export async function closeLoaded(all: Iterable<Promise<Session>>): Promise<void> {
+  for (const loading of all) {
+    const session = await loading.catch(() => undefined);
+    await session?.close();
   }
 }

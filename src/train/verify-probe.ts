@@ -6,6 +6,7 @@ import { bug } from "../errors.ts";
 import { alone } from "../parallel/alone.ts";
 import type { CrewFactory, CrewJob } from "../parallel/crew.ts";
 import { rowsOf } from "../parallel/feeds.ts";
+import { closeLoaded } from "../parallel/sessions.ts";
 import type { Binding, Runtime, Session } from "../runtime/runtime.ts";
 import { openRun } from "./open.ts";
 import type { Plan } from "./plan.ts";
@@ -148,10 +149,7 @@ export class SharedSessions {
   }
 
   async close(): Promise<void> {
-    for (const loading of this.#loaded) {
-      const session = await loading.catch(() => undefined); // whoever asked for it was told
-      await session?.close();
-    }
+    await closeLoaded(this.#loaded);
   }
 }
 

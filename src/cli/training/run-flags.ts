@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { requireWritable } from "../../data/files.ts";
 import { fail, MicrobatchError } from "../../errors.ts";
 import { lengthOf } from "../../train/plan.ts";
+import type { RunLength } from "../../train/stop.ts";
 import { readCommand, readRunFile, runFiles } from "../run-files.ts";
 import { print, say } from "../say.ts";
 import type { TrainFlags } from "./flags.ts";
@@ -101,16 +102,18 @@ async function isPlanLonger(
   if (!isPlanFile(input) || stopRulesOf(flags).length > 0) return false; // flags take the place of the plan's rules
   const plan = await loadPlan(input).catch(() => undefined); // the run has ended, whatever has become of its plan
   if (plan === undefined) return false;
-  const [before, now]: readonly Readonly<Record<string, unknown>>[] = [Object(ends), { ...lengthOf(plan) }];
-  const names = [...new Set([...Object.keys(before!), ...Object.keys(now!)])];
-  const grown = names.map((name) => Number(now![name]) - Number(before![name])); // NaN where only one has it
-  return grown.every((more) => more >= 0) && grown.some((more) => more > 0);
+  const [before, now]: readonly [Readonly<Record<string, unknown>>, RunLength] = [
+    Object(ends),
+    lengthOf(plan),
+  ];
+  const names = lengthFlags.filter((name) => before[name] !== now[name]);
+  return names.length > 0 && isLonger(before, now, names);
 }
 
 /** True where all that differs is how long the run gets, and it gets longer: then it goes on as if that had been typed at first. */
 function isLonger(
   before: Readonly<Record<string, unknown>>,
-  now: TrainFlags,
+  now: RunLength,
   names: readonly string[],
 ): boolean {
   return names.every((name) => {
